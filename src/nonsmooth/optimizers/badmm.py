@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from nonsmooth import bregman, proximal
+from nonsmooth import bregman
+from nonsmooth.optimizers.arguments import affine_activation_pairs, check_choice, check_data, check_range
 from nonsmooth.proximal import Proximal
 
 WEIGHT_STEPS = ("gradient", "least_squares")
@@ -113,13 +114,13 @@ class Badmm:
         delta: float = 1.0,
         ridge: float = 0.0,
     ):
-        _check_choice("weight_step", weight_step, WEIGHT_STEPS)
-        _check_choice("order", order, ORDERS)
+        check_choice("weight_step", weight_step, WEIGHT_STEPS)
+        check_choice("order", order, ORDERS)
         for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
-            _check_range(name, value, 0 < value < 2, "0 < {} < 2")
-        _check_range("tau_m", tau_m, 0 < tau_m <= 1, "0 < {} <= 1")
-        _check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
-        _check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
+            check_range(name, value, 0 < value < 2, "0 < {} < 2")
+        check_range("tau_m", tau_m, 0 < tau_m <= 1, "0 < {} <= 1")
+        check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
+        check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
         self.tau_z, self.tau_x, self.tau_w, self.tau_m = tau_z, tau_x, tau_w, tau_m
         self.delta, self.ridge = delta, ridge
 
@@ -258,55 +259,6 @@ class Badmm:
         }
 
 
-def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Proximal | None]]:
-    """The network as affine maps, each with the activation behind it (None behind the last, if it has none).
-
-    An affine map followed at once by another has the identity as its activation. Raises TypeError, naming the module,
-    for anything else.
-    """
-    if not isinstance(network, nn.Sequential):
-        raise TypeError(f"network must be an nn.Sequential, not {type(network).__name__}")
-    pairs: list[tuple[nn.Linear, Proximal | None]] = []
-    for position, module in enumerate(network):
-        if type(module) is nn.Linear:
-            pairs.append((module, None))
-            continue
-        try:
-            activation = proximal.of(module)
-        except TypeError as error:
-            raise TypeError(f"module {position} of the network: {error}; affine maps must be nn.Linear") from None
-        if not pairs or pairs[-1][1] is not None:
-            raise TypeError(f"module {position} of the network, {module}, must follow an nn.Linear")
-        pairs[-1] = (pairs[-1][0], activation)
-    if not pairs:
-        raise TypeError("network must hold at least one nn.Linear")
-    identity = proximal.of(nn.Identity())
-    return [(linear, activation or identity) for linear, activation in pairs[:-1]] + pairs[-1:]
-
-
-def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, targets: Tensor) -> None:
-    """Raise TypeError or ValueError unless the data fits the network (see `Badmm`)."""
-    first, (last, output) = pairs[0][0], pairs[-1]
-    if first.weight.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"the network's dtype must be torch.float32 or torch.float64, not {first.weight.dtype}")
-    for (before, _), (after, _) in zip(pairs[:-1], pairs[1:], strict=True):
-        if before.out_features != after.in_features:
-            raise ValueError(f"{after} cannot follow {before}: in_features must be {before.out_features}")
-    for name, data, columns in (("inputs", inputs, first.in_features), ("targets", targets, last.out_features)):
-        if data.ndim != 2 or data.shape[1] != columns or data.shape[0] != inputs.shape[0] or not len(data):
-            raise ValueError(f"{name} must have shape (N, {columns}) with one N >= 1 for both, not {tuple(data.shape)}")
-        for linear, _ in pairs:
-            if (data.dtype, data.device) != (linear.weight.dtype, linear.weight.device):
-                raise ValueError(
-                    f"{name} must have the network's dtype and device, {linear.weight.dtype} on "
-                    f"{linear.weight.device}, not {data.dtype} on {data.device}"
-                )
-        if not bool(data.isfinite().all()):
-            raise ValueError(f"{name} must be finite")
-    if output is not None:
-        proximal.check_domain(output, targets, "targets")
-
-
 @torch.no_grad()
 def _lift(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, targets: Tensor) -> list[Layer]:
     """One forward pass: Z_l = A_l, X_l = sigma(Z_l), M_l = 0, and Y for the last X."""
@@ -319,13 +271,3 @@ def _lift(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, target
         layers.append(Layer(linear, activation, X, X_out, Z, *room))
         X = X_out
     return layers
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _check_range(name: str, value: float, holds: bool, bound: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} = {value} is outside its range, {bound.format(name)}")

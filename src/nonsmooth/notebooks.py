@@ -1,0 +1,116 @@
+"""Running a notebook with parameters, and finding the library modules that it depends on."""
+
+import ast
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from nonsmooth.errors import NotebookError
+
+PACKAGE = Path(__file__).parent
+SHORTCUTS = PACKAGE / "__init__.py"  # re-exports by name; what a module takes from it is followed to its home
+
+
+def _cells(notebook: Path, tag: str | None = None) -> list[str]:
+    cells = json.loads(notebook.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return ["".join(cell["source"]) for cell in code if tag is None or tag in cell["metadata"].get("tags", [])]
+
+
+def declared_parameters(notebook: str | Path) -> dict:
+    """Names and default values in the notebook's one cell tagged "parameters".
+
+    Raises NotebookError unless there is exactly one such cell, made of assignments of literals.
+    """
+    notebook = Path(notebook)
+    cells = _cells(notebook, "parameters")
+    if len(cells) != 1:
+        raise NotebookError(f"{notebook} must have exactly one cell tagged 'parameters', not {len(cells)}")
+    try:
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cells[0]).body}
+    except (AttributeError, ValueError) as error:
+        raise NotebookError(f"{notebook}: the cell of parameters must assign literals to names: {error}") from None
+
+
+def execute(notebook: str | Path, output: str | Path, parameters: dict, working_copy: str | Path) -> None:
+    """Run `notebook` with `parameters` in a kernel of this interpreter and keep the executed notebook at `output`.
+
+    It is executed at `working_copy` and moved to `output` when every cell has run; when one fails it stays there.
+    Lines that the notebook prints with a leading "[" are shown as they come. Raises NotebookError, with the Python
+    traceback, for a cell that fails, and for a parameter that the notebook does not declare.
+    """
+    import papermill  # imported late: it takes half a second
+
+    unknown = parameters.keys() - declared_parameters(notebook).keys()
+    if unknown:
+        raise NotebookError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
+    output, working_copy = Path(output), Path(working_copy)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    working_copy.parent.mkdir(parents=True, exist_ok=True)
+    show_progress = logging.StreamHandler(sys.stderr)
+    show_progress.addFilter(lambda record: record.getMessage().startswith("["))
+    show_progress.terminator = ""
+    logger = logging.getLogger("papermill")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [show_progress]
+    os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(working_copy),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            log_output=True,
+        )
+    except Exception as error:
+        message = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+        raise NotebookError(f"{notebook} failed; as far as it came: {working_copy}\n{message}") from None
+    shutil.move(working_copy, output)
+
+
+def dependencies(source: str | Path) -> list[Path]:
+    """The library modules that a notebook or module imports, directly or through others, in order of their paths."""
+    found: set[Path] = set()
+    waiting = [Path(source)]
+    while waiting:
+        path = waiting.pop()
+        code = "\n".join(_cells(path)) if path.suffix == ".ipynb" else path.read_text()
+        for module in _imports(code):
+            if module not in found:
+                found.add(module)
+                waiting.append(module)
+    return sorted(found)
+
+
+def _imports(code: str) -> set[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    homes = _shortcuts()
+    names = {homes.get(name, name) for name in names}
+    return {path for name in names if (path := _module_file(name)) is not None and path != SHORTCUTS}
+
+
+def _shortcuts() -> dict[str, str]:
+    for node in ast.parse(SHORTCUTS.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_HOME":
+            return {f"nonsmooth.{name}": home for name, home in ast.literal_eval(node.value).items()}
+    return {}
+
+
+def _module_file(name: str) -> Path | None:
+    first, *rest = name.split(".")
+    if first != "nonsmooth":
+        return None
+    place = PACKAGE.joinpath(*rest)
+    candidates = (place / "__init__.py", place.with_suffix(".py"))
+    return next((path for path in candidates if path.exists()), None)

@@ -1,0 +1,51 @@
+"""Problems for the perceptron max(w^T x + b, 0) (poster, "A motivating example"); the poster names no data for it."""
+
+import torch
+from torch import Tensor
+
+from nonsmooth.mnist import Sample
+from nonsmooth.problems.problem import Problem, Split, first_rows
+from nonsmooth.seeds import generator
+
+
+def digit(sample: Sample, *, seed: int, dtype: str, digit: int, unseen_images: int) -> Problem:
+    """Tell one digit from the others: target 1 for images of `digit` and 0 otherwise; pixels in [0, 1], no noise."""
+    del seed  # it has drawn the sample
+
+    def split(images: Tensor, digits: Tensor) -> Split:
+        inputs = images.to(getattr(torch, dtype)) / 255
+        return Split(inputs, (digits == digit).to(inputs.dtype)[:, None])
+
+    test = split(sample.test, sample.test_digits)
+    return Problem(
+        split(sample.training, sample.training_digits),
+        split(sample.validation, sample.validation_digits),
+        first_rows(test, unseen_images),
+        test,
+    )
+
+
+def teacher(
+    *, seed: int, dtype: str, inputs: int, samples: int, condition_number: float, label_noise: float
+) -> Problem:
+    """Labels of a perceptron with weights of its own: y = max(x^T w + b + label_noise e, 0), e standard normal.
+
+    Inputs are Gaussian with a covariance whose eigenvalues fall geometrically from 1 to 1 / `condition_number`, in a
+    random orthonormal basis. w is scaled so that x^T w has variance 1. Noise enters before the activation, so that
+    labels are never negative and D stays finite. Training, validation and unseen data have `samples` rows each.
+    """
+    draw = generator(seed, "data")
+    basis, _ = torch.linalg.qr(torch.randn(inputs, inputs, generator=draw, dtype=torch.float64))
+    exponents = torch.linspace(0, 1, inputs, dtype=torch.float64)
+    root = basis * float(condition_number) ** (-exponents / 2)  # columns scaled: root root^T is the covariance
+    direction = torch.randn(inputs, generator=draw, dtype=torch.float64)
+    w = direction / (root.T @ direction).norm()
+    b = 0.1 * torch.randn(1, generator=draw, dtype=torch.float64)
+
+    def split(part: str) -> Split:
+        x = torch.randn(samples, inputs, generator=generator(seed, f"data/{part}"), dtype=torch.float64) @ root.T
+        e = torch.randn(samples, 1, generator=generator(seed, f"noise/{part}"), dtype=torch.float64)
+        y = (x @ w[:, None] + b + label_noise * e).clamp(min=0)
+        return Split(x.to(getattr(torch, dtype)), y.to(getattr(torch, dtype)))
+
+    return Problem(split("training"), split("validation"), split("unseen"))

@@ -1,0 +1,33 @@
+"""The shape that every problem has."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Split(NamedTuple):
+    inputs: Tensor  # N x in
+    targets: Tensor  # N x out
+
+
+def first_rows(test: Split, unseen_images: int) -> Split:
+    """The first `unseen_images` rows of the test data. Raises ValueError where it has fewer."""
+    if unseen_images > len(test.inputs):
+        raise ValueError(f"unseen_images = {unseen_images} is more than the {len(test.inputs)} images of the test set")
+    return Split(test.inputs[:unseen_images], test.targets[:unseen_images])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest)."""
+
+    training: Split
+    validation: Split
+    unseen: Split
+    test: Split | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Inputs and outputs of a network for it."""
+        return self.training.inputs.shape[1], self.training.targets.shape[1]

@@ -1,0 +1,96 @@
+"""The loop that trains and records, the same for every optimizer.
+
+Evaluation belongs to the loop and never to the optimizer; its time is never on the optimizer's clock.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth import bregman, proximal
+from nonsmooth.optimizers import Optimizer
+from nonsmooth.problems import Problem, Split
+
+DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of a training.
+
+    history: columns of equal length; row k is the state after k iterations, row 0 the initial network. "iteration",
+    "train_loss", "validation_loss", "unseen_loss" (mean squared error of the network's own forward pass), "train_d"
+    (mean Bregman distance D, where the network ends in a proximal activation), and the optimizer's diagnostics.
+    status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
+    seconds: time inside `step()` alone.
+    """
+
+    history: dict[str, list[float]]
+    status: str
+    seconds: float
+
+
+@torch.no_grad()
+def mean_squared_error(network: nn.Module, split: Split) -> float:
+    return nn.functional.mse_loss(network(split.inputs), split.targets).item()
+
+
+@torch.no_grad()
+def psnr(images: Tensor, clean: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of each row (N) for pixels in [0, 1]; `images` are not clipped."""
+    return -10 * torch.log10((images - clean).square().mean(1))
+
+
+@torch.no_grad()
+def _mean_bregman_distance(network: nn.Sequential, split: Split) -> float:
+    z = network[:-1](split.inputs)
+    return bregman.distance(proximal.of(network[-1]), split.targets, z).mean().item()
+
+
+def _row(iteration: int, network: nn.Sequential, problem: Problem, optimizer: Optimizer) -> dict[str, float]:
+    row = {
+        "iteration": iteration,
+        "train_loss": mean_squared_error(network, problem.training),
+        "validation_loss": mean_squared_error(network, problem.validation),
+        "unseen_loss": mean_squared_error(network, problem.unseen),
+    }
+    if not isinstance(network[-1], nn.Linear):
+        row["train_d"] = _mean_bregman_distance(network, problem.training)
+    return row | optimizer.diagnostics()
+
+
+def train(
+    network: nn.Sequential,
+    optimizer: Optimizer,
+    problem: Problem,
+    iterations: int,
+    report: Callable[[str], None] | None = None,
+    report_every: float = 5.0,
+) -> Training:
+    """`iterations` steps of an optimizer made for `network`, evaluated after each, stopped early only by divergence.
+
+    `report` is told the progress, at most every `report_every` seconds and once at the end.
+    """
+    rows = [_row(0, network, problem, optimizer)]
+    limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
+    status, seconds, reported = "finished", 0.0, time.perf_counter()
+    for iteration in range(1, iterations + 1):
+        start = time.perf_counter()
+        optimizer.step()
+        end = time.perf_counter()
+        seconds += end - start
+        rows.append(_row(iteration, network, problem, optimizer))
+        loss = rows[-1]["train_loss"]
+        if not (math.isfinite(loss) and loss <= limit):
+            status = "diverged"
+            break
+        if report and end - reported >= report_every and iteration < iterations:
+            report(f"iteration {iteration}/{iterations}, training loss {loss:.4g}")
+            reported = end
+    if report:
+        report(f"{status} after {len(rows) - 1} iterations, training loss {rows[-1]['train_loss']:.4g}")
+    return Training({name: [row[name] for row in rows] for name in rows[0]}, status, seconds)
