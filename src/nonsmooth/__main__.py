@@ -56,9 +56,10 @@ def time(arguments: argparse.Namespace) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> None:
-    from nonsmooth.figures import FIGURES, write
+    from nonsmooth.figures import write
+    from nonsmooth.runs import Results
 
-    write(FIGURES[arguments.name], json.loads(arguments.source), arguments.output)
+    write(arguments.name, Results(**json.loads(arguments.results)), arguments.output)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
         figure,
         "Draw a figure from results.",
         name={"help": "its name"},
-        source={"help": "the results it is drawn from, as JSON"},
+        results={"help": "folder, seeds and optimizers of the results, as JSON"},
         output={"nargs": "+", "help": "files to write, the format by their ending"},
     )
     return top

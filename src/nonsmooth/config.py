@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from nonsmooth.errors import ConfigError
+
+NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
 
 
 def find_root(start: str | Path = ".") -> Path:
@@ -44,6 +44,8 @@ def check(config: dict, schema_path: str | Path) -> dict:
     config = dict(config)
     if isinstance(config.get("seeds"), list):
         config["seeds"] = [_as_integer(seed) for seed in config["seeds"]]
+    from jsonschema import Draft202012Validator  # imported late: trained networks need no schema
+
     schema = yaml.safe_load(Path(schema_path).read_text())
     faults = [_told(error) for error in Draft202012Validator(schema).iter_errors(config)]
     if not faults:
@@ -57,7 +59,8 @@ def _as_integer(value: object) -> object:
     return int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
 
 
-def _told(error: ValidationError) -> str:
+def _told(error) -> str:
+    """A jsonschema ValidationError as one line: the key, the value and the range."""
     place = ".".join(str(part) for part in error.absolute_path) or "top level"
     about = error.schema.get("description") if error.validator not in ("additionalProperties", "required") else None
     return f"{place}: {error.message}" + (f" ({about})" if about else "")

@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nonsmooth.config import find_root, read
 from nonsmooth.errors import DataError
 from nonsmooth.files import replacing
 from nonsmooth.seeds import generator
@@ -106,7 +105,7 @@ SOURCES: dict[str, Callable[[Path], Path]] = {"mirrors": _from_mirrors, "npm": _
 
 @dataclass(frozen=True)
 class Sample:
-    """Images of one seed, pixels as bytes (n x 784), with their digits (n): what the experiments on MNIST start from."""
+    """Images of one seed, pixels as bytes (n x 784), with their digits (n): the start of experiments."""
 
     training: Tensor
     training_digits: Tensor
@@ -128,6 +127,8 @@ def sample(seed: int, path: str | Path | None = None) -> Sample:
     """The images of `seed`: read from `path`, or without one drawn as the project's configuration says."""
     if path is not None:
         return Sample.load(path)
+    from nonsmooth.config import find_root, read  # imported late: by hand alone
+
     root = find_root()
     data = read(root / "config" / "config.yaml", root / "config" / "tuned.yaml")["data"]
     return draw(root / data["root"], seed, data["training_images"], data["validation_images"], data["sources"])

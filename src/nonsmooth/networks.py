@@ -41,7 +41,8 @@ def build(
     names = [activation] * len(hidden) + [output_activation]
     modules: list[nn.Module] = []
     for inputs, outputs, name in zip(widths[:-1], widths[1:], names, strict=True):
-        linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, dtype=torch.float64)
+        with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
+            linear = nn.Linear(inputs, outputs, bias=bias, dtype=torch.float64)
         with torch.no_grad():
             if initialization == "torch":
                 for parameter in linear.parameters():

@@ -67,6 +67,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
             kernel_name="python3",
             progress_bar=False,
             log_output=True,
+            shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except Exception as error:
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()

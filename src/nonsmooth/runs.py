@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nonsmooth.files import replacing
+from nonsmooth.mnist import Sample
 from nonsmooth.problems import Problem
 from nonsmooth.training import Training, mean_squared_error, psnr
 
@@ -71,6 +72,33 @@ def load(folder: str | Path) -> Run:
     history = {name: table[name].to_numpy() for name in table.column_names}
     weights = load_file(folder / "weights.safetensors")
     return Run(history, weights, json.loads((folder / "run.json").read_text()))
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the pipeline has computed, as its figures read it.
+
+    folder: the folder "results". seeds: in the order of the configuration. optimizers: by experiment, likewise.
+    """
+
+    folder: str
+    seeds: list[int]
+    optimizers: dict[str, list[str]]
+
+    def runs(self, experiment: str, optimizer: str) -> list[Run]:
+        """One run for each seed."""
+        return [self.run(experiment, optimizer, seed) for seed in self.seeds]
+
+    def run(self, experiment: str, optimizer: str, seed: int) -> Run:
+        return load(Path(self.folder) / "runs" / experiment / optimizer / f"seed-{seed}")
+
+    def seconds(self, experiment: str, optimizer: str) -> float:
+        """Median time of one iteration, from the rule that times the optimizers side by side."""
+        report = json.loads((Path(self.folder) / "timing" / f"{experiment}.json").read_text())
+        return report["optimizers"][optimizer]["seconds"]
+
+    def sample(self, seed: int) -> Sample:
+        return Sample.load(Path(self.folder) / "data" / f"seed-{seed}.safetensors")
 
 
 def provenance() -> dict:

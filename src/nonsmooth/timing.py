@@ -1,4 +1,4 @@
-"""Seconds an iteration, measured side by side: the optimizers take turns, so that the machine's drift hits them alike."""
+"""Seconds an iteration, side by side: the optimizers take turns, so that the machine's drift hits them alike."""
 
 import json
 import statistics

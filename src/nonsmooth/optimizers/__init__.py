@@ -31,7 +31,10 @@ DRAWS_BATCHES = {"sgd", "adam"}
 
 
 def build(name: str, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, seed: int, **settings) -> Optimizer:
-    """The optimizer called `name` (a key of OPTIMIZERS) with its settings; mini-batches come from the stream "batches"."""
+    """The optimizer called `name` (a key of OPTIMIZERS) with its settings.
+
+    Mini-batches come from the stream "batches" of `seed`.
+    """
     if name in DRAWS_BATCHES:
         batches: torch.Generator = generator(seed, "batches")
         settings["generator"] = batches

@@ -1,5 +1,7 @@
 """What the optimizers accept: networks, data and settings, checked before any work is done."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +50,7 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
     first, (last, output) = pairs[0][0], pairs[-1]
     if first.weight.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"the network's dtype must be torch.float32 or torch.float64, not {first.weight.dtype}")
-    for (before, _), (after, _) in zip(pairs[:-1], pairs[1:], strict=True):
+    for (before, _), (after, _) in pairwise(pairs):
         if before.out_features != after.in_features:
             raise ValueError(f"{after} cannot follow {before}: in_features must be {before.out_features}")
     for name, data, columns in (

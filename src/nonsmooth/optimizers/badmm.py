@@ -10,7 +10,8 @@ autograd is never used.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,6 @@ class Layer:
     _affine: Tensor  # N x out, room for A_l
     scratch: Tensor  # N x out, room for what a block needs on its way
     affine_is_current: bool = False
-    input_is_fixed: bool = False
-    _gram_of_fixed_input: Tensor | None = field(default=None, repr=False)
 
     @property
     def W(self) -> Tensor:
@@ -212,7 +211,7 @@ class Badmm:
             layer.affine_is_current = False
 
     def _update_X(self) -> None:
-        for layer, following in zip(self.layers[:-1], self.layers[1:], strict=True):
+        for layer, following in pairwise(self.layers):
             X, W = layer.X_out, following.W
             gram = W.T @ W
             if following.affine_is_current:

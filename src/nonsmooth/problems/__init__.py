@@ -1,14 +1,14 @@
 """What is to be learned: inputs and targets, drawn once for a seed and the same for every optimizer."""
 
+from nonsmooth.config import NEED_IMAGES
 from nonsmooth.mnist import Sample
 from nonsmooth.problems.denoising import denoising
 from nonsmooth.problems.perceptron import digit, teacher
 from nonsmooth.problems.problem import Problem, Split
 
 PROBLEMS = {"denoising": denoising, "digit": digit, "teacher": teacher}
-NEED_IMAGES = {"denoising", "digit"}
 
-__all__ = ["NEED_IMAGES", "PROBLEMS", "Problem", "Split", "build"]
+__all__ = ["PROBLEMS", "Problem", "Split", "build"]
 
 
 def build(sample: Sample | None, *, name: str, seed: int, dtype: str, **settings) -> Problem:

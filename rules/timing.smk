@@ -1,0 +1,28 @@
+def images_to_time(wildcards):
+    return images_of(wildcards.experiment, SEEDS[0])
+
+
+def runs_to_time(wildcards):
+    """Parameters of one run of each optimizer, as JSON."""
+    optimizers = OPTIMIZERS[wildcards.experiment]
+    runs = [configuration.parameters(config, wildcards.experiment, name, SEEDS[0]) for name in optimizers]
+    return json.dumps(runs)
+
+
+rule time_iterations:
+    """Alone on the machine (it asks for every core), the optimizers in turn."""
+    input:
+        images=images_to_time,
+        modules=library("timing.py"),
+    output:
+        report="results/timing/{experiment}.json",
+    log:
+        "logs/time_iterations/{experiment}.log",
+    params:
+        runs=runs_to_time,
+        rounds=config["timing"]["rounds"],
+        images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
+    threads: workflow.cores
+    shell:
+        "{COMMAND} time --runs {params.runs:q} {params.images} --rounds {params.rounds}"
+        " --output {output.report} 2>&1 | tee {log}"

@@ -1,0 +1,62 @@
+GRIDS = {experiment: section["tuning"]["grids"] for experiment, section in EXPERIMENTS.items()}
+
+
+def images_to_tune(wildcards):
+    return images_of(wildcards.experiment, config["tuning_seed"])
+
+
+def base_of_trials(wildcards):
+    """Parameters of a run with the tuning seed, less the settings that the grid sets, as JSON."""
+    experiment, optimizer = wildcards.experiment, wildcards.optimizer
+    parameters = configuration.parameters(config, experiment, optimizer, config["tuning_seed"])
+    grid = GRIDS[experiment][optimizer]
+    kept = {name: value for name, value in parameters["settings"].items() if name not in grid}
+    return json.dumps(parameters | {"settings": kept})
+
+
+def grid_of_trials(wildcards):
+    return json.dumps(GRIDS[wildcards.experiment][wildcards.optimizer])
+
+
+def column_to_select_by(wildcards):
+    return EXPERIMENTS[wildcards.experiment]["tuning"]["select_by"]
+
+
+rule tune_optimizer:
+    input:
+        images=images_to_tune,
+        modules=library("tuning.py"),
+    output:
+        report="results/tuning/{experiment}/{optimizer}.json",
+    log:
+        "logs/tune_optimizer/{experiment}/{optimizer}.log",
+    params:
+        parameters=base_of_trials,
+        grid=grid_of_trials,
+        select_by=column_to_select_by,
+        images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
+    threads: config["threads"]
+    shell:
+        "{COMMAND} tune --parameters {params.parameters:q} --grid {params.grid:q} --select-by {params.select_by}"
+        " {params.images} --output {output.report} 2>&1 | tee {log}"
+
+
+rule collect_tuned:
+    input:
+        reports=[
+            f"results/tuning/{experiment}/{optimizer}.json"
+            for experiment, grids in GRIDS.items()
+            for optimizer in grids
+        ],
+    output:
+        tuned="results/tuned.yaml",
+    log:
+        "logs/collect_tuned.log",
+    shell:
+        "{COMMAND} tuned --reports {input.reports} --output {output.tuned} 2>&1 | tee {log}"
+
+
+rule tune:
+    """Learning rates from the grid: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
+    input:
+        rules.collect_tuned.output.tuned,

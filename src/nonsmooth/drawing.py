@@ -1,0 +1,76 @@
+"""How things are drawn, the same in notebooks and figures: a look for each optimizer, histories, images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from nonsmooth.training import Training
+
+
+@dataclass(frozen=True)
+class Look:
+    name: str
+    color: str  # of the Okabe-Ito palette, told apart by colour-blind readers
+    linestyle: str
+    marker: str
+
+    @property
+    def line(self) -> dict[str, str]:
+        return {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
+
+
+OPTIMIZERS = {
+    "sgd": Look("SGD", "#E69F00", "-", "s"),
+    "adam": Look("Adam", "#009E73", "-", "^"),
+    "badmm": Look("BADMM (gradient)", "#0072B2", "-", "o"),
+    "badmm-ls": Look("BADMM (least squares)", "#0072B2", "--", "D"),
+    "gradient-d": Look("gradient descent on D", "#CC79A7", "-.", "v"),
+}
+PARTS = {
+    "train_loss": ("training", "#0072B2", "-"),
+    "validation_loss": ("validation", "#E69F00", "--"),
+    "unseen_loss": ("unseen", "#009E73", "-."),
+    "train_d": ("training, $D$", "#CC79A7", ":"),
+}
+
+
+def style() -> None:
+    """Use the project's matplotlib style."""
+    plt.style.use(Path(__file__).parent / "style.mplstyle")
+
+
+def draw_history(axes: Axes, training: Training) -> None:
+    """The losses of one training against iterations, on a log scale."""
+    history = training.history
+    for column, (label, color, linestyle) in PARTS.items():
+        if column in history:
+            axes.plot(history["iteration"], history[column], label=label, color=color, linestyle=linestyle)
+    if training.status == "diverged":
+        axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
+    axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
+    axes.legend()
+
+
+def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:
+    """Rows of images on one grey scale from 0 to 1, each row with its name, each image with its PSNR where given.
+
+    A row is (images, PSNR in dB or None): n x side^2, n. Values outside 0 to 1 are shown as 0 or 1.
+    """
+    gap, caption = 2, 9  # in pixels of the images
+    height, count = side + caption, len(next(iter(rows.values()))[0])
+    canvas = torch.ones(len(rows) * height, count * (side + gap))
+    for row, (images, _) in enumerate(rows.values()):
+        for column, image in enumerate(images):
+            corner = row * height, column * (side + gap)
+            canvas[corner[0] : corner[0] + side, corner[1] : corner[1] + side] = image.view(side, side)
+    axes.imshow(canvas, vmin=0, vmax=1)
+    axes.set_axis_off()
+    for row, (name, (_, decibels)) in enumerate(rows.items()):
+        axes.text(-3, row * height + side / 2, name, ha="right", va="center")
+        for column in range(count) if decibels is not None else ():
+            place = column * (side + gap) + side / 2, row * height + side + 0.5
+            axes.text(*place, f"{decibels[column]:.1f} dB", ha="center", va="top", fontsize=5.5)

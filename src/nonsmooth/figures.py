@@ -1,0 +1,161 @@
+"""The figures, drawn from what the pipeline has computed. Each function of FIGURES draws one."""
+
+from collections.abc import Callable
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from nonsmooth import networks, problems
+from nonsmooth.drawing import OPTIMIZERS, draw_images, style
+from nonsmooth.files import replacing
+from nonsmooth.runs import Results
+from nonsmooth.training import psnr
+
+SAMPLE_OPTIMIZERS = ("sgd", "adam", "badmm", "badmm-ls")
+
+
+def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seconds: bool = False) -> None:
+    """One curve for each optimizer: the median over seeds, in a band from the lower to the upper quartile.
+
+    Against iterations, or with `seconds` against iterations times the median time of one. A run that diverged is no
+    part of median and band: it is drawn by itself, up to a cross where it was found, and counted in the legend.
+    """
+    for optimizer in results.optimizers[experiment]:
+        look = OPTIMIZERS[optimizer]
+        unit = results.seconds(experiment, optimizer) if seconds else 1
+        runs = results.runs(experiment, optimizer)
+        finished = [run for run in runs if not run.diverged]
+        label = look.name
+        if len(finished) < len(runs):
+            label += f" ({len(runs) - len(finished)} of {len(runs)} diverged)"
+        for run in runs:
+            if run.diverged:
+                x, y = unit * run.history["iteration"], run.history[column]
+                axes.plot(x, y, color=look.color, linestyle=look.linestyle, linewidth=0.6)
+                axes.plot(x[np.isfinite(y)][-1:], y[np.isfinite(y)][-1:], "x", color=look.color)
+        if finished:
+            values = np.stack([run.history[column] for run in finished])
+            x = unit * finished[0].history["iteration"]
+            low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
+            axes.plot(x, median, label=label, markevery=max(1, len(x) // 8), **look.line)
+            axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
+        else:
+            axes.plot([], [], label=label, **look.line)
+    axes.set_yscale("log")
+
+
+def _seeds(results: Results) -> str:
+    if len(results.seeds) == 1:
+        return f"Seed {results.seeds[0]}."
+    return f"Median and quartiles over {len(results.seeds)} seeds."
+
+
+def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
+    """Squared loss and Bregman distance on the training data, for both perceptron experiments."""
+    titles = {"perceptron": "one digit of MNIST", "perceptron-teacher": "noisy teacher"}
+    columns = {"train_loss": "mean squared error", "train_d": "mean Bregman distance $D$"}
+    grid = figure.subplots(2, 2, sharex=True)
+    for row, (experiment, title) in zip(grid, titles.items(), strict=True):
+        for axes, (column, label) in zip(row, columns.items(), strict=True):
+            draw_curves(axes, results, experiment, column)
+            axes.set(title=f"Perceptron, {title}, training data", ylabel=label)
+    for axes in grid[-1]:
+        axes.set_xlabel("iteration")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=_seeds(results))
+
+
+def draw_autoencoder_convergence(figure: Figure | SubFigure, results: Results) -> None:
+    """Loss on training and on unseen images, against iterations and against seconds of optimizer time."""
+    parts = {"train_loss": "training images", "unseen_loss": "unseen images"}
+    grid = figure.subplots(2, 2, sharey="row", sharex="col")
+    for row, (column, title) in zip(grid, parts.items(), strict=True):
+        for axes, seconds in zip(row, (False, True), strict=True):
+            draw_curves(axes, results, "autoencoder", column, seconds)
+            axes.set_title(f"Denoising autoencoder, {title}")
+        row[0].set_ylabel("mean squared error")
+    grid[1, 0].set_xlabel("iteration")
+    grid[1, 1].set_xlabel("seconds of optimizer time (iterations $\\times$ median time of one)")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, title=_seeds(results))
+
+
+def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:
+    """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
+    seed = results.seeds[0]
+    trained = {name: results.run("autoencoder", name, seed) for name in SAMPLE_OPTIMIZERS}
+    record = next(iter(trained.values())).record
+    common = {"seed": seed, "dtype": record["dtype"]}
+    data = problems.build(results.sample(seed), **record["problem"], **common)
+    panels = figure.subplots(1, 2)
+    for axes, (part, title) in zip(panels, (("training", "training images"), ("unseen", "unseen images")), strict=True):
+        noisy, clean = getattr(data, part)
+        rows = {"clean": (clean[:count], None), "noisy": (noisy[:count], psnr(noisy, clean))}
+        for name, run in trained.items():
+            net = networks.build(data.sizes, **run.record["network"], **common)
+            net.load_state_dict(run.weights)
+            with torch.no_grad():
+                denoised = net(noisy)
+            rows[OPTIMIZERS[name].name] = (denoised[:count], psnr(denoised, clean))
+        named = {_two_lines(name, decibels): (images, decibels) for name, (images, decibels) in rows.items()}
+        draw_images(axes, named)
+        axes.set_title(title)
+    figure.supxlabel(
+        f"Seed {seed}. Below an image its PSNR, below a name the mean over all {len(data.training.inputs)} training "
+        f"or {len(data.unseen.inputs)} unseen images.\nPSNR of unclipped values; shown on one grey scale from 0 to 1.",
+        fontsize=7,
+    )
+
+
+def _two_lines(name: str, decibels: torch.Tensor | None) -> str:
+    name = name.replace(" (", "\n(")
+    return name if decibels is None else f"{name}\n{decibels.mean():.2f} dB"
+
+
+def perceptron_loss(results: Results) -> Figure:
+    figure = plt.figure(figsize=(7, 5))
+    draw_perceptron_loss(figure, results)
+    return figure
+
+
+def autoencoder_convergence(results: Results) -> Figure:
+    figure = plt.figure(figsize=(7, 5))
+    draw_autoencoder_convergence(figure, results)
+    return figure
+
+
+def autoencoder_samples(results: Results) -> Figure:
+    figure = plt.figure(figsize=(7.5, 4.6))
+    draw_autoencoder_samples(figure, results)
+    return figure
+
+
+def poster(results: Results) -> Figure:
+    """The poster's numerical panels on one page."""
+    figure = plt.figure(figsize=(7.5, 15))
+    first, second, third = figure.subfigures(3, 1, height_ratios=(5, 5, 4.8))
+    draw_perceptron_loss(first, results)
+    draw_autoencoder_convergence(second, results)
+    draw_autoencoder_samples(third, results)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Results], Figure]] = {
+    "perceptron_loss": perceptron_loss,
+    "autoencoder_convergence": autoencoder_convergence,
+    "autoencoder_samples": autoencoder_samples,
+    "poster": poster,
+}
+
+
+def write(name: str, results: Results, outputs: list[str]) -> None:
+    """Draw the figure `name` to every file of `outputs`, its format by its ending; same results, same bytes."""
+    matplotlib.use("Agg")
+    style()
+    figure = FIGURES[name](results)
+    for output in outputs:
+        with replacing(output) as path:
+            figure.savefig(path, metadata={"CreationDate": None} if output.endswith(".pdf") else {"Software": None})
+    plt.close(figure)
