@@ -18,8 +18,8 @@ def grid_of_trials(wildcards):
     return json.dumps(GRIDS[wildcards.experiment][wildcards.optimizer])
 
 
-def column_to_select_by(wildcards):
-    return EXPERIMENTS[wildcards.experiment]["tuning"]["select_by"]
+def choice_of_trial(wildcards):
+    return EXPERIMENTS[wildcards.experiment]["tuning"]
 
 
 rule tune_optimizer:
@@ -33,12 +33,13 @@ rule tune_optimizer:
     params:
         parameters=base_of_trials,
         grid=grid_of_trials,
-        select_by=column_to_select_by,
+        choice=choice_of_trial,
         images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
     threads: config["threads"]
     shell:
-        "{COMMAND} tune --parameters {params.parameters:q} --grid {params.grid:q} --select-by {params.select_by}"
-        " {params.images} --output {output.report} 2>&1 | tee {log}"
+        "{COMMAND} tune --parameters {params.parameters:q} --grid {params.grid:q} {params.images}"
+        " --select-by {params.choice[select_by]} --statistic {params.choice[statistic]}"
+        " --output {output.report} 2>&1 | tee {log}"
 
 
 rule collect_tuned:

@@ -38,7 +38,7 @@ def tune(arguments: argparse.Namespace) -> None:
 
     sample = Sample.load(arguments.sample) if arguments.sample else None
     parameters, grid = json.loads(arguments.parameters), json.loads(arguments.grid)
-    tune(parameters, grid, arguments.select_by, sample, arguments.output)
+    tune(parameters, grid, arguments.select_by, arguments.statistic, sample, arguments.output)
 
 
 def tuned(arguments: argparse.Namespace) -> None:
@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
         parameters=parameters,
         grid={"help": "values to try by setting, as JSON"},
         select_by={"choices": ["train_loss", "validation_loss"]},
+        statistic={"choices": ["last", "mean_log"]},
         sample=sample,
         output=output,
     )

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import math
+import statistics
 from pathlib import Path
 
 import torch
@@ -20,11 +22,26 @@ def trials(grid: dict[str, list]) -> list[dict]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def tune(parameters: dict, grid: dict[str, list], select_by: str, sample: Sample | None, output: str | Path) -> None:
+def _mean_log(losses: list[float]) -> float:
+    return statistics.fmean(math.log10(max(loss, 1e-300)) for loss in losses)
+
+
+STATISTICS = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
+
+
+def tune(
+    parameters: dict,
+    grid: dict[str, list],
+    select_by: str,
+    statistic: str,
+    sample: Sample | None,
+    output: str | Path,
+) -> None:
     """Train once for each trial and write what came of them to `output` (JSON), the chosen settings first.
 
-    `parameters` are those of a run (config.parameters). Chosen is the trial with the smallest last value of the column
-    `select_by`, among those that did not diverge; null when all did.
+    `parameters` are those of a run (config.parameters). Chosen is the trial with the smallest `statistic` of the column
+    `select_by` of its history, among those that did not diverge; null when all did. "last" is the column's last value,
+    "mean_log" the mean of its decimal logarithm over the iterations.
     """
     torch.set_num_threads(parameters["threads"])
     common = {"seed": parameters["seed"], "dtype": parameters["dtype"]}
@@ -41,16 +58,19 @@ def tune(parameters: dict, grid: dict[str, list], select_by: str, sample: Sample
             **(parameters["settings"] | settings),
         )
         training = train(network, optimizer, problem, parameters["iterations"])
-        last = {column: training.history[column][-1] for column in ("train_loss", "validation_loss")}
-        finished = training.status == "finished"
-        results.append({"settings": settings, "status": training.status} | (last if finished else {}))
-        value = f"{select_by} {last[select_by]:.4g}" if finished else "diverged"
-        print(f"[tune {name}] trial {number}/{len(trials(grid))} {settings}: {value}", flush=True)
-    finished = [result for result in results if result["status"] == "finished"]
-    best = min(finished, key=lambda result: result[select_by])["settings"] if finished else None
+        result = {"settings": settings, "status": training.status}
+        if training.status == "finished":
+            result["score"] = STATISTICS[statistic](training.history[select_by])
+            result |= {column: training.history[column][-1] for column in ("train_loss", "validation_loss")}
+        results.append(result)
+        told = f"{statistic} {select_by} {result['score']:.4g}" if "score" in result else "diverged"
+        print(f"[tune {name}] trial {number}/{len(trials(grid))} {settings}: {told}", flush=True)
+    finished = [result for result in results if "score" in result]
+    best = min(finished, key=lambda result: result["score"])["settings"] if finished else None
     report = {"experiment": parameters["experiment"], "optimizer": parameters["optimizer"], "chosen": best}
+    report |= {"select_by": select_by, "statistic": statistic, "trials": results}
     with replacing(output) as path:
-        path.write_text(json.dumps(report | {"select_by": select_by, "trials": results}, indent=2) + "\n")
+        path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def collect(reports: list[str | Path], output: str | Path) -> None:

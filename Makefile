@@ -1,0 +1,43 @@
+# make figures: set up, fetch MNIST, train, draw.   make test: set up, run the tests.   make help: the rest.
+PYTHON ?= python3.11
+CORES ?= 4
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: figures test tuned executed lab lock help
+.DEFAULT_GOAL := help
+
+figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
+	$(SNAKEMAKE)
+
+test: .venv/ready  ## every test
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+tuned: .venv/ready  ## choose learning rates by the grid and take them over into config/tuned.yaml
+	$(SNAKEMAKE) tune
+	cp results/tuned.yaml config/tuned.yaml
+
+executed: figures  ## take seed 0's executed notebooks over into notebooks/executed/
+	for path in results/notebooks/*/*/seed-0.ipynb; do \
+	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
+	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
+	done
+
+lab: .venv/ready  ## JupyterLab on the notebooks
+	$(BIN)/python -m pip install --quiet -e '.[lab]'
+	$(BIN)/jupyter lab notebooks
+
+lock: .venv/ready  ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra pipeline --extra test --python-version 3.11 --universal \
+	  --generate-hashes --custom-compile-command "make lock" --output-file requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || \
+	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+help:
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /:\t/' | expand -t 12

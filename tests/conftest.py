@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from nonsmooth import config, mnist, networks, problems
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def smoke_config() -> dict:
+    return config.read(*(ROOT / "config" / name for name in ("tuned.yaml", "config.yaml", "smoke.yaml")))
+
+
+@pytest.fixture(scope="session")
+def sample() -> mnist.Sample:
+    """Real images, from the excerpt."""
+    return mnist.draw(ROOT / "data" / "excerpt", seed=0, training_images=60, validation_images=30, sources=[])
+
+
+@pytest.fixture(scope="session")
+def denoising(sample) -> problems.Problem:
+    return problems.build(sample, name="denoising", seed=0, dtype="float64", noise_level=0.3, unseen_images=20)
+
+
+@pytest.fixture(scope="session")
+def teacher() -> problems.Problem:
+    settings = {"inputs": 6, "samples": 80, "condition_number": 10.0, "label_noise": 0.1}
+    return problems.build(None, name="teacher", seed=0, dtype="float64", **settings)
+
+
+@pytest.fixture
+def make_network():
+    """Networks as the configuration describes them, small unless told otherwise."""
+
+    def make(sizes, **settings):
+        usual = {"hidden": [], "activation": "relu", "output_activation": None, "bias": True}
+        usual |= {"initialization": "torch", "scale": 1.0, "seed": 0, "dtype": "float64"}
+        return networks.build(sizes, **(usual | settings))
+
+    return make
