@@ -1,18 +1,20 @@
 """The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures."""
 
+import os
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
-# Sources are found beside this file, results go to the working directory (see --directory).
-ROOT = os.path.relpath(workflow.basedir)
+
+def source(path):
+    """A file of the project, found beside this one; results go to the working directory (see --directory)."""
+    return os.path.relpath(os.path.join(workflow.basedir, path))
 
 
-configfile: f"{ROOT}/config/tuned.yaml"
-configfile: f"{ROOT}/config/config.yaml"
+configfile: source("config/tuned.yaml")
+configfile: source("config/config.yaml")
 
 
 include: "rules/common.smk"

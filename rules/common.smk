@@ -1,7 +1,6 @@
 """The checked configuration, and what several stages need to know of it."""
 
 import json
-import os
 
 from nonsmooth import config as configuration
 from nonsmooth.errors import ConfigError
@@ -9,13 +8,13 @@ from nonsmooth.notebooks import PACKAGE, dependencies
 from snakemake.exceptions import WorkflowError
 
 try:
-    config.update(configuration.check(config, f"{ROOT}/config/schema.yaml"))
+    config.update(configuration.check(config, source("config/schema.yaml")))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 COMMAND = f"{sys.executable} -m nonsmooth"
 DATA = config["data"]
-DATA_ROOT = os.path.join(ROOT, DATA["root"])
+DATA_ROOT = source(DATA["root"])
 SEEDS = config["seeds"]
 EXPERIMENTS = config["experiments"]
 OPTIMIZERS = {experiment: list(section["optimizers"]) for experiment, section in EXPERIMENTS.items()}
@@ -25,9 +24,7 @@ RUNS = [
     for optimizer in optimizers
     for seed in SEEDS
 ]
-RUN_FILES = expand(
-    "results/runs/{run}/{file}", run=RUNS, file=["history.parquet", "weights.safetensors", "run.json"]
-)
+RUN_FILES = expand("results/runs/{run}/{file}", run=RUNS, file=["history.parquet", "weights.safetensors", "run.json"])
 NOTEBOOKS = expand("results/notebooks/{run}.ipynb", run=RUNS)
 
 

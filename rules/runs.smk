@@ -1,5 +1,12 @@
+from nonsmooth import kernels
+
+
+onstart:
+    kernels.start("logs/kernels.log")
+
+
 def notebook_of(wildcards):
-    return f"{ROOT}/notebooks/{EXPERIMENTS[wildcards.experiment]['notebook']}.ipynb"
+    return source(f"notebooks/{EXPERIMENTS[wildcards.experiment]['notebook']}.ipynb")
 
 
 def images_of_run(wildcards):
@@ -30,10 +37,10 @@ rule run_notebook:
         notebook="results/notebooks/{experiment}/{optimizer}/seed-{seed}.ipynb",
     log:
         "logs/runs/{experiment}/{optimizer}/seed-{seed}.log",
+    threads: config["threads"]
     params:
         parameters=parameters_of_run,
         working_copy="logs/notebooks/{experiment}/{optimizer}/seed-{seed}.ipynb",
-    threads: config["threads"]
     shell:
         "{COMMAND} notebook --notebook {input.notebook} --parameters {params.parameters:q}"
         " --working-copy {params.working_copy} --output {output.notebook} 2>&1 | tee {log}"

@@ -18,11 +18,11 @@ rule time_iterations:
         report="results/timing/{experiment}.json",
     log:
         "logs/time_iterations/{experiment}.log",
+    threads: workflow.cores
     params:
         runs=runs_to_time,
         rounds=config["timing"]["rounds"],
         images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
-    threads: workflow.cores
     shell:
         "{COMMAND} time --runs {params.runs:q} {params.images} --rounds {params.rounds}"
         " --output {output.report} 2>&1 | tee {log}"

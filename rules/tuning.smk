@@ -30,12 +30,12 @@ rule tune_optimizer:
         report="results/tuning/{experiment}/{optimizer}.json",
     log:
         "logs/tune_optimizer/{experiment}/{optimizer}.log",
+    threads: config["threads"]
     params:
         parameters=base_of_trials,
         grid=grid_of_trials,
         choice=choice_of_trial,
         images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
-    threads: config["threads"]
     shell:
         "{COMMAND} tune --parameters {params.parameters:q} --grid {params.grid:q} {params.images}"
         " --select-by {params.choice[select_by]} --statistic {params.choice[statistic]}"

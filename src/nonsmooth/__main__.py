@@ -32,6 +32,12 @@ def notebook(arguments: argparse.Namespace) -> None:
     execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
 
 
+def kernels(arguments: argparse.Namespace) -> None:
+    from nonsmooth.kernels import serve
+
+    serve(arguments.address)
+
+
 def tune(arguments: argparse.Namespace) -> None:
     from nonsmooth.mnist import Sample
     from nonsmooth.tuning import tune
@@ -106,6 +112,11 @@ def parser() -> argparse.ArgumentParser:
         parameters=parameters,
         working_copy={"help": "where it is executed, and stays when it fails"},
         output=output,
+    )
+    command(
+        kernels,
+        "Serve kernels to notebooks, until standard input is closed.",
+        address={"help": "Unix socket to serve them at"},
     )
     command(
         tune,

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 from nonsmooth.errors import NotebookError
@@ -45,6 +46,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     """
     import papermill  # imported late: it takes half a second
 
+    from nonsmooth import kernels
+
     unknown = parameters.keys() - declared_parameters(notebook).keys()
     if unknown:
         raise NotebookError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
@@ -69,6 +72,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
             log_output=True,
             shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            **({"kernel_manager_class": manager} if (manager := kernels.manager_class()) else {}),
         )
     except Exception as error:
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
@@ -81,16 +85,16 @@ def dependencies(source: str | Path) -> list[Path]:
     found: set[Path] = set()
     waiting = [Path(source)]
     while waiting:
-        path = waiting.pop()
-        code = "\n".join(_cells(path)) if path.suffix == ".ipynb" else path.read_text()
-        for module in _imports(code):
+        for module in _modules_of(waiting.pop()):
             if module not in found:
                 found.add(module)
                 waiting.append(module)
     return sorted(found)
 
 
-def _imports(code: str) -> set[Path]:
+@cache
+def _modules_of(path: Path) -> set[Path]:
+    code = "\n".join(_cells(path)) if path.suffix == ".ipynb" else path.read_text()
     names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -102,6 +106,7 @@ def _imports(code: str) -> set[Path]:
     return {path for name in names if (path := _module_file(name)) is not None and path != SHORTCUTS}
 
 
+@cache
 def _shortcuts() -> dict[str, str]:
     for node in ast.parse(SHORTCUTS.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "_HOME":

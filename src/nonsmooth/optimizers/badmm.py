@@ -216,10 +216,11 @@ class Badmm:
             gram = W.T @ W
             if following.affine_is_current:
                 coupling = self._residual(following) @ W
-            else:  # the Gram matrix stands in for A: A W = X (W^T W) + b W, at a fraction of the work
-                shifted = following.Z if following.b is None else following.Z - following.b
-                right = torch.add(following.M, shifted, alpha=self.delta, out=following.scratch)
-                coupling = torch.addmm(right @ W, X, gram, alpha=-self.delta)
+            else:  # the Gram matrix stands in for A, at a fraction of the work: A W = X (W^T W) + b W
+                without_A = torch.add(following.M, following.Z, alpha=self.delta, out=following.scratch)
+                coupling = torch.addmm(without_A @ W, X, gram, alpha=-self.delta)
+                if following.b is not None:
+                    coupling.sub_(following.b @ W, alpha=self.delta)
             norm = torch.linalg.eigvalsh(gram)[-1].clamp(min=0)
             # With tau_X = tau_x / (delta |W|^2): tau_X / (1 + tau_X), which is 1 for W = 0.
             step = self.tau_x / (self.delta * norm + self.tau_x)
@@ -242,12 +243,13 @@ class Badmm:
         count = self.layers[0].X_in.shape[0]
         gaps = coupling = lifted = penalty = 0.0
         for layer in self.layers:
-            gap = layer.Z - layer.A()
-            gaps += gap.square().sum().item()
-            coupling += (layer.M * gap).sum().item()
+            gap = torch.sub(layer.Z, layer.A(), out=layer.scratch).flatten()
+            gaps += torch.dot(gap, gap).item()
+            coupling += torch.dot(layer.M.flatten(), gap).item()
             penalty += self.ridge / 2 * layer.W.square().sum().item()
             if layer.activation is None:
-                lifted += 0.5 * (layer.X_out - layer.Z).square().sum().item()
+                rest = torch.sub(layer.X_out, layer.Z, out=layer.scratch).flatten()
+                lifted += 0.5 * torch.dot(rest, rest).item()
             else:
                 lifted += bregman.distance(layer.activation, layer.X_out, layer.Z).sum().item()
         lagrangian = lifted + coupling + self.delta / 2 * gaps + penalty
