@@ -67,7 +67,7 @@ def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side:
         for column, image in enumerate(images):
             corner = row * height, column * (side + gap)
             canvas[corner[0] : corner[0] + side, corner[1] : corner[1] + side] = image.view(side, side)
-    axes.imshow(canvas, vmin=0, vmax=1)
+    axes.imshow(canvas.numpy(), vmin=0, vmax=1)
     axes.set_axis_off()
     for row, (name, (_, decibels)) in enumerate(rows.items()):
         axes.text(-3, row * height + side / 2, name, ha="right", va="center")

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from nonsmooth import drawing, figures, runs
+from nonsmooth.training import Training
+
+
+@pytest.fixture
+def results(tmp_path) -> runs.Results:
+    """Two seeds of two optimizers; the second run of SGD has diverged at iteration 3."""
+    weights = torch.nn.Linear(1, 1)
+    for optimizer in ("sgd", "badmm"):
+        for seed in (0, 1):
+            losses = [1.0, 0.5 / (seed + 1), 0.2, 0.1]
+            status = "finished"
+            if (optimizer, seed) == ("sgd", 1):
+                losses, status = [1.0, 20.0, 4000.0], "diverged"
+            history = {"iteration": list(range(len(losses))), "train_loss": losses}
+            folder = tmp_path / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
+            runs.save(folder, weights, Training(history, status, 1.0), {})
+    (tmp_path / "timing").mkdir()
+    timing = {"optimizers": {"sgd": {"seconds": 0.5}, "badmm": {"seconds": 0.25}}}
+    (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
+    return runs.Results(str(tmp_path), [0, 1], {"autoencoder": ["sgd", "badmm"]})
+
+
+def curves(axes):
+    return {line.get_label(): line for line in axes.lines}
+
+
+def test_curves_are_medians_over_seeds_against_iterations_and_seconds(results):
+    _, axes = plt.subplots()
+    figures.draw_curves(axes, results, "autoencoder", "train_loss")
+    line = curves(axes)["BADMM (gradient)"]
+    np.testing.assert_allclose(line.get_ydata(), [1.0, 0.375, 0.2, 0.1])
+    np.testing.assert_allclose(line.get_xdata(), [0, 1, 2, 3])
+    assert axes.get_yscale() == "log"
+    _, axes = plt.subplots()
+    figures.draw_curves(axes, results, "autoencoder", "train_loss", seconds=True)
+    np.testing.assert_allclose(curves(axes)["BADMM (gradient)"].get_xdata(), [0, 0.25, 0.5, 0.75])
+
+
+def test_a_diverged_run_is_drawn_as_such_and_never_part_of_the_median(results):
+    _, axes = plt.subplots()
+    figures.draw_curves(axes, results, "autoencoder", "train_loss")
+    np.testing.assert_allclose(curves(axes)["SGD (1 of 2 diverged)"].get_ydata(), [1.0, 0.5, 0.2, 0.1])
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses] == [(2, 4000.0)]
+
+
+def test_the_same_results_give_the_same_bytes(results, tmp_path, monkeypatch):
+    def figure(results):
+        figure, axes = plt.subplots()
+        figures.draw_curves(axes, results, "autoencoder", "train_loss")
+        return figure
+
+    monkeypatch.setitem(figures.FIGURES, "test", figure)
+    for name in ("one", "two"):
+        figures.write("test", results, [str(tmp_path / f"{name}.pdf"), str(tmp_path / f"{name}.png")])
+    for kind in ("pdf", "png"):
+        content = (tmp_path / f"one.{kind}").read_bytes()
+        assert content == (tmp_path / f"two.{kind}").read_bytes()
+        assert len(content) > 5000
+
+
+def test_both_readings_of_badmm_share_a_colour_and_no_two_optimizers_a_look():
+    looks = drawing.OPTIMIZERS
+    assert looks["badmm"].color == looks["badmm-ls"].color
+    assert looks["badmm"].linestyle != looks["badmm-ls"].linestyle
+    assert len({(look.color, look.linestyle) for look in looks.values()}) == len(looks)
+    assert len({look.marker for look in looks.values()}) == len(looks)
+
+
+def test_images_share_one_grey_scale_and_bear_their_psnr():
+    _, axes = plt.subplots()
+    images = torch.stack([torch.zeros(784), torch.full((784,), 1.7)])
+    drawing.draw_images(axes, {"clean": (images, None), "net": (images, torch.tensor([12.34, 5.0]))})
+    assert axes.images[0].get_clim() == (0, 1)
+    assert [text.get_text() for text in axes.texts] == ["clean", "net", "12.3 dB", "5.0 dB"]
+
+
+def test_figures_are_committed_in_both_formats():
+    folder = Path(__file__).parents[1] / "figures"
+    expected = {f"{name}.{kind}" for name in figures.FIGURES for kind in ("pdf", "png")}
+    assert expected <= {path.name for path in folder.iterdir()}

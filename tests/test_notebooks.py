@@ -1,0 +1,210 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from nonsmooth import config, kernels, notebooks, runs
+from nonsmooth.errors import NotebookError
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXECUTED = sorted((ROOT / "notebooks" / "executed").rglob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def write_notebook(path: Path, *cells: str) -> Path:
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, path)
+    return path
+
+
+def outputs(path: Path) -> str:
+    cells = nbformat.read(path, 4).cells
+    return "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
+
+
+@every_notebook
+def test_declares_what_the_workflow_passes_with_the_configurations_values(path):
+    """Each notebook's defaults are one run of the configuration, so that by hand and by the pipeline are the same."""
+    declared = notebooks.declared_parameters(path)
+    full = config.read(ROOT / "config" / "tuned.yaml", ROOT / "config" / "config.yaml")
+    passed = config.parameters(full, declared["experiment"], declared["optimizer"], declared["seed"])
+    assert declared == passed | {"sample_file": None, "run_folder": None}
+    assert full["experiments"][declared["experiment"]]["notebook"] == path.stem
+
+
+@every_notebook
+def test_is_committed_without_outputs(path):
+    for cell in nbformat.read(path, 4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@every_notebook
+def test_depends_on_the_modules_that_it_imports_and_on_theirs(path):
+    found = {module.relative_to(notebooks.PACKAGE).as_posix() for module in notebooks.dependencies(path)}
+    assert {"training.py", "optimizers/badmm.py", "bregman.py", "proximal.py", "problems/denoising.py"} <= found
+    assert not {"figures.py", "tuning.py", "timing.py", "notebooks.py", "kernels.py"} & found
+
+
+def test_dependencies_of_the_data_are_not_those_of_the_training():
+    found = {path.name for path in notebooks.dependencies(notebooks.PACKAGE / "mnist.py")}
+    assert found == {"seeds.py", "files.py", "errors.py", "config.py"}
+
+
+def test_a_shortcut_of_the_package_is_followed_to_its_home(tmp_path):
+    path = write_notebook(tmp_path / "n.ipynb", "seed = 0", "from nonsmooth import Badmm")
+    assert notebooks.PACKAGE / "optimizers" / "badmm.py" in notebooks.dependencies(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"), [(["a = f()"], "must assign literals"), (["if a:\n    b = 1"], "must assign literals")]
+)
+def test_parameters_are_literals(cells, message, tmp_path):
+    with pytest.raises(NotebookError, match=message):
+        notebooks.declared_parameters(write_notebook(tmp_path / "n.ipynb", *cells))
+
+
+def run(notebook: Path, parameters: dict, folder: Path) -> Path:
+    notebooks.execute(notebook, folder / "out" / "n.ipynb", parameters, folder / "logs" / "n.ipynb")
+    return folder / "out" / "n.ipynb"
+
+
+def test_execution_passes_parameters_and_shows_progress(tmp_path, capfd):
+    notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", "print('[half way]')\nprint(f'kept: {a}')")
+    assert "kept: 41" in outputs(run(notebook, {"a": 41}, tmp_path))
+    assert "[half way]" in (shown := capfd.readouterr().err)
+    assert "kept" not in shown
+    assert not (tmp_path / "logs" / "n.ipynb").exists()
+
+
+def test_a_parameter_that_is_not_declared_is_an_error(tmp_path):
+    notebook = write_notebook(tmp_path / "n.ipynb", "a = 0")
+    with pytest.raises(NotebookError, match="declares no parameter typo"):
+        run(notebook, {"typo": 1}, tmp_path)
+
+
+def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_path):
+    notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", "print('so far')", "def f():\n    return 1 / a\nf()")
+    with pytest.raises(NotebookError) as failure:
+        run(notebook, {"a": 0}, tmp_path)
+    message = str(failure.value)
+    assert "ZeroDivisionError" in message
+    assert "return 1 / a" in message
+    assert "\x1b" not in message
+    assert str(tmp_path / "logs" / "n.ipynb") in message
+    assert "so far" in outputs(tmp_path / "logs" / "n.ipynb")
+    assert not (tmp_path / "out" / "n.ipynb").exists()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A server of kernels, as the workflow starts it; closing its standard input ends it."""
+    address = str(tmp_path / "kernels")
+    monkeypatch.setattr(kernels, "WARM", ("json",))
+    command = [sys.executable, "-c", f"from nonsmooth import kernels; kernels.WARM = (); kernels.serve({address!r})"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    for _ in range(200):
+        if os.path.exists(address):
+            break
+        time.sleep(0.05)
+    monkeypatch.setenv(kernels.VARIABLE, address)
+    yield process
+    process.stdin.close()
+    process.wait(10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+class TestForkedKernels:
+    def test_the_kernel_is_a_fork_of_the_server_in_the_notebooks_own_folder_and_environment(
+        self, server, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("SEEN", "yes")
+        monkeypatch.chdir(tmp_path)
+        cell = "import os\nprint(os.getppid(), os.getcwd(), os.environ['SEEN'])"
+        assert outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 0", cell), {}, tmp_path)).split() == [
+            str(server.pid),
+            str(tmp_path),
+            "yes",
+        ]
+
+    def test_a_cell_that_fails_is_told_as_from_any_kernel(self, server, tmp_path):
+        with pytest.raises(NotebookError, match="ZeroDivisionError"):
+            run(write_notebook(tmp_path / "n.ipynb", "a = 0", "1 / a"), {}, tmp_path)
+
+    def test_a_kernel_that_dies_is_an_error(self, server, tmp_path):
+        with pytest.raises(NotebookError, match="died"):
+            run(write_notebook(tmp_path / "n.ipynb", "a = 0", "import os\nos._exit(3)"), {}, tmp_path)
+
+    def test_kernels_end_with_the_server(self, server, tmp_path):
+        fork = kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path))
+        assert fork.poll() is None
+        server.stdin.close()
+        server.wait(10)
+        assert fork.wait(10) != 0
+        assert self.is_gone(fork.pid)
+
+    def test_kernels_end_with_the_notebook_that_asked_for_them(self, server, tmp_path):
+        fork = kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path))
+        fork._lines.close()
+        fork.connection.close()
+        assert self.is_gone(fork.pid)
+
+    @staticmethod
+    def kernel(tmp_path):
+        return {"arguments": ["-f", str(tmp_path / "c.json")], "cwd": str(tmp_path), "env": dict(os.environ)}
+
+    @staticmethod
+    def is_gone(pid):
+        for _ in range(100):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+            time.sleep(0.05)
+        return False
+
+
+def test_without_a_server_kernels_are_ordinary(monkeypatch, tmp_path):
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    assert kernels.manager_class() is None
+    monkeypatch.setenv(kernels.VARIABLE, str(tmp_path / "gone"))
+    assert kernels.manager_class() is None
+
+
+@pytest.mark.slow
+def test_runs_top_to_bottom_by_hand(tmp_path, monkeypatch, smoke_config):
+    """As in JupyterLab: started in notebooks/, with no file of images and no folder for the run."""
+    monkeypatch.chdir(ROOT / "notebooks")
+    section = smoke_config["experiments"]["perceptron-teacher"]
+    quick = {"experiment": "perceptron-teacher", "problem": section["problem"], "iterations": 3, "dtype": "float64"}
+    assert "feasibility" in outputs(run(ROOT / "notebooks" / "perceptron.ipynb", quick, tmp_path))
+
+
+def test_executed_notebooks_are_those_of_seed_zero_and_hold_no_path_of_a_machine():
+    full = config.read(ROOT / "config" / "tuned.yaml", ROOT / "config" / "config.yaml")
+    expected = {
+        f"{name}/{optimizer}" for name, section in full["experiments"].items() for optimizer in section["optimizers"]
+    }
+    folder = ROOT / "notebooks" / "executed"
+    assert {path.relative_to(folder).with_suffix("").as_posix() for path in EXECUTED} == expected
+    for path in EXECUTED:
+        text = path.read_text()
+        assert str(ROOT) not in text
+        assert '"seed": 0' in text or "seed = 0" in text
+        for cell in json.loads(text)["cells"]:
+            assert cell["cell_type"] != "code" or cell["execution_count"], f"{path} was not run to its end"
+
+
+def test_files_of_a_run_are_those_that_the_workflow_expects():
+    rules = (ROOT / "rules" / "runs.smk").read_text()
+    assert all(f"seed-{{seed}}/{name}" in rules for name in runs.FILES)

@@ -1,0 +1,97 @@
+"""The files around the code, held against each other."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "requirements.lock").read_text()
+LOCKED = dict(re.findall(r"^([a-z0-9_.-]+)==([^ ;\\]+)", LOCK, re.MULTILINE))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def named(requirements: list[str]) -> dict[str, Requirement]:
+    return {requirement.name.lower(): requirement for requirement in map(Requirement, requirements)}
+
+
+def test_the_lock_has_what_the_project_asks_for():
+    for name, requirement in named([*PROJECT["dependencies"], *EXTRAS["pipeline"], *EXTRAS["test"]]).items():
+        assert requirement.specifier.contains(LOCKED[name]), f"{requirement} against {LOCKED[name]}"
+
+
+def test_every_locked_file_has_a_hash():
+    blocks = re.split(r"^(?=[a-z0-9_.-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) == len(LOCKED)
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_torch_is_the_version_that_the_results_were_computed_with():
+    assert (LOCKED["torch"], LOCKED["torchvision"]) == ("2.14.1", "0.29.1")
+
+
+def test_conda_users_get_the_versions_of_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert "python=3.11" in environment["dependencies"]
+    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+    (pinned,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pinned[-1] == "-e ."
+    versions = dict(line.split("==") for line in pinned[:-1])
+    wanted = named([*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)])
+    assert versions.keys() == wanted.keys()
+    for name, version in versions.items():
+        assert wanted[name].specifier.contains(version)
+        assert version == LOCKED.get(name, version)
+    assert set(versions) - set(LOCKED) == set(named(EXTRAS["lab"]))
+
+
+def test_style():
+    for command in (["ruff", "check"], ["ruff", "format", "--check"]):
+        done = subprocess.run([sys.executable, "-m", *command, "."], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_style_of_the_workflow():
+    paths = ["Snakefile", *(str(path) for path in sorted((ROOT / "rules").glob("*.smk")))]
+    command = [Path(sys.executable).parent / "snakefmt", "--check", *paths]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "CHANGELOG.md"])
+def test_links_of_the_pages_lead_somewhere(name):
+    page = ROOT / name
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    targets = [target for target in targets if "://" not in target]
+    assert all((page.parent / target).exists() for target in targets), targets
+
+
+def test_version_is_one():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_modules_import_in_one_direction():
+    """The order of the house: a module imports only from those before it in this list."""
+    order = ["errors", "files", "seeds", "config", "proximal", "bregman", "mnist", "networks", "problems", "optimizers"]
+    order += ["training", "runs", "drawing", "figures", "timing", "tuning", "kernels", "notebooks", "__main__"]
+    package = ROOT / "src" / "nonsmooth"
+    rank = {name: place for place, name in enumerate(order)}
+    found = {path.relative_to(package).with_suffix("").parts[0] for path in package.rglob("*.py")} - {"__init__"}
+    assert found == set(order)
+    for path in package.rglob("*.py"):
+        own = path.relative_to(package).with_suffix("").parts[0]
+        if own in ("__init__", "config"):
+            continue
+        text = path.read_text()
+        imported = re.findall(r"from nonsmooth\.(\w+)", text)
+        imported += [n for names in re.findall(r"from nonsmooth import ([\w, ]+)", text) for n in names.split(", ")]
+        wrong = [name for name in imported if rank.get(name, -1) > rank[own]]
+        assert not wrong, f"{path} imports {wrong}"
