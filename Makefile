@@ -11,7 +11,7 @@ figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
 	$(SNAKEMAKE)
 
 test: .venv/ready  ## every test
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 tuned: .venv/ready  ## choose learning rates by the grid and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune

@@ -17,7 +17,7 @@ DATA = config["data"]
 DATA_ROOT = source(DATA["root"])
 SEEDS = config["seeds"]
 EXPERIMENTS = config["experiments"]
-OPTIMIZERS = {experiment: list(section["optimizers"]) for experiment, section in EXPERIMENTS.items()}
+OPTIMIZERS = {experiment: sorted(section["optimizers"]) for experiment, section in EXPERIMENTS.items()}
 RUNS = [
     f"{experiment}/{optimizer}/seed-{seed}"
     for experiment, optimizers in OPTIMIZERS.items()
@@ -32,6 +32,11 @@ wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     optimizer="|".join(sorted(set().union(*OPTIMIZERS.values()))),
     seed=r"\d+",
+
+
+def as_json(value):
+    """The same text for the same value, however the configuration was put together."""
+    return json.dumps(value, sort_keys=True)
 
 
 def library(source):

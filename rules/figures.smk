@@ -35,7 +35,7 @@ rule draw_figure:
     log:
         "logs/draw_figure/{figure}.log",
     params:
-        results=json.dumps({"folder": "results", "seeds": SEEDS, "optimizers": OPTIMIZERS}),
+        results=as_json({"folder": "results", "seeds": SEEDS, "optimizers": OPTIMIZERS}),
     shell:
         "{COMMAND} figure --name {wildcards.figure} --results {params.results:q}"
         " --output {output.pdf} {output.png} 2>&1 | tee {log}"

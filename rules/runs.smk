@@ -22,7 +22,7 @@ def parameters_of_run(wildcards):
     parameters = configuration.parameters(config, wildcards.experiment, wildcards.optimizer, wildcards.seed)
     parameters["sample_file"] = next(iter(images_of_run(wildcards)), None)
     parameters["run_folder"] = f"results/runs/{wildcards.experiment}/{wildcards.optimizer}/seed-{wildcards.seed}"
-    return json.dumps(parameters)
+    return as_json(parameters)
 
 
 rule run_notebook:

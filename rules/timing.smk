@@ -6,7 +6,7 @@ def runs_to_time(wildcards):
     """Parameters of one run of each optimizer, as JSON."""
     optimizers = OPTIMIZERS[wildcards.experiment]
     runs = [configuration.parameters(config, wildcards.experiment, name, SEEDS[0]) for name in optimizers]
-    return json.dumps(runs)
+    return as_json(runs)
 
 
 rule time_iterations:

@@ -11,11 +11,11 @@ def base_of_trials(wildcards):
     parameters = configuration.parameters(config, experiment, optimizer, config["tuning_seed"])
     grid = GRIDS[experiment][optimizer]
     kept = {name: value for name, value in parameters["settings"].items() if name not in grid}
-    return json.dumps(parameters | {"settings": kept})
+    return as_json(parameters | {"settings": kept})
 
 
 def grid_of_trials(wildcards):
-    return json.dumps(GRIDS[wildcards.experiment][wildcards.optimizer])
+    return as_json(GRIDS[wildcards.experiment][wildcards.optimizer])
 
 
 def choice_of_trial(wildcards):

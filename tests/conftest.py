@@ -1,11 +1,15 @@
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from nonsmooth import config, mnist, networks, problems
 
 ROOT = Path(__file__).parents[1]
+# No clock decides about a test, and a failure comes back on the next run.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)

@@ -24,8 +24,9 @@ def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seco
     Against iterations, or with `seconds` against iterations times the median time of one. A run that diverged is no
     part of median and band: it is drawn by itself, up to a cross where it was found, and counted in the legend.
     """
-    for optimizer in results.optimizers[experiment]:
-        look = OPTIMIZERS[optimizer]
+    for optimizer, look in OPTIMIZERS.items():
+        if optimizer not in results.optimizers[experiment]:
+            continue
         unit = results.seconds(experiment, optimizer) if seconds else 1
         runs = results.runs(experiment, optimizer)
         finished = [run for run in runs if not run.diverged]

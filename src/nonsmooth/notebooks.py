@@ -37,6 +37,15 @@ def declared_parameters(notebook: str | Path) -> dict:
         raise NotebookError(f"{notebook}: the cell of parameters must assign literals to names: {error}") from None
 
 
+class _ShowProgress(logging.Handler):
+    """Passes on, of what a notebook prints, the lines that tell its progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in record.getMessage().splitlines():
+            if line.startswith("["):
+                print(line, file=sys.stderr, flush=True)
+
+
 def execute(notebook: str | Path, output: str | Path, parameters: dict, working_copy: str | Path) -> None:
     """Run `notebook` with `parameters` in a kernel of this interpreter and keep the executed notebook at `output`.
 
@@ -54,13 +63,10 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     output, working_copy = Path(output), Path(working_copy)
     output.parent.mkdir(parents=True, exist_ok=True)
     working_copy.parent.mkdir(parents=True, exist_ok=True)
-    show_progress = logging.StreamHandler(sys.stderr)
-    show_progress.addFilter(lambda record: record.getMessage().startswith("["))
-    show_progress.terminator = ""
     logger = logging.getLogger("papermill")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.handlers = [show_progress]
+    logger.handlers = [_ShowProgress()]
     os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
     try:
         papermill.execute_notebook(

@@ -78,7 +78,7 @@ def load(folder: str | Path) -> Run:
 class Results:
     """What the pipeline has computed, as its figures read it.
 
-    folder: the folder "results". seeds: in the order of the configuration. optimizers: by experiment, likewise.
+    folder: the folder "results". seeds: in the order of the configuration. optimizers: by experiment.
     """
 
     folder: str

@@ -1,0 +1,32 @@
+"""Calls of the workflow on the smoke configuration: real images from the excerpt, no network."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+
+def snakemake(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> subprocess.CompletedProcess:
+    """A call with `directory` as its working directory and `over` (YAML) on top of the smoke configuration."""
+    directory.mkdir(exist_ok=True)
+    (directory / "over.yaml").write_text(over or "{}")
+    command = [SNAKEMAKE, *arguments, "--snakefile", project / "Snakefile", "--directory", directory]
+    command += ["--show-failed-logs", "--configfile", project / "config" / "smoke.yaml", directory / "over.yaml"]
+    no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    environment = os.environ | no_network
+    environment.pop("MPLBACKEND", None)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, check=False)
+
+
+def output(done: subprocess.CompletedProcess) -> str:
+    return done.stdout + done.stderr
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """How many jobs of each rule a dry run or run announces."""
+    table = re.search(r"^job +count\n[- ]+\n(.*?)^total", output(done), re.MULTILINE | re.DOTALL)
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)", table.group(1), re.M)} if table else {}
