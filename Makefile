@@ -4,7 +4,7 @@ CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: figures test tuned executed lab lock help
+.PHONY: figures test tuned publish lab lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -17,11 +17,13 @@ tuned: .venv/ready  ## choose learning rates by the grid and take them over into
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
 
-executed: figures  ## take seed 0's executed notebooks over into notebooks/executed/
+publish: figures  ## take seed 0's executed notebooks and the summary over into notebooks/executed/ and README.md
 	for path in results/notebooks/*/*/seed-0.ipynb; do \
 	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
+	sed -i.old -e '/^<!-- figures\/summary.md -->$$/,/^<!-- end -->$$/{//!d;}' \
+	  -e '/^<!-- figures\/summary.md -->$$/r figures/summary.md' README.md && rm README.md.old
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'

@@ -31,3 +31,4 @@ rule all:
         runs=RUN_FILES,
         notebooks=NOTEBOOKS,
         figures=expand("figures/{figure}.{format}", figure=FIGURES, format=["pdf", "png"]),
+        summary=rules.write_summary.output.page,

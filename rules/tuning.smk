@@ -1,14 +1,20 @@
 GRIDS = {experiment: section["tuning"]["grids"] for experiment, section in EXPERIMENTS.items()}
+TRIALS = [
+    f"results/tuning/{experiment}/{optimizer}/seed-{number}.json"
+    for experiment, grids in GRIDS.items()
+    for optimizer in grids
+    for number in config["tuning_seeds"]
+]
 
 
 def images_to_tune(wildcards):
-    return images_of(wildcards.experiment, config["tuning_seed"])
+    return images_of(wildcards.experiment, wildcards.seed)
 
 
 def base_of_trials(wildcards):
-    """Parameters of a run with the tuning seed, less the settings that the grid sets, as JSON."""
+    """Parameters of a run, less the settings that the grid sets, as JSON."""
     experiment, optimizer = wildcards.experiment, wildcards.optimizer
-    parameters = configuration.parameters(config, experiment, optimizer, config["tuning_seed"])
+    parameters = configuration.parameters(config, experiment, optimizer, wildcards.seed)
     grid = GRIDS[experiment][optimizer]
     kept = {name: value for name, value in parameters["settings"].items() if name not in grid}
     return as_json(parameters | {"settings": kept})
@@ -27,9 +33,9 @@ rule tune_optimizer:
         images=images_to_tune,
         modules=library("tuning.py"),
     output:
-        report="results/tuning/{experiment}/{optimizer}.json",
+        report="results/tuning/{experiment}/{optimizer}/seed-{seed}.json",
     log:
-        "logs/tune_optimizer/{experiment}/{optimizer}.log",
+        "logs/tune_optimizer/{experiment}/{optimizer}/seed-{seed}.log",
     threads: config["threads"]
     params:
         parameters=base_of_trials,
@@ -44,11 +50,7 @@ rule tune_optimizer:
 
 rule collect_tuned:
     input:
-        reports=[
-            f"results/tuning/{experiment}/{optimizer}.json"
-            for experiment, grids in GRIDS.items()
-            for optimizer in grids
-        ],
+        reports=TRIALS,
     output:
         tuned="results/tuned.yaml",
     log:

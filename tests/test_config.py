@@ -30,7 +30,7 @@ def put(tree, path, value):
         ("seeds", [1, 1], "seeds"),
         ("seeds", [-1], "seeds.0: -1"),
         ("seeds", ["seven"], "seeds.0: 'seven'"),
-        ("seeds", [1000], "tuning_seed: 1000 is one of seeds"),
+        ("seeds", [1000], "tuning_seeds: 1000 is one of seeds"),
         ("threads", 0, "threads: 0"),
         ("sedes", [1], "'sedes' was unexpected"),
         ("data/sources", ["ftp"], "data.sources.0: 'ftp'"),

@@ -61,10 +61,12 @@ def test_a_corrupted_image_file_stops_the_workflow_with_what_to_do(project, tmp_
     assert not list((tmp_path / "work" / "results" / "data").glob("*"))
 
 
-def test_the_grid_can_be_run_and_gives_settings_to_take_over(tmp_path):
-    done = snakemake(tmp_path, "results/tuning/autoencoder/sgd.json", "--cores", "2")
+def test_the_grid_can_be_run_and_its_trials_are_results(tmp_path):
+    target = "results/tuning/autoencoder/sgd/seed-1000.json"
+    done = snakemake(tmp_path, target, "--cores", "2")
     assert done.returncode == 0, output(done)
-    report = json.loads((tmp_path / "results/tuning/autoencoder/sgd.json").read_text())
-    assert len(report["trials"]) == 4
-    assert report["chosen"].keys() == {"learning_rate", "momentum"}
-    assert report["chosen"] in [trial["settings"] for trial in report["trials"]]
+    report = json.loads((tmp_path / target).read_text())
+    assert [trial["settings"] for trial in report["trials"]] == [
+        {"learning_rate": rate, "momentum": momentum} for rate in (1.0, 10.0) for momentum in (0.0, 0.9)
+    ]
+    assert all(trial["score"] == trial["validation_loss"] for trial in report["trials"])

@@ -81,7 +81,18 @@ def test_version_is_one():
 def test_modules_import_in_one_direction():
     """The order of the house: a module imports only from those before it in this list."""
     order = ["errors", "files", "seeds", "config", "proximal", "bregman", "mnist", "networks", "problems", "optimizers"]
-    order += ["training", "runs", "drawing", "figures", "timing", "tuning", "kernels", "notebooks", "__main__"]
+    order += [
+        "training",
+        "runs",
+        "drawing",
+        "figures",
+        "summary",
+        "timing",
+        "tuning",
+        "kernels",
+        "notebooks",
+        "__main__",
+    ]
     package = ROOT / "src" / "nonsmooth"
     rank = {name: place for place, name in enumerate(order)}
     found = {path.relative_to(package).with_suffix("").parts[0] for path in package.rglob("*.py")} - {"__init__"}
@@ -95,3 +106,26 @@ def test_modules_import_in_one_direction():
         imported += [n for names in re.findall(r"from nonsmooth import ([\w, ]+)", text) for n in names.split(", ")]
         wrong = [name for name in imported if rank.get(name, -1) > rank[own]]
         assert not wrong, f"{path} imports {wrong}"
+
+
+def test_readme_repeats_the_summary_that_the_pipeline_wrote():
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"<!-- figures/summary.md -->\n(.*?)<!-- end -->", readme, re.DOTALL)
+    assert block.group(1).strip() == (ROOT / "figures" / "summary.md").read_text().strip()
+
+
+def test_the_readmes_ten_lines_run():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(code.strip().splitlines()) <= 12
+    scope: dict = {}
+    exec(code.replace("range(500)", "range(3)"), scope)
+    assert scope["denoised"].shape == scope["clean"].shape
+
+
+def test_readmes_commands_exist():
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"\bmake ([a-z]+)", readme.split("## Run it")[1])) - {"it"}
+    assert named == {"figures", "test", "lab", "tuned"}
+    assert all(f"\n{target}: .venv/ready" in makefile for target in named)
+    for path in re.findall(r"`((?:src|config|notebooks|docs|data|figures)/[\w./]*)`", readme):
+        assert (ROOT / path).exists() or path == "data/MNIST/raw", path

@@ -25,9 +25,9 @@ def test_the_trial_with_the_smallest_score_is_chosen_and_divergence_never(statis
     grid = {"learning_rate": [1e-6, 0.3, 1e9]}
     tuning.tune(parameters, grid, "validation_loss", statistic, None, tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["chosen"] == {"learning_rate": 0.3}
-    assert [trial["status"] for trial in report["trials"]][:2] == ["finished", "finished"]
+    assert tuning.choose([report]) == {"learning_rate": 0.3}
     slow, chosen, wild = report["trials"]
+    assert (slow["status"], chosen["status"]) == ("finished", "finished")
     assert chosen["score"] < slow["score"]
     assert wild["status"] == "diverged" or wild["score"] > chosen["score"]
     if statistic == "last":
@@ -48,11 +48,17 @@ def test_collected_settings_have_the_form_of_the_configuration(parameters, tmp_p
     assert (tmp_path / "tuned.yaml").read_text().startswith(tuning.HEAD)
 
 
-def test_a_grid_of_divergence_alone_is_an_error(tmp_path):
-    report = {"experiment": "e", "optimizer": "o", "chosen": None, "trials": []}
-    (tmp_path / "report.json").write_text(json.dumps(report))
+def report(*scores):
+    """A report of trials with these scores, None for one that diverged."""
+    trials = [{"settings": {"a": n}} | ({} if s is None else {"score": s}) for n, s in enumerate(scores)]
+    return {"experiment": "e", "optimizer": "o", "trials": trials}
+
+
+def test_the_smallest_mean_over_seeds_is_chosen_and_one_divergence_is_enough_to_drop_out():
+    assert tuning.choose([report(1.0, 3.0), report(4.0, 1.0)]) == {"a": 1}
+    assert tuning.choose([report(1.0, 3.0), report(None, 9.0)]) == {"a": 1}
     with pytest.raises(ValueError, match="every trial of e/o diverged"):
-        tuning.collect([tmp_path / "report.json"], tmp_path / "tuned.yaml")
+        tuning.choose([report(1.0, None), report(None, 1.0)])
 
 
 def test_tuned_settings_come_from_the_grids_of_the_configuration():

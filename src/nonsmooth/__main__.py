@@ -68,6 +68,13 @@ def figure(arguments: argparse.Namespace) -> None:
     write(arguments.name, Results(**json.loads(arguments.results)), arguments.output)
 
 
+def summary(arguments: argparse.Namespace) -> None:
+    from nonsmooth.runs import Results
+    from nonsmooth.summary import write
+
+    write(Results(**json.loads(arguments.results)), arguments.output)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m nonsmooth", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -120,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command(
         tune,
-        "Train once for each trial of a grid.",
+        "Train once for each trial of a grid, with one seed.",
         parameters=parameters,
         grid={"help": "values to try by setting, as JSON"},
         select_by={"choices": ["train_loss", "validation_loss"]},
@@ -143,6 +150,12 @@ def parser() -> argparse.ArgumentParser:
         name={"help": "its name"},
         results={"help": "folder, seeds and optimizers of the results, as JSON"},
         output={"nargs": "+", "help": "files to write, the format by their ending"},
+    )
+    command(
+        summary,
+        "Write the numbers behind the figures as tables.",
+        results={"help": "folder, seeds and optimizers of the results, as JSON"},
+        output=output,
     )
     return top
 

@@ -69,8 +69,8 @@ def _told(error) -> str:
 def _contradictions(config: dict) -> list[str]:
     """What no schema can say: values that exclude each other."""
     faults = []
-    if config["tuning_seed"] in config["seeds"]:
-        faults.append(f"tuning_seed: {config['tuning_seed']} is one of seeds, whose runs must not share its data")
+    for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
+        faults.append(f"tuning_seeds: {seed} is one of seeds, whose runs must not share its data")
     for name, experiment in config["experiments"].items():
         unknown = experiment["tuning"]["grids"].keys() - experiment["optimizers"].keys()
         faults += [f"experiments.{name}.tuning.grids.{key}: no optimizer of the experiment" for key in sorted(unknown)]

@@ -24,9 +24,9 @@ def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seco
     Against iterations, or with `seconds` against iterations times the median time of one. A run that diverged is no
     part of median and band: it is drawn by itself, up to a cross where it was found, and counted in the legend.
     """
-    for optimizer, look in OPTIMIZERS.items():
-        if optimizer not in results.optimizers[experiment]:
-            continue
+    drawn = [optimizer for optimizer in OPTIMIZERS if optimizer in results.optimizers[experiment]]
+    for place, optimizer in enumerate(drawn):
+        look, shift = OPTIMIZERS[optimizer], 0.03 * place  # of the markers, so that curves close together show theirs
         unit = results.seconds(experiment, optimizer) if seconds else 1
         runs = results.runs(experiment, optimizer)
         finished = [run for run in runs if not run.diverged]
@@ -42,11 +42,22 @@ def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seco
             values = np.stack([run.history[column] for run in finished])
             x = unit * finished[0].history["iteration"]
             low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
-            axes.plot(x, median, label=label, markevery=max(1, len(x) // 8), **look.line)
+            axes.plot(x, median, label=label, markevery=(shift, 0.16), **look.line)
             axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
         else:
             axes.plot([], [], label=label, **look.line)
     axes.set_yscale("log")
+
+
+def _cut_below(axes: Axes, floor: float) -> None:
+    """Where a curve ends far below `floor`, end the axis there and say where the curve goes."""
+    ends = [line.get_ydata()[-1] for line in axes.lines if len(line.get_ydata())]
+    if min(ends) < floor / 10:
+        axes.set_ylim(bottom=floor)
+        for line in axes.lines:
+            if len(line.get_ydata()) and line.get_ydata()[-1] < floor:
+                text = f"{line.get_label()}: {line.get_ydata()[-1]:.0e} in the end"
+                axes.text(0.03, 0.04, text, transform=axes.transAxes, color=line.get_color(), fontsize=7)
 
 
 def _seeds(results: Results) -> str:
@@ -63,9 +74,12 @@ def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
     for row, (experiment, title) in zip(grid, titles.items(), strict=True):
         for axes, (column, label) in zip(row, columns.items(), strict=True):
             draw_curves(axes, results, experiment, column)
+            _cut_below(axes, 1e-4)
             axes.set(title=f"Perceptron, {title}, training data", ylabel=label)
     for axes in grid[-1]:
-        axes.set_xlabel("iteration")
+        axes.set_xscale("symlog", linthresh=1)  # log, with room for iteration 0
+        axes.set_xlim(0, None)
+        axes.set_xlabel("iteration (log scale)")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=_seeds(results))
 
 
@@ -79,8 +93,9 @@ def draw_autoencoder_convergence(figure: Figure | SubFigure, results: Results) -
             axes.set_title(f"Denoising autoencoder, {title}")
         row[0].set_ylabel("mean squared error")
     grid[1, 0].set_xlabel("iteration")
-    grid[1, 1].set_xlabel("seconds of optimizer time (iterations $\\times$ median time of one)")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, title=_seeds(results))
+    grid[1, 1].set_xlabel("seconds of optimizer time")
+    title = f"{_seeds(results)} Seconds are iterations times the median time of one, all optimizers timed side by side."
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, title=title)
 
 
 def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:

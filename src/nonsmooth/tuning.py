@@ -37,16 +37,16 @@ def tune(
     sample: Sample | None,
     output: str | Path,
 ) -> None:
-    """Train once for each trial and write what came of them to `output` (JSON), the chosen settings first.
+    """Train once for each trial and write what came of them to `output` (JSON).
 
-    `parameters` are those of a run (config.parameters). Chosen is the trial with the smallest `statistic` of the column
-    `select_by` of its history, among those that did not diverge; null when all did. "last" is the column's last value,
-    "mean_log" the mean of its decimal logarithm over the iterations.
+    `parameters` are those of a run (config.parameters). A trial that finishes has a score, the `statistic` of the
+    column `select_by` of its history: "last" is the column's last value, "mean_log" the mean of its decimal logarithm
+    over the iterations.
     """
     torch.set_num_threads(parameters["threads"])
     common = {"seed": parameters["seed"], "dtype": parameters["dtype"]}
     problem = problems.build(sample, **parameters["problem"], **common)
-    name = f"{parameters['experiment']}/{parameters['optimizer']}"
+    name = "{experiment}/{optimizer}/seed-{seed}".format(**parameters)
     results = []
     for number, settings in enumerate(trials(grid), 1):
         network = networks.build(problem.sizes, **parameters["network"], **common)
@@ -65,24 +65,34 @@ def tune(
         results.append(result)
         told = f"{statistic} {select_by} {result['score']:.4g}" if "score" in result else "diverged"
         print(f"[tune {name}] trial {number}/{len(trials(grid))} {settings}: {told}", flush=True)
-    finished = [result for result in results if "score" in result]
-    best = min(finished, key=lambda result: result["score"])["settings"] if finished else None
-    report = {"experiment": parameters["experiment"], "optimizer": parameters["optimizer"], "chosen": best}
+    report = {name: parameters[name] for name in ("experiment", "optimizer", "seed")}
     report |= {"select_by": select_by, "statistic": statistic, "trials": results}
     with replacing(output) as path:
         path.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def collect(reports: list[str | Path], output: str | Path) -> None:
-    """Gather the chosen settings into a file of the form of config/tuned.yaml.
+def choose(reports: list[dict]) -> dict:
+    """The settings with the smallest mean score over the reports of one optimizer, one for each seed.
 
-    Raises ValueError, naming the optimizer, where every trial diverged.
+    A trial that diverged with any seed is never chosen. Raises ValueError, naming the optimizer, where all have.
     """
+    by_trial = list(zip(*(report["trials"] for report in reports), strict=True))
+    candidates = [results for results in by_trial if all("score" in result for result in results)]
+    if not candidates:
+        raise ValueError(
+            f"every trial of {reports[0]['experiment']}/{reports[0]['optimizer']} diverged: widen its grid"
+        )
+    return min(candidates, key=lambda results: statistics.fmean(result["score"] for result in results))[0]["settings"]
+
+
+def collect(paths: list[str | Path], output: str | Path) -> None:
+    """Choose settings from the reports of `tune` and write them in the form of config/tuned.yaml."""
+    by_optimizer: dict[tuple[str, str], list[dict]] = {}
+    for report in (json.loads(Path(path).read_text()) for path in paths):
+        by_optimizer.setdefault((report["experiment"], report["optimizer"]), []).append(report)
     experiments: dict = {}
-    for report in (json.loads(Path(path).read_text()) for path in reports):
-        if report["chosen"] is None:
-            raise ValueError(f"every trial of {report['experiment']}/{report['optimizer']} diverged: widen its grid")
-        section = experiments.setdefault(report["experiment"], {"optimizers": {}})
-        section["optimizers"][report["optimizer"]] = report["chosen"]
+    for (experiment, optimizer), reports in by_optimizer.items():
+        section = experiments.setdefault(experiment, {"optimizers": {}})
+        section["optimizers"][optimizer] = choose(reports)
     with replacing(output) as path:
         path.write_text(HEAD + yaml.safe_dump({"experiments": experiments}, sort_keys=False))

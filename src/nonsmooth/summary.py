@@ -1,0 +1,93 @@
+"""The numbers behind the figures, as a page of tables (Markdown) that the README repeats."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nonsmooth.drawing import OPTIMIZERS
+from nonsmooth.files import replacing
+from nonsmooth.runs import Results, Run
+
+
+def _median(values: list[float], digits: int = 3) -> str:
+    """Median over seeds, with the smallest and the largest."""
+    low, middle, high = np.min(values), np.median(values), np.max(values)
+    return f"{middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _rows(results: Results, experiment: str) -> list[tuple[str, str, list[Run]]]:
+    """Name, optimizer and runs, in the order of the figures."""
+    chosen = [name for name in OPTIMIZERS if name in results.optimizers[experiment]]
+    return [(OPTIMIZERS[name].name, name, results.runs(experiment, name)) for name in chosen]
+
+
+def _state(runs: list[Run]) -> str:
+    diverged = sum(run.diverged for run in runs)
+    return f"{diverged} of {len(runs)} diverged" if diverged else ""
+
+
+def _autoencoder(results: Results) -> list[str]:
+    timing = json.loads((Path(results.folder) / "timing" / "autoencoder.json").read_text())
+    iterations = results.run("autoencoder", "badmm", results.seeds[0]).record["iterations"]
+    head = ["optimizer", "training loss", "unseen loss", "training PSNR, dB", "unseen PSNR, dB"]
+    head += ["time of an iteration, Adam = 1", ""]
+    rows = []
+    for name, optimizer, runs in _rows(results, "autoencoder"):
+        last = [[run.history[column][-1] for run in runs] for column in ("train_loss", "unseen_loss")]
+        decibels = [[run.record["final"][key] or np.nan for run in runs] for key in ("train_psnr", "unseen_psnr")]
+        ratio = timing["optimizers"][optimizer]["ratio_to_adam"][0]
+        cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
+        rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
+    lines = [f"Denoising autoencoder after {iterations} iterations, {_over(results)}.", "", *_table(head, rows), ""]
+    for other in ("adam", "sgd"):
+        lines += _comparison(results, "badmm", other) + _comparison(results, "badmm-ls", other)
+    machine = f"Timed side by side on {timing['processor']}, {timing['threads']} thread"
+    return [*lines, "", f"{machine}{'s' if timing['threads'] > 1 else ''}."]
+
+
+def _comparison(results: Results, mine: str, other: str, start: int = 10) -> list[str]:
+    """How one optimizer stands to another, seed by seed."""
+    below, training, unseen = 0, [], []
+    for seed in results.seeds:
+        a, b = (results.run("autoencoder", name, seed).history for name in (mine, other))
+        length = min(len(a["iteration"]), len(b["iteration"]))
+        below += bool((a["train_loss"][start:length] < b["train_loss"][start:length]).all())
+        training.append(a["train_loss"][-1] / b["train_loss"][-1])
+        unseen.append(a["unseen_loss"][-1] / b["unseen_loss"][-1])
+    names = OPTIMIZERS[mine].name, OPTIMIZERS[other].name
+    return [
+        f"- {names[0]} against {names[1]}: training loss lower at every iteration from {start} on for {below} of "
+        f"{len(results.seeds)} seeds; in the end {_median(training)} times as large on training images and "
+        f"{_median(unseen)} times on unseen ones."
+    ]
+
+
+def _perceptron(results: Results, experiment: str, title: str) -> list[str]:
+    head = ["optimizer", "training squared loss", "training D", "unseen squared loss", ""]
+    rows = []
+    for name, _, runs in _rows(results, experiment):
+        columns = ("train_loss", "train_d", "unseen_loss")
+        rows.append([name, *(_median([run.history[column][-1] for run in runs]) for column in columns), _state(runs)])
+    iterations = results.run(experiment, "badmm", results.seeds[0]).record["iterations"]
+    return [f"Perceptron, {title}, after {iterations} iterations, {_over(results)}.", "", *_table(head, rows)]
+
+
+def _over(results: Results) -> str:
+    count = len(results.seeds)
+    return f"median (smallest to largest) over {count} seeds" if count > 1 else f"seed {results.seeds[0]}"
+
+
+def write(results: Results, output: str) -> None:
+    """Write the page. Losses are means over samples and outputs, of the networks' own forward pass."""
+    parts = [
+        _autoencoder(results),
+        _perceptron(results, "perceptron", "one digit of MNIST"),
+        _perceptron(results, "perceptron-teacher", "noisy teacher"),
+    ]
+    with replacing(output) as path:
+        path.write_text("\n\n".join("\n".join(part) for part in parts) + "\n")
