@@ -150,8 +150,8 @@ def autoencoder_samples(results: Results) -> Figure:
 
 def poster(results: Results) -> Figure:
     """The poster's numerical panels on one page."""
-    figure = plt.figure(figsize=(7.5, 15))
-    first, second, third = figure.subfigures(3, 1, height_ratios=(5, 5, 4.8))
+    figure = plt.figure(figsize=(7.5, 13.6))
+    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 4.7, 4.2))
     draw_perceptron_loss(first, results)
     draw_autoencoder_convergence(second, results)
     draw_autoencoder_samples(third, results)

@@ -47,7 +47,8 @@ def serve(address: str) -> None:
 
     A connection carries one line of JSON each way: the kernel's arguments, working directory and environment in, its
     process number out. It stays open for the kernel's life: closed by the client, the kernel is killed; when the kernel
-    ends, a line with its return code follows.
+    ends, a line with its return code follows. There are never more kernels than the machine has cores for; who asks for
+    another waits, since trainings that share a core and its caches take longer than one after the other.
     """
     # What is imported here is forked: one thread, so that no lock is held by a thread that the fork leaves behind.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -56,12 +57,16 @@ def serve(address: str) -> None:
     for module in WARM:
         __import__(module)
     kernels: dict[int, socket.socket] = {}
+    most = len(os.sched_getaffinity(0))
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
         listener.bind(address)
         listener.listen(64)
         selector.register(sys.stdin, selectors.EVENT_READ)
-        selector.register(listener, selectors.EVENT_READ)
         while True:
+            if len(kernels) < most and listener not in selector.get_map():
+                selector.register(listener, selectors.EVENT_READ)
+            elif len(kernels) >= most and listener in selector.get_map():
+                selector.unregister(listener)
             for key, _ in selector.select(timeout=0.1):
                 if key.fileobj is sys.stdin:
                     for process in kernels:
