@@ -1,8 +1,11 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -145,6 +148,29 @@ class TestForkedKernels:
         with pytest.raises(NotebookError, match="died"):
             run(write_notebook(tmp_path / "n.ipynb", "a = 0", "import os\nos._exit(3)"), {}, tmp_path)
 
+    def test_clients_that_go_before_they_ask_do_no_harm(self, server, tmp_path):
+        for sent in (b"", b"not json\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(os.environ[kernels.VARIABLE])
+                client.sendall(sent)
+        assert "1" in outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 1", "print(a)"), {}, tmp_path))
+
+    def test_no_more_kernels_than_cores_at_a_time(self, server, tmp_path):
+        most = len(os.sched_getaffinity(0))
+        running = [kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path)) for _ in range(most)]
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(kernels._Fork, os.environ[kernels.VARIABLE], self.kernel(tmp_path))
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1)
+            running[0].kill()
+            assert waiting.result(timeout=10).poll() is None
+
+    def test_when_the_server_has_ended_the_kernel_is_an_ordinary_one(self, server, tmp_path):
+        server.kill()  # and its socket stays behind
+        server.wait(10)
+        assert kernels.manager_class() is not None
+        assert "1" in outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 1", "print(a)"), {}, tmp_path))
+
     def test_kernels_end_with_the_server(self, server, tmp_path):
         fork = kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path))
         assert fork.poll() is None
@@ -161,7 +187,11 @@ class TestForkedKernels:
 
     @staticmethod
     def kernel(tmp_path):
-        return {"arguments": ["-f", str(tmp_path / "c.json")], "cwd": str(tmp_path), "env": dict(os.environ)}
+        return {
+            "arguments": ["-f", str(tmp_path / f"{uuid.uuid4()}.json")],
+            "cwd": str(tmp_path),
+            "env": dict(os.environ),
+        }
 
     @staticmethod
     def is_gone(pid):

@@ -74,14 +74,19 @@ def serve(address: str) -> None:
                     return
                 if key.fileobj is listener:
                     client, _ = listener.accept()
-                    request = json.loads(client.makefile().readline())
+                    try:
+                        request = json.loads(client.makefile().readline())
+                    except (OSError, ValueError):  # it went before it had asked
+                        client.close()
+                        continue
                     process = os.fork()
                     if process == 0:
-                        selector.close()
+                        for inherited in (selector, listener, client, *kernels.values()):
+                            inherited.close()
                         _become_kernel(request)
-                    client.sendall(json.dumps({"pid": process}).encode() + b"\n")
                     kernels[process] = client
                     selector.register(client, selectors.EVENT_READ, process)
+                    _tell(client, pid=process)
                 elif key.data in kernels:  # the client has gone
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(key.data, signal.SIGKILL)
@@ -91,11 +96,15 @@ def serve(address: str) -> None:
                 if process == 0:
                     break
                 client = kernels.pop(process)
-                with contextlib.suppress(OSError):
-                    client.sendall(json.dumps({"returncode": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+                _tell(client, returncode=os.waitstatus_to_exitcode(status))
                 with contextlib.suppress(KeyError, ValueError):
                     selector.unregister(client)
                 client.close()
+
+
+def _tell(client: socket.socket, **message: int) -> None:
+    with contextlib.suppress(OSError):  # who has gone need not be told
+        client.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _become_kernel(request: dict) -> None:
@@ -125,7 +134,10 @@ class _Fork:
         self.connection.connect(address)
         self.connection.sendall(json.dumps(request).encode() + b"\n")
         self._lines = self.connection.makefile()
-        self.pid: int = json.loads(self._lines.readline())["pid"]
+        answer = self._lines.readline()
+        if not answer:
+            raise ConnectionError(f"the server of kernels at {address} has ended")
+        self.pid: int = json.loads(answer)["pid"]
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -171,7 +183,10 @@ def manager_class() -> type | None:
             arguments = cmd[cmd.index("-m") + 2 :]  # python -m ipykernel_launcher -f FILE ...
             environment = dict(kwargs.get("env") or os.environ)
             request = {"arguments": arguments, "cwd": kwargs.get("cwd") or os.getcwd(), "env": environment}
-            self.process = _Fork(address, request)
+            try:
+                self.process = _Fork(address, request)
+            except OSError:  # the server has ended
+                return await super().launch_kernel(cmd, **kwargs)
             self.pid = self.process.pid
             self.pgid = self.pid
             return self.connection_info
