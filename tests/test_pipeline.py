@@ -29,6 +29,9 @@ def test_everything_has_its_name(finished):
     for figure in FIGURES:
         assert (finished / "figures" / f"{figure}.pdf").stat().st_size > 5000
         assert (finished / "figures" / f"{figure}.png").stat().st_size > 5000
+    summary = (finished / "figures" / "summary.md").read_text()
+    assert "BADMM (gradient) against Adam: training loss lower at every iteration from 10 on for" in summary
+    assert summary.count("| BADMM (least squares) |") == 3
     perceptron = ["sgd", "adam", "badmm", "badmm-ls", "gradient-d"]
     runs = {"perceptron": perceptron, "perceptron-teacher": perceptron, "autoencoder": perceptron[:4]}
     for experiment, optimizers in runs.items():
@@ -72,13 +75,20 @@ def test_another_seed_runs_its_own_notebooks_and_nothing_old(finished):
         "draw_figure": 4,
         "draw_images": 1,
         "run_notebook": 14,
+        "write_summary": 1,
     }
 
 
 def test_a_changed_setting_reruns_that_optimizer_alone(finished):
     changed = "experiments: {autoencoder: {optimizers: {adam: {learning_rate: 0.1234}}}}"
     done = snakemake(finished, "--dry-run", "--cores", "2", "--config", "seeds=[0]", over=changed)
-    assert jobs(done) == {"all": 1, "draw_figure": 3, "run_notebook": 1, "time_iterations": 1}
+    assert jobs(done) == {
+        "all": 1,
+        "draw_figure": 3,
+        "run_notebook": 1,
+        "time_iterations": 1,
+        "write_summary": 1,
+    }
 
 
 def test_results_are_the_same_bits_for_any_number_of_cores(finished, tmp_path):
