@@ -22,6 +22,7 @@ publish: figures  ## take seed 0's executed notebooks and the summary over into 
 	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
+	cp results/summary.md figures/summary.md
 	sed -i.old -e '/^<!-- figures\/summary.md -->$$/,/^<!-- end -->$$/{//!d;}' \
 	  -e '/^<!-- figures\/summary.md -->$$/r figures/summary.md' README.md && rm README.md.old
 

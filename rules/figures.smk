@@ -46,7 +46,7 @@ rule write_summary:
         results=FIGURES["poster"],
         modules=library("summary.py"),
     output:
-        page="figures/summary.md",
+        page="results/summary.md",
     log:
         "logs/write_summary.log",
     params:

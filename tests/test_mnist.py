@@ -88,6 +88,12 @@ def test_when_every_source_fails_one_message_says_what_to_put_where(how, root, s
         mnist.draw(root, 0, 10, 10, ["broken"])
 
 
+def test_files_that_torchvision_would_read_unverified_are_refused(root):
+    (root / "MNIST" / "processed").mkdir()
+    with pytest.raises(DataError, match="processed must go"):
+        mnist.draw(root, 0, 10, 10, [])
+
+
 def test_draw_mends_a_file_that_was_damaged_since_it_was_fetched(root, sources):
     drawn = mnist.draw(root, 0, 10, 10, [])
     damage(root, "corrupted")

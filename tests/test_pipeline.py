@@ -29,7 +29,7 @@ def test_everything_has_its_name(finished):
     for figure in FIGURES:
         assert (finished / "figures" / f"{figure}.pdf").stat().st_size > 5000
         assert (finished / "figures" / f"{figure}.png").stat().st_size > 5000
-    summary = (finished / "figures" / "summary.md").read_text()
+    summary = (finished / "results" / "summary.md").read_text()
     assert "BADMM (gradient) against Adam: training loss lower at every iteration from 10 on for" in summary
     assert summary.count("| BADMM (least squares) |") == 3
     perceptron = ["sgd", "adam", "badmm", "badmm-ls", "gradient-d"]

