@@ -248,6 +248,12 @@ def test_layers_that_do_not_fit_each_other_are_refused():
         Badmm(network, torch.ones(4, 5), torch.ones(4, 2))
 
 
+def test_tied_weights_are_refused():
+    linear = nn.Linear(5, 5)
+    with pytest.raises(TypeError, match=r"module 1 .* twice"):
+        Badmm(nn.Sequential(linear, linear), torch.ones(4, 5), torch.ones(4, 5))
+
+
 def test_half_precision_is_refused():
     network = nn.Sequential(nn.Linear(5, 3, dtype=torch.float16))
     with pytest.raises(TypeError, match="float16"):

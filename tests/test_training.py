@@ -79,6 +79,21 @@ def test_an_optimizer_that_diverges_is_found_out(denoising, make_network):
     assert train(network, optimizer, denoising, 50).status == "diverged"
 
 
+def test_badmm_outside_its_safe_region_is_recorded_as_diverged(denoising, make_network):
+    network = make_network(denoising.sizes, hidden=[4])
+    settings = {"tau_z": 0.1, "tau_w": 1.99}
+    optimizer = optimizers.build("badmm", network, *denoising.training, seed=0, **settings)
+    assert train(network, optimizer, denoising, 500).status == "diverged"
+
+
+def test_a_step_that_finds_no_eigenvalues_is_divergence(teacher, make_network):
+    def broken():
+        torch.linalg.eigvalsh(torch.full((3, 3), float("nan")))
+
+    result = train(make_network(teacher.sizes), Scripted(nothing, broken, nothing), teacher, 3)
+    assert (result.status, result.history["iteration"]) == ("diverged", [0, 1, 2])
+
+
 def test_only_steps_are_on_the_clock(teacher, make_network, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])

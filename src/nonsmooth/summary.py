@@ -11,7 +11,9 @@ from nonsmooth.runs import Results, Run
 
 
 def _median(values: list[float], digits: int = 3) -> str:
-    """Median over seeds, with the smallest and the largest."""
+    """Median over seeds, with the smallest and the largest; a dash where there is none."""
+    if not values:
+        return "-"
     low, middle, high = np.min(values), np.median(values), np.max(values)
     return f"{middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
 
@@ -38,8 +40,9 @@ def _autoencoder(results: Results) -> list[str]:
     head += ["time of an iteration, Adam = 1", ""]
     rows = []
     for name, optimizer, runs in _rows(results, "autoencoder"):
-        last = [[run.history[column][-1] for run in runs] for column in ("train_loss", "unseen_loss")]
-        decibels = [[run.record["final"][key] or np.nan for run in runs] for key in ("train_psnr", "unseen_psnr")]
+        finished = [run for run in runs if not run.diverged]
+        last = [[run.history[column][-1] for run in finished] for column in ("train_loss", "unseen_loss")]
+        decibels = [[run.record["final"][key] for run in finished] for key in ("train_psnr", "unseen_psnr")]
         ratio = timing["optimizers"][optimizer]["ratio_to_adam"][0]
         cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
         rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
@@ -51,19 +54,22 @@ def _autoencoder(results: Results) -> list[str]:
 
 
 def _comparison(results: Results, mine: str, other: str, start: int = 10) -> list[str]:
-    """How one optimizer stands to another, seed by seed."""
-    below, training, unseen = 0, [], []
-    for seed in results.seeds:
-        a, b = (results.run("autoencoder", name, seed).history for name in (mine, other))
-        length = min(len(a["iteration"]), len(b["iteration"]))
-        below += bool((a["train_loss"][start:length] < b["train_loss"][start:length]).all())
-        training.append(a["train_loss"][-1] / b["train_loss"][-1])
-        unseen.append(a["unseen_loss"][-1] / b["unseen_loss"][-1])
+    """How one optimizer stands to another, seed by seed, over the seeds with which neither diverged."""
     names = OPTIMIZERS[mine].name, OPTIMIZERS[other].name
+    pairs = [
+        (results.run("autoencoder", mine, seed), results.run("autoencoder", other, seed)) for seed in results.seeds
+    ]
+    histories = [(a.history, b.history) for a, b in pairs if not (a.diverged or b.diverged)]
+    if not histories:
+        return [f"- {names[0]} against {names[1]}: with every seed one of the two diverged."]
+    below = sum(bool((a["train_loss"][start:] < b["train_loss"][start:]).all()) for a, b in histories)
+    training, unseen = ([a[c][-1] / b[c][-1] for a, b in histories] for c in ("train_loss", "unseen_loss"))
+    lost = len(pairs) - len(histories)
     return [
         f"- {names[0]} against {names[1]}: training loss lower at every iteration from {start} on for {below} of "
-        f"{len(results.seeds)} seeds; in the end {_median(training)} times as large on training images and "
+        f"{len(histories)} seeds; in the end {_median(training)} times as large on training images and "
         f"{_median(unseen)} times on unseen ones."
+        + (f" With {lost} more seeds one of the two diverged." if lost else "")
     ]
 
 
@@ -72,7 +78,13 @@ def _perceptron(results: Results, experiment: str, title: str) -> list[str]:
     rows = []
     for name, _, runs in _rows(results, experiment):
         columns = ("train_loss", "train_d", "unseen_loss")
-        rows.append([name, *(_median([run.history[column][-1] for run in runs]) for column in columns), _state(runs)])
+        rows.append(
+            [
+                name,
+                *(_median([run.history[column][-1] for run in runs if not run.diverged]) for column in columns),
+                _state(runs),
+            ]
+        )
     iterations = results.run(experiment, "badmm", results.seeds[0]).record["iterations"]
     return [f"Perceptron, {title}, after {iterations} iterations, {_over(results)}.", "", *_table(head, rows)]
 

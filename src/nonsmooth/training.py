@@ -81,12 +81,16 @@ def train(
     status, seconds, reported = "finished", 0.0, time.perf_counter()
     for iteration in range(1, iterations + 1):
         start = time.perf_counter()
-        optimizer.step()
+        broken = False
+        try:
+            optimizer.step()
+        except torch.linalg.LinAlgError:  # no eigenvalues of what is not finite
+            broken = True
         end = time.perf_counter()
         seconds += end - start
         rows.append(_row(iteration, network, problem, optimizer))
         loss = rows[-1]["train_loss"]
-        if not (math.isfinite(loss) and loss <= limit):
+        if broken or not (math.isfinite(loss) and loss <= limit):
             status = "diverged"
             break
         if report and end - reported >= report_every and iteration < iterations:

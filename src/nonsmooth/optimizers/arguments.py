@@ -30,6 +30,10 @@ def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Pro
     pairs: list[tuple[nn.Linear, Proximal | None]] = []
     for position, module in enumerate(network):
         if type(module) is nn.Linear:
+            if any(module is linear for linear, _ in pairs):
+                raise TypeError(
+                    f"module {position} of the network, {module}, stands there twice: weights cannot be tied"
+                )
             pairs.append((module, None))
             continue
         try:

@@ -140,7 +140,10 @@ class Badmm:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One iteration: every block once, each over all layers, with the newest values there are."""
+        """One iteration: every block once, each over all layers, with the newest values there are.
+
+        Raises torch.linalg.LinAlgError once the iterates are no longer finite.
+        """
         for update in self._iteration:
             update()
 
