@@ -2,7 +2,7 @@
 
 Starting Python, torch and matplotlib takes longer than many a training. The workflow starts `serve` once; a notebook
 that finds it in the environment variable NONSMOOTH_KERNELS gets a fork of it as its kernel, and any other notebook an
-ordinary kernel of the same interpreter. The server imports nothing of this package, so that an edited module is never
+ordinary kernel of the same interpreter. No fork keeps a module of this package, so that an edited one is never
 served stale. It ends, and its kernels with it, when the process that started it ends, however that happens; a kernel
 ends when the notebook that asked for it does.
 """
@@ -54,8 +54,12 @@ def serve(address: str) -> None:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as a kernel sets it for itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the notebooks, which let go of kernels
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # pyarrow would start a thread
     for module in WARM:
         __import__(module)
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        sys.exit(f"{threads} threads after the imports: forks would not be safe, notebooks get ordinary kernels")
     kernels: dict[int, socket.socket] = {}
     most = len(os.sched_getaffinity(0))
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
@@ -74,11 +78,13 @@ def serve(address: str) -> None:
                     return
                 if key.fileobj is listener:
                     client, _ = listener.accept()
+                    client.settimeout(5)  # a client that stalls must not hold up the rest
                     try:
                         request = json.loads(client.makefile().readline())
                     except (OSError, ValueError):  # it went before it had asked
                         client.close()
                         continue
+                    client.settimeout(None)
                     process = os.fork()
                     if process == 0:
                         for inherited in (selector, listener, client, *kernels.values()):
@@ -115,6 +121,10 @@ def _become_kernel(request: dict) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    for name in [name for name in sys.modules if name.split(".")[0] == "nonsmooth"]:
+        del sys.modules[name]  # the notebook imports the package as it stands now
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)  # standard input was the server's
     parent = f"--IPKernelApp.parent_handle={os.getppid()}"  # the kernel ends by itself should the server be killed
     sys.argv = ["ipykernel_launcher", *request["arguments"], parent]
     sys.stdin = open(os.devnull)  # noqa: SIM115  (for the life of the process)
@@ -133,7 +143,7 @@ class _Fork:
         self.connection = socket.socket(socket.AF_UNIX)
         self.connection.connect(address)
         self.connection.sendall(json.dumps(request).encode() + b"\n")
-        self._lines = self.connection.makefile()
+        self._lines = self.connection.makefile("rb", buffering=0)  # unbuffered: `poll` looks at the socket itself
         answer = self._lines.readline()
         if not answer:
             raise ConnectionError(f"the server of kernels at {address} has ended")
