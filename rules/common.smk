@@ -15,6 +15,7 @@ except ConfigError as error:
 COMMAND = f"{sys.executable} -m nonsmooth"
 DATA = config["data"]
 DATA_ROOT = source(DATA["root"])
+SOURCES = " ".join(DATA["sources"])  # no parameter of a rule: the files are the same from every source
 SEEDS = config["seeds"]
 EXPERIMENTS = config["experiments"]
 OPTIMIZERS = {experiment: sorted(section["optimizers"]) for experiment, section in EXPERIMENTS.items()}

@@ -6,11 +6,8 @@ rule fetch_mnist:
         receipt="results/data/mnist.sha256",
     log:
         "logs/fetch_mnist.log",
-    params:
-        root=DATA_ROOT,
-        sources=DATA["sources"],
     shell:
-        "{COMMAND} fetch --root {params.root} --sources {params.sources} --receipt {output.receipt} 2>&1 | tee {log}"
+        "{COMMAND} fetch --root {DATA_ROOT} --sources {SOURCES} --receipt {output.receipt} 2>&1 | tee {log}"
 
 
 rule draw_images:
@@ -22,11 +19,9 @@ rule draw_images:
     log:
         "logs/draw_images/seed-{seed}.log",
     params:
-        root=DATA_ROOT,
-        sources=DATA["sources"],
         training_images=DATA["training_images"],
         validation_images=DATA["validation_images"],
     shell:
-        "{COMMAND} draw --root {params.root} --sources {params.sources} --seed {wildcards.seed}"
+        "{COMMAND} draw --root {DATA_ROOT} --sources {SOURCES} --seed {wildcards.seed}"
         " --training-images {params.training_images} --validation-images {params.validation_images}"
         " --output {output.images} 2>&1 | tee {log}"

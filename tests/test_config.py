@@ -52,6 +52,14 @@ def put(tree, path, value):
         ("experiments/autoencoder/optimizers/adam/learning_rate", 0, "optimizers.adam.learning_rate: 0"),
         ("experiments/autoencoder/optimizers/rmsprop", {}, "'rmsprop' was unexpected"),
         ("experiments/autoencoder/tuning/grids/gradient-d", {"tau_w": [1]}, "grids.gradient-d: no optimizer of"),
+        ("experiments/autoencoder/optimizers/badmm/tau_z", float("nan"), "optimizers.badmm.tau_z: nan is not finite"),
+        ("experiments/autoencoder/optimizers/badmm/delta", float("inf"), "optimizers.badmm.delta: inf is not finite"),
+        ("experiments/autoencoder/optimizers/adam/batch_size", 5000, "batch_size: 5000 is more than the 1000"),
+        ("experiments/autoencoder/optimizers/gradient-d", {}, "optimizers.gradient-d: needs no hidden layer"),
+        ("experiments/autoencoder/tuning/grids/sgd", {"lr": [1]}, "grids.sgd.lr: no setting of sgd"),
+        ("experiments/autoencoder/tuning/grids/adam", {"learning_rate": [-1]}, "grids.adam.learning_rate: -1"),
+        ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
+        ("data/training_images", 59500, "training_images + validation_images = 60500"),
         ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),
     ],
 )
@@ -71,9 +79,16 @@ def test_what_is_missing_and_every_fault_at_once_is_told(good):
     assert "threads: 0" in str(refusal.value)
 
 
+def test_an_experiment_that_figures_are_drawn_from_must_be_there(good):
+    del good["experiments"]["autoencoder"]
+    with pytest.raises(ConfigError, match="autoencoder is missing"):
+        config.check(good, SCHEMA)
+
+
 def test_seeds_of_the_command_line_come_as_strings(good):
-    good["seeds"] = ["7", "8"]
-    assert config.check(good, SCHEMA)["seeds"] == [7, 8]
+    good["seeds"], good["tuning_seeds"] = ["7", "8"], ["9"]
+    checked = config.check(good, SCHEMA)
+    assert (checked["seeds"], checked["tuning_seeds"]) == ([7, 8], [9])
 
 
 def test_every_key_has_a_description():

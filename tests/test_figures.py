@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nonsmooth import drawing, figures, runs
+from nonsmooth import drawing, figures, optimizers, runs
 from nonsmooth.training import Training
 
 
@@ -82,6 +82,18 @@ def test_images_share_one_grey_scale_and_bear_their_psnr():
     drawing.draw_images(axes, {"clean": (images, None), "net": (images, torch.tensor([12.34, 5.0]))})
     assert axes.images[0].get_clim() == (0, 1)
     assert [text.get_text() for text in axes.texts] == ["clean", "net", "12.3 dB", "5.0 dB"]
+
+
+def test_every_optimizer_has_a_look():
+    assert drawing.OPTIMIZERS.keys() == optimizers.OPTIMIZERS.keys()
+
+
+def test_the_legend_names_what_only_one_panel_shows():
+    figure, grid = plt.subplots(1, 2)
+    grid[0].plot([1], label="SGD")
+    grid[1].plot([1], label="SGD (1 of 5 diverged)")
+    figures._legend(figure, grid, 2, "title")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SGD", "SGD (1 of 5 diverged)"]
 
 
 def test_figures_are_committed_in_both_formats():

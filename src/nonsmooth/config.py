@@ -1,5 +1,7 @@
 """Reading and checking the configuration. config/schema.yaml has the meaning and the range of every key."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -7,6 +9,7 @@ import yaml
 from nonsmooth.errors import ConfigError
 
 NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
+FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 
 def find_root(start: str | Path = ".") -> Path:
@@ -42,14 +45,17 @@ def read(*paths: str | Path) -> dict:
 def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run, seeds as integers (the command line gives strings). Raises ConfigError."""
     config = dict(config)
-    if isinstance(config.get("seeds"), list):
-        config["seeds"] = [_as_integer(seed) for seed in config["seeds"]]
+    for name in ("seeds", "tuning_seeds"):
+        if isinstance(config.get(name), list):
+            config[name] = [_as_integer(seed) for seed in config[name]]
     from jsonschema import Draft202012Validator  # imported late: trained networks need no schema
 
     schema = yaml.safe_load(Path(schema_path).read_text())
-    faults = [_told(error) for error in Draft202012Validator(schema).iter_errors(config)]
+    validator = Draft202012Validator(schema)
+    faults = list(_not_finite(config)) or [_told(error) for error in validator.iter_errors(config)]
     if not faults:
-        faults = _contradictions(config)
+        faults = _contradictions(config, Path(schema_path).parent.parent / "notebooks")
+        faults += _wrong_trials(config, validator)
     if faults:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {fault}" for fault in faults))
     return config
@@ -66,14 +72,57 @@ def _told(error) -> str:
     return f"{place}: {error.message}" + (f" ({about})" if about else "")
 
 
-def _contradictions(config: dict) -> list[str]:
+def _not_finite(tree: object, place: str = "") -> Iterator[str]:
+    """Numbers that no bound of the schema stops."""
+    if isinstance(tree, dict | list):
+        for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(tree, float) and not math.isfinite(tree):
+        yield f"{place}: {tree} is not finite"
+
+
+def _contradictions(config: dict, notebooks: Path) -> list[str]:
     """What no schema can say: values that exclude each other."""
     faults = []
     for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
         faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the grid")
-    for name, experiment in config["experiments"].items():
-        unknown = experiment["tuning"]["grids"].keys() - experiment["optimizers"].keys()
-        faults += [f"experiments.{name}.tuning.grids.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+    data, experiments = config["data"], config["experiments"]
+    count = data["training_images"] + data["validation_images"]
+    if count > 60000:
+        faults.append(f"data: training_images + validation_images = {count} is more than MNIST's 60000")
+    for name in sorted(FIGURED - experiments.keys()):
+        faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
+    for name, section in experiments.items():
+        place, problem, network = f"experiments.{name}", section["problem"], section["network"]
+        if not (notebooks / f"{section['notebook']}.ipynb").exists():
+            faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
+        samples = data["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
+        for optimizer, settings in section["optimizers"].items():
+            size = settings.get("batch_size")
+            if size is not None and size > samples:
+                faults.append(
+                    f"{place}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
+                )
+        if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
+            faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
+        unknown = section["tuning"]["grids"].keys() - section["optimizers"].keys()
+        faults += [f"{place}.tuning.grids.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+    return faults
+
+
+def _wrong_trials(config: dict, validator) -> list[str]:
+    """Values of the grids that the optimizers' own settings would not allow."""
+    allowed = validator.schema["$defs"]["optimizers"]["properties"]
+    faults = []
+    for name, section in config["experiments"].items():
+        for optimizer, grid in section["tuning"]["grids"].items():
+            for setting, values in grid.items():
+                place = f"experiments.{name}.tuning.grids.{optimizer}.{setting}"
+                if setting not in allowed[optimizer]["properties"]:
+                    faults.append(f"{place}: no setting of {optimizer}")
+                    continue
+                rule = validator.evolve(schema=allowed[optimizer]["properties"][setting])
+                faults += [f"{place}: {error.message}" for value in values for error in rule.iter_errors(value)]
     return faults
 
 

@@ -60,6 +60,14 @@ def _cut_below(axes: Axes, floor: float) -> None:
                 axes.text(0.03, 0.04, text, transform=axes.transAxes, color=line.get_color(), fontsize=7)
 
 
+def _legend(figure: Figure | SubFigure, grid: np.ndarray, columns: int, title: str) -> None:
+    """One legend below the panels, with every label that one of them has."""
+    handles = {}
+    for axes in grid.flat:
+        handles |= {label: line for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, title=title)
+
+
 def _seeds(results: Results) -> str:
     if len(results.seeds) == 1:
         return f"Seed {results.seeds[0]}."
@@ -80,7 +88,7 @@ def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
         axes.set_xscale("symlog", linthresh=1)  # log, with room for iteration 0
         axes.set_xlim(0, None)
         axes.set_xlabel("iteration (log scale)")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=_seeds(results))
+    _legend(figure, grid, 3, _seeds(results))
 
 
 def draw_autoencoder_convergence(figure: Figure | SubFigure, results: Results) -> None:
@@ -95,7 +103,7 @@ def draw_autoencoder_convergence(figure: Figure | SubFigure, results: Results) -
     grid[1, 0].set_xlabel("iteration")
     grid[1, 1].set_xlabel("seconds of optimizer time")
     title = f"{_seeds(results)} Seconds are iterations times the median time of one, all optimizers timed side by side."
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, title=title)
+    _legend(figure, grid, 4, title)
 
 
 def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:

@@ -106,7 +106,9 @@ def provenance() -> dict:
     names = ("nonsmooth", "torch", "numpy", "pyarrow")
     commit = None
     if shutil.which("git"):
-        git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
         commit = git.stdout.strip() or None
     return {
         "versions": {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names},
