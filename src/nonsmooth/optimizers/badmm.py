@@ -9,62 +9,20 @@ is lowered block by block. Samples are rows, as everywhere in torch. Nothing her
 autograd is never used.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from nonsmooth import bregman
 from nonsmooth.optimizers.arguments import affine_activation_pairs, check_choice, check_data, check_range
+from nonsmooth.optimizers.lifting import Layer, UnitPenaltyOutput
 from nonsmooth.proximal import Proximal
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 ORDERS = ("zwxm", "zxwm")
-
-
-@dataclass(eq=False)
-class Layer:
-    """One affine map with its activation and the variables that the lifted problem attaches to it."""
-
-    linear: nn.Linear
-    activation: Proximal | None  # None: the network ends in this affine map and trains with the squared loss
-    X_in: Tensor  # N x in, X_{l-1}; the same tensor as the layer before calls X_out
-    X_out: Tensor  # N x out, X_l; the targets Y for the last layer
-    Z: Tensor  # N x out
-    M: Tensor  # N x out
-    _affine: Tensor  # N x out, room for A_l
-    scratch: Tensor  # N x out, room for what a block needs on its way
-    affine_is_current: bool = False
-
-    @property
-    def W(self) -> Tensor:
-        return self.linear.weight
-
-    @property
-    def b(self) -> Tensor | None:
-        return self.linear.bias
-
-    def A(self) -> Tensor:
-        """A_l = X_{l-1} W_l^T + b_l (N x out), computed anew only after X_{l-1}, W_l or b_l has changed."""
-        if not self.affine_is_current:
-            if self.b is None:
-                torch.mm(self.X_in, self.W.T, out=self._affine)
-            else:
-                torch.addmm(self.b, self.X_in, self.W.T, out=self._affine)
-            self.affine_is_current = True
-        return self._affine
-
-    def input_gram(self, dtype: torch.dtype) -> Tensor:
-        """[X, 1]^T [X, 1] for X = X_{l-1}, or X^T X where the layer has no bias."""
-        X = self.X_in.to(dtype)
-        gram = X.T @ X
-        if self.b is None:
-            return gram
-        sums = X.sum(0)
-        count = torch.full((1,), X.shape[0], dtype=dtype, device=X.device)
-        return torch.cat([torch.cat([gram, sums[:, None]], 1), torch.cat([sums, count])[None]], 0)
+ROWS = 8192  # samples at a time where the inputs are read once, in float64
 
 
 class Badmm:
@@ -90,6 +48,9 @@ class Badmm:
     tau_m: step of the multipliers, in (0, 1].
     delta: penalty weight, positive; 1 in the poster.
     ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
+    group: processes that share the samples (torch.distributed), each with its own rows as `inputs` and `targets` and
+        the same network; None for one process. Z, X and M stay with their samples. What is sent in an iteration are
+        the sums over samples of the weight step, whose size does not depend on N.
 
     Raises
     ------
@@ -112,6 +73,7 @@ class Badmm:
         tau_m: float = 1.0,
         delta: float = 1.0,
         ridge: float = 0.0,
+        group: distributed.ProcessGroup | None = None,
     ):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
@@ -122,18 +84,19 @@ class Badmm:
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
         self.tau_z, self.tau_x, self.tau_w, self.tau_m = tau_z, tau_x, tau_w, tau_m
         self.delta, self.ridge = delta, ridge
+        self.group = group
 
         pairs = affine_activation_pairs(network)
         check_data(pairs, inputs, targets)
-        self.layers = _lift(pairs, inputs, targets)
+        self.layers = _lift(pairs, inputs, targets, unit_penalty=delta == 1 == tau_m)
 
-        first = self.layers[0]
-        gram = first.input_gram(torch.float64)
+        gram = self._gram_of_inputs()
         if weight_step == "gradient":
-            self._norm_of_inputs = torch.linalg.eigvalsh(gram)[-1].to(inputs.dtype)
+            self._norm_of_inputs = _largest_eigenvalue(gram).to(inputs.dtype)
             update_W = self._update_W_by_gradient
         else:
-            self._inverse_of_inputs = self._inverse_hessian(first, gram)
+            self._inverse_of_inputs = self._inverse_hessian(gram, self.layers[0])
+            self._solved_inputs = self._inputs_times(self._inverse_of_inputs)
             update_W = self._update_W_by_least_squares
         blocks = {"z": self._update_Z, "w": update_W, "x": self._update_X, "m": self._update_M}
         self._iteration: list[Callable[[], None]] = [blocks[letter] for letter in order]
@@ -149,39 +112,71 @@ class Badmm:
 
     def _update_Z(self) -> None:
         for layer in self.layers:
-            Z, M, A = layer.Z, layer.M, layer.A()
-            if layer.activation is None:  # minimise 1/2 |Y - Z|^2 + <M, Z> + delta/2 |Z - A|^2
-                torch.sub(layer.X_out, M, out=Z)
-                Z.add_(A, alpha=self.delta).div_(1 + self.delta)
-            else:  # D linearised at Z, the penalty kept whole
-                gradient = layer.activation.prox(Z, out=layer.scratch).sub_(layer.X_out).add_(M)
-                gradient.sub_(A, alpha=self.delta)
-                Z.sub_(gradient, alpha=self.tau_z).div_(1 + self.tau_z * self.delta)
+            layer.update_Z(self.tau_z, self.delta)
 
-    def _residual(self, layer: Layer) -> Tensor:
-        """M + delta (Z - A), N x out: minus the gradient of the Lagrangian with respect to A."""
-        residual = torch.sub(layer.Z, layer.A(), out=layer.scratch)
-        return torch.add(layer.M, residual, alpha=self.delta, out=layer.scratch)
+    def _inputs_in_parts(self) -> Iterator[Tensor]:
+        """[X_0, 1] in float64 (X_0 without a bias), some rows at a time."""
+        first = self.layers[0]
+        for rows in first.X_in.split(ROWS):
+            rows = rows.double()
+            yield rows if first.b is None else torch.cat([rows, torch.ones_like(rows[:, :1])], 1)
+
+    def _gram_of_inputs(self) -> Tensor:
+        """[X_0, 1]^T [X_0, 1] in float64, summed over all processes."""
+        return self._sum(sum(part.T @ part for part in self._inputs_in_parts()))
+
+    def _inputs_times(self, inverse: Tensor) -> Tensor:
+        """[X_0, 1] H^+ (N x in + 1) for the exact weight step of the first layer: one product there, and not two."""
+        X = self.layers[0].X_in
+        product = torch.empty(len(X), len(inverse), dtype=X.dtype, device=X.device)
+        for part, rows in zip(self._inputs_in_parts(), product.split(ROWS), strict=True):
+            rows.copy_(part @ inverse)
+        return product
+
+    def _sum(self, sums: Tensor) -> Tensor:
+        """Sums over this process's samples, in place made those over all samples."""
+        if self.group is not None:
+            distributed.all_reduce(sums, group=self.group)
+        return sums
 
     def _update_W_by_gradient(self) -> None:
         for layer in self.layers:
-            residual = self._residual(layer)
-            if layer is self.layers[0]:
+            W, b, first = layer.W, layer.b, layer is self.layers[0]
+            with_A = first or layer.A_is_current
+            force = layer.residual(self.delta) if with_A else layer.pull(self.delta)
+            if first:
+                descent = self._sum(_sums_with_ones(force, layer))
                 norm = self._norm_of_inputs
             else:
-                norm = torch.linalg.eigvalsh(layer.input_gram(layer.Z.dtype))[-1]
-            lipschitz = self.delta * norm + self.ridge
-            step = torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)
-            descent = residual.T @ layer.X_in
+                # One message: the sums for the descent, and below them the Gram matrix of [X, 1].
+                sums = self._sum(_sums_with_ones(force, layer, gram=True))
+                descent, gram = sums[: len(W)], sums[len(W) :]
+                norm = _largest_eigenvalue(gram)
+                if not with_A:  # the Gram matrix stands in for A: A^T [X, 1] = [W, b] [X, 1]^T [X, 1]
+                    weights = W if b is None else torch.cat([W, b[:, None]], 1)
+                    descent.addmm_(weights, gram, alpha=-self.delta)
             if self.ridge:
-                descent.sub_(layer.W, alpha=self.ridge)
-            layer.W.addcmul_(descent, step)
-            if layer.b is not None:
-                layer.b.addcmul_(residual.sum(0), step)
-            layer.affine_is_current = False
+                descent[:, : W.shape[1]].sub_(W, alpha=self.ridge)
+            lipschitz = self.delta * norm + self.ridge
+            _change_weights(layer, descent.mul_(torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)))
 
-    def _inverse_hessian(self, layer: Layer, gram: Tensor) -> Tensor:
-        """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), from the Gram matrix in float64.
+    def _update_W_by_least_squares(self) -> None:
+        for layer in self.layers:
+            residual = layer.residual(self.delta)
+            if layer is self.layers[0]:
+                inverse = self._inverse_of_inputs
+                change = self._sum(residual.T @ self._solved_inputs)
+            else:
+                size = layer.W.shape[1] + (layer.b is not None)
+                gram = _gram_with_ones(layer, torch.empty(size, size, dtype=torch.float64, device=layer.W.device))
+                inverse = self._inverse_hessian(self._sum(gram), layer)
+                change = self._sum(_sums_with_ones(residual, layer)) @ inverse.to(residual.dtype)
+            if self.ridge:
+                change.sub_(layer.W @ inverse[: layer.W.shape[1]].to(residual.dtype), alpha=self.ridge)
+            _change_weights(layer, change)
+
+    def _inverse_hessian(self, gram: Tensor, layer: Layer) -> Tensor:
+        """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is.
 
         Directions whose singular value is lost in the rounding of the data's dtype are left alone, which makes the
         change of (W, b) the one of minimum norm.
@@ -190,51 +185,32 @@ class Badmm:
         if self.ridge:
             hessian.diagonal()[: layer.W.shape[1]].add_(self.ridge)
         values, vectors = torch.linalg.eigh(hessian)
-        size = max(layer.X_in.shape)
-        relative = max((size * torch.finfo(layer.Z.dtype).eps) ** 2, len(values) * torch.finfo(torch.float64).eps)
-        inverse = torch.where(values > relative * values[-1].clamp(min=0), 1 / values, 0.0)
-        return ((vectors * inverse) @ vectors.T).to(layer.Z.dtype)
-
-    def _update_W_by_least_squares(self) -> None:
-        for layer in self.layers:
-            residual = self._residual(layer)
-            if layer is self.layers[0]:
-                inverse = self._inverse_of_inputs
-            else:
-                inverse = self._inverse_hessian(layer, layer.input_gram(torch.float64))
-            descent = residual.T @ layer.X_in
-            if self.ridge:
-                descent.sub_(layer.W, alpha=self.ridge)
-            if layer.b is None:
-                layer.W.addmm_(descent, inverse)
-            else:
-                change = torch.cat([descent, residual.sum(0)[:, None]], 1) @ inverse
-                layer.W.add_(change[:, :-1])
-                layer.b.add_(change[:, -1])
-            layer.affine_is_current = False
+        size = len(values)
+        lost = max((size * torch.finfo(layer.W.dtype).eps) ** 2, size * torch.finfo(torch.float64).eps)
+        inverse = torch.where(values > lost * values[-1].clamp(min=0), 1 / values, 0.0)
+        return (vectors * inverse) @ vectors.T
 
     def _update_X(self) -> None:
         for layer, following in pairwise(self.layers):
-            X, W = layer.X_out, following.W
-            gram = W.T @ W
-            if following.affine_is_current:
-                coupling = self._residual(following) @ W
+            X, W, b = layer.X_out, following.W, following.b
+            outputs, inputs = W.shape
+            gram = W.T @ W if inputs <= outputs else W @ W.T
+            if following.A_is_current or inputs > outputs:
+                aim = torch.addmm(layer.Z, following.residual(self.delta), W, out=layer.scratch)
             else:  # the Gram matrix stands in for A, at a fraction of the work: A W = X (W^T W) + b W
-                without_A = torch.add(following.M, following.Z, alpha=self.delta, out=following.scratch)
-                coupling = torch.addmm(without_A @ W, X, gram, alpha=-self.delta)
-                if following.b is not None:
-                    coupling.sub_(following.b @ W, alpha=self.delta)
-            norm = torch.linalg.eigvalsh(gram)[-1].clamp(min=0)
+                aim = torch.addmm(layer.Z, following.pull(self.delta), W, out=layer.scratch)
+                aim.addmm_(X, gram, alpha=-self.delta)
+                if b is not None:
+                    aim.sub_(b @ W, alpha=self.delta)
             # With tau_X = tau_x / (delta |W|^2): tau_X / (1 + tau_X), which is 1 for W = 0.
-            step = self.tau_x / (self.delta * norm + self.tau_x)
-            X.lerp_(coupling.add_(layer.Z), step)
+            step = self.tau_x / (self.delta * _largest_eigenvalue(gram) + self.tau_x)
+            X.lerp_(aim, step)
             layer.activation.prox(X, step, out=X)
-            following.affine_is_current = False
+            following.A_is_current = False
 
     def _update_M(self) -> None:
         for layer in self.layers:
-            gap = torch.sub(layer.Z, layer.A(), out=layer.scratch)
-            layer.M.add_(gap, alpha=self.tau_m * self.delta)
+            layer.update_M(self.tau_m, self.delta)
 
     @torch.no_grad()
     def diagnostics(self) -> dict[str, float]:
@@ -243,18 +219,20 @@ class Badmm:
         feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N;
         lagrangian: the augmented Lagrangian, ridge included, / N.
         """
-        count = self.layers[0].X_in.shape[0]
         gaps = coupling = lifted = penalty = 0.0
         for layer in self.layers:
-            gap = torch.sub(layer.Z, layer.A(), out=layer.scratch).flatten()
+            Z = layer.Z
+            gap = (Z - layer.A()).flatten()
             gaps += torch.dot(gap, gap).item()
             coupling += torch.dot(layer.M.flatten(), gap).item()
             penalty += self.ridge / 2 * layer.W.square().sum().item()
             if layer.activation is None:
-                rest = torch.sub(layer.X_out, layer.Z, out=layer.scratch).flatten()
+                rest = torch.sub(layer.X_out, Z).flatten()
                 lifted += 0.5 * torch.dot(rest, rest).item()
             else:
-                lifted += bregman.distance(layer.activation, layer.X_out, layer.Z).sum().item()
+                lifted += bregman.distance(layer.activation, layer.X_out, Z).sum().item()
+        here = [gaps, coupling, lifted, float(len(self.layers[0].X_in))]
+        gaps, coupling, lifted, count = self._sum(torch.tensor(here, dtype=torch.float64)).tolist()
         lagrangian = lifted + coupling + self.delta / 2 * gaps + penalty
         return {
             "feasibility": (gaps / count) ** 0.5,
@@ -264,14 +242,58 @@ class Badmm:
 
 
 @torch.no_grad()
-def _lift(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, targets: Tensor) -> list[Layer]:
+def _lift(
+    pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, targets: Tensor, unit_penalty: bool
+) -> list[Layer]:
     """One forward pass: Z_l = A_l, X_l = sigma(Z_l), M_l = 0, and Y for the last X."""
     layers: list[Layer] = []
     X = inputs
-    for position, (linear, activation) in enumerate(pairs):
-        Z = torch.nn.functional.linear(X, linear.weight, linear.bias)
-        X_out = targets if position == len(pairs) - 1 else activation.prox(Z)
-        room = [torch.zeros_like(Z), torch.empty_like(Z), torch.empty_like(Z)]
-        layers.append(Layer(linear, activation, X, X_out, Z, *room))
-        X = X_out
+    for linear, activation in pairs[:-1]:
+        A = linear(X)
+        layers.append(Layer(linear, activation, X, activation.prox(A), A))
+        X = layers[-1].X_out
+    linear, activation = pairs[-1]
+    if activation is None and unit_penalty:
+        layers.append(UnitPenaltyOutput(linear, X, targets, linear(X)))
+    else:
+        layers.append(Layer(linear, activation, X, targets, linear(X)))
     return layers
+
+
+def _largest_eigenvalue(gram: Tensor) -> Tensor:
+    return torch.linalg.eigvalsh(gram)[-1].clamp(min=0)
+
+
+def _sums_with_ones(force: Tensor, layer: Layer, gram: bool = False) -> Tensor:
+    """force^T [X, 1] (out x in + 1) for the layer's X_in; with `gram`, [X, 1]^T [X, 1] below it."""
+    X = layer.X_in
+    outputs, inputs = layer.W.shape
+    columns = inputs + (layer.b is not None)
+    sums = torch.empty(outputs + (columns if gram else 0), columns, dtype=X.dtype, device=X.device)
+    torch.mm(force.T, X, out=sums[:outputs, :inputs])
+    if layer.b is not None:
+        torch.sum(force, 0, out=sums[:outputs, inputs])
+    if gram:
+        _gram_with_ones(layer, out=sums[outputs:])
+    return sums
+
+
+def _gram_with_ones(layer: Layer, out: Tensor) -> Tensor:
+    """[X, 1]^T [X, 1] for the layer's X_in, written to `out`; X^T X where it has no bias."""
+    X = layer.X_in.to(out.dtype)
+    inputs = X.shape[1]
+    torch.mm(X.T, X, out=out[:inputs, :inputs])
+    if layer.b is not None:
+        torch.sum(X, 0, out=out[inputs, :inputs])
+        out[:inputs, inputs] = out[inputs, :inputs]
+        out[inputs, inputs] = X.shape[0]
+    return out
+
+
+def _change_weights(layer: Layer, change: Tensor) -> None:
+    """[W, b] += change (out x in + 1)."""
+    inputs = layer.W.shape[1]
+    layer.W.add_(change[:, :inputs])
+    if layer.b is not None:
+        layer.b.add_(change[:, inputs])
+    layer.A_is_current = False
