@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 
 from nonsmooth import bregman
 from nonsmooth.optimizers.arguments import affine_activation_pairs, check_choice, check_data, check_range
-from nonsmooth.optimizers.lifting import Layer, UnitPenaltyOutput
+from nonsmooth.optimizers.lifting import Gram, Layer, Sums, UnitPenaltyOutput
 from nonsmooth.proximal import Proximal
 
 WEIGHT_STEPS = ("gradient", "least_squares")
@@ -90,13 +90,17 @@ class Badmm:
         check_data(pairs, inputs, targets)
         self.layers = _lift(pairs, inputs, targets, unit_penalty=delta == 1 == tau_m)
 
-        gram = self._gram_of_inputs()
+        first, *rest = self.layers
+        gram_of_inputs = self._gram_of_inputs()
         if weight_step == "gradient":
-            self._norm_of_inputs = _largest_eigenvalue(gram).to(inputs.dtype)
+            self._norm_of_inputs = _largest_eigenvalue(gram_of_inputs).to(inputs.dtype)
+            self._sums = [Sums(first, with_gram=False), *(Sums(layer, with_gram=True) for layer in rest)]
             update_W = self._update_W_by_gradient
         else:
-            self._inverse_of_inputs = self._inverse_hessian(gram, self.layers[0])
+            self._inverse_of_inputs = self._inverse_hessian(first, gram_of_inputs)
             self._solved_inputs = self._inputs_times(self._inverse_of_inputs)
+            self._sums = [Sums(layer, with_gram=False) for layer in self.layers]
+            self._grams = [Gram(layer, first.W.new_zeros(Gram.size(layer), dtype=torch.float64)) for layer in rest]
             update_W = self._update_W_by_least_squares
         blocks = {"z": self._update_Z, "w": update_W, "x": self._update_X, "m": self._update_M}
         self._iteration: list[Callable[[], None]] = [blocks[letter] for letter in order]
@@ -125,13 +129,17 @@ class Badmm:
         """[X_0, 1]^T [X_0, 1] in float64, summed over all processes."""
         return self._sum(sum(part.T @ part for part in self._inputs_in_parts()))
 
-    def _inputs_times(self, inverse: Tensor) -> Tensor:
-        """[X_0, 1] H^+ (N x in + 1) for the exact weight step of the first layer: one product there, and not two."""
-        X = self.layers[0].X_in
-        product = torch.empty(len(X), len(inverse), dtype=X.dtype, device=X.device)
-        for part, rows in zip(self._inputs_in_parts(), product.split(ROWS), strict=True):
-            rows.copy_(part @ inverse)
-        return product
+    def _inputs_times(self, inverse: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[X_0, 1] H^+ as N x in and N: the exact weight step of the first layer is one product with it."""
+        first = self.layers[0]
+        solved = torch.empty_like(first.X_in)
+        ones = None if first.b is None else torch.empty_like(first.X_in[:, 0])
+        for number, part in enumerate(self._inputs_in_parts()):
+            rows, product = slice(number * ROWS, (number + 1) * ROWS), part @ inverse
+            solved[rows] = product[:, : solved.shape[1]]
+            if ones is not None:
+                ones[rows] = product[:, -1]
+        return solved, ones
 
     def _sum(self, sums: Tensor) -> Tensor:
         """Sums over this process's samples, in place made those over all samples."""
@@ -140,42 +148,49 @@ class Badmm:
         return sums
 
     def _update_W_by_gradient(self) -> None:
-        for layer in self.layers:
-            W, b, first = layer.W, layer.b, layer is self.layers[0]
-            with_A = first or layer.A_is_current
-            force = layer.residual(self.delta) if with_A else layer.pull(self.delta)
-            if first:
-                descent = self._sum(_sums_with_ones(force, layer))
-                norm = self._norm_of_inputs
+        for layer, sums in zip(self.layers, self._sums, strict=True):
+            # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
+            with_A = sums.gram is None or layer.A_is_current
+            if with_A:
+                sums.of_force(layer.residual(self.delta), layer.X_in)
             else:
-                # One message: the sums for the descent, and below them the Gram matrix of [X, 1].
-                sums = self._sum(_sums_with_ones(force, layer, gram=True))
-                descent, gram = sums[: len(W)], sums[len(W) :]
-                norm = _largest_eigenvalue(gram)
-                if not with_A:  # the Gram matrix stands in for A: A^T [X, 1] = [W, b] [X, 1]^T [X, 1]
-                    weights = W if b is None else torch.cat([W, b[:, None]], 1)
-                    descent.addmm_(weights, gram, alpha=-self.delta)
+                layer.sum_pull(sums, self.delta)
+            if sums.gram is not None:
+                sums.gram.compute()
+            self._sum(sums.message)
+            if not with_A:
+                sums.subtract_A(self.delta)
             if self.ridge:
-                descent[:, : W.shape[1]].sub_(W, alpha=self.ridge)
+                sums.descent.sub_(layer.W, alpha=self.ridge)
+            norm = self._norm_of_inputs if sums.gram is None else _largest_eigenvalue(sums.gram.matrix())
             lipschitz = self.delta * norm + self.ridge
-            _change_weights(layer, descent.mul_(torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)))
+            step = torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)
+            layer.change_weights(sums.descent.mul_(step), sums.force.mul_(step))
 
     def _update_W_by_least_squares(self) -> None:
-        for layer in self.layers:
+        for layer, sums, gram in zip(self.layers, self._sums, [None, *self._grams], strict=True):
             residual = layer.residual(self.delta)
-            if layer is self.layers[0]:
+            inputs = layer.W.shape[1]
+            if gram is None:
                 inverse = self._inverse_of_inputs
-                change = self._sum(residual.T @ self._solved_inputs)
+                sums.of_force(residual, *self._solved_inputs)
+                self._sum(sums.message)
+                change, change_of_b = sums.descent, sums.force
             else:
-                size = layer.W.shape[1] + (layer.b is not None)
-                gram = _gram_with_ones(layer, torch.empty(size, size, dtype=torch.float64, device=layer.W.device))
-                inverse = self._inverse_hessian(self._sum(gram), layer)
-                change = self._sum(_sums_with_ones(residual, layer)) @ inverse.to(residual.dtype)
+                gram.compute()
+                sums.of_force(residual, layer.X_in)
+                self._sum(gram.message)
+                self._sum(sums.message)
+                inverse = self._inverse_hessian(layer, gram.matrix())
+                descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
+                both = descent @ inverse.to(descent.dtype)
+                change, change_of_b = both[:, :inputs], both[:, -1]
             if self.ridge:
-                change.sub_(layer.W @ inverse[: layer.W.shape[1]].to(residual.dtype), alpha=self.ridge)
-            _change_weights(layer, change)
+                pull = self.ridge * (layer.W @ inverse[:inputs].to(layer.W.dtype))
+                change, change_of_b = change - pull[:, :inputs], change_of_b - pull[:, -1]
+            layer.change_weights(change, change_of_b)
 
-    def _inverse_hessian(self, gram: Tensor, layer: Layer) -> Tensor:
+    def _inverse_hessian(self, layer: Layer, gram: Tensor) -> Tensor:
         """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is.
 
         Directions whose singular value is lost in the rounding of the data's dtype are left alone, which makes the
@@ -198,7 +213,7 @@ class Badmm:
             if following.A_is_current or inputs > outputs:
                 aim = torch.addmm(layer.Z, following.residual(self.delta), W, out=layer.scratch)
             else:  # the Gram matrix stands in for A, at a fraction of the work: A W = X (W^T W) + b W
-                aim = torch.addmm(layer.Z, following.pull(self.delta), W, out=layer.scratch)
+                aim = following.add_pull(layer.Z, self.delta, out=layer.scratch)
                 aim.addmm_(X, gram, alpha=-self.delta)
                 if b is not None:
                     aim.sub_(b @ W, alpha=self.delta)
@@ -254,7 +269,7 @@ def _lift(
         X = layers[-1].X_out
     linear, activation = pairs[-1]
     if activation is None and unit_penalty:
-        layers.append(UnitPenaltyOutput(linear, X, targets, linear(X)))
+        layers.append(UnitPenaltyOutput(linear, X, targets))
     else:
         layers.append(Layer(linear, activation, X, targets, linear(X)))
     return layers
@@ -262,38 +277,3 @@ def _lift(
 
 def _largest_eigenvalue(gram: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(gram)[-1].clamp(min=0)
-
-
-def _sums_with_ones(force: Tensor, layer: Layer, gram: bool = False) -> Tensor:
-    """force^T [X, 1] (out x in + 1) for the layer's X_in; with `gram`, [X, 1]^T [X, 1] below it."""
-    X = layer.X_in
-    outputs, inputs = layer.W.shape
-    columns = inputs + (layer.b is not None)
-    sums = torch.empty(outputs + (columns if gram else 0), columns, dtype=X.dtype, device=X.device)
-    torch.mm(force.T, X, out=sums[:outputs, :inputs])
-    if layer.b is not None:
-        torch.sum(force, 0, out=sums[:outputs, inputs])
-    if gram:
-        _gram_with_ones(layer, out=sums[outputs:])
-    return sums
-
-
-def _gram_with_ones(layer: Layer, out: Tensor) -> Tensor:
-    """[X, 1]^T [X, 1] for the layer's X_in, written to `out`; X^T X where it has no bias."""
-    X = layer.X_in.to(out.dtype)
-    inputs = X.shape[1]
-    torch.mm(X.T, X, out=out[:inputs, :inputs])
-    if layer.b is not None:
-        torch.sum(X, 0, out=out[inputs, :inputs])
-        out[:inputs, inputs] = out[inputs, :inputs]
-        out[inputs, inputs] = X.shape[0]
-    return out
-
-
-def _change_weights(layer: Layer, change: Tensor) -> None:
-    """[W, b] += change (out x in + 1)."""
-    inputs = layer.W.shape[1]
-    layer.W.add_(change[:, :inputs])
-    if layer.b is not None:
-        layer.b.add_(change[:, inputs])
-    layer.A_is_current = False

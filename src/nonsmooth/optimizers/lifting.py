@@ -41,13 +41,21 @@ class Layer:
             return torch.mm(self.X_in, self.W.T, out=out)
         return torch.addmm(self.b, self.X_in, self.W.T, out=out)
 
-    def pull(self, delta: float) -> Tensor:
-        """M + delta Z (N x out), what A is drawn to."""
+    def _pull(self, delta: float) -> Tensor:
+        """P = M + delta Z (N x out), the part of R that A is not in."""
         return torch.add(self.M, self.Z, alpha=delta, out=self.scratch)
 
     def residual(self, delta: float) -> Tensor:
         """R = M + delta (Z - A) (N x out): minus the gradient of the Lagrangian with respect to A."""
-        return self.pull(delta).sub_(self.A(), alpha=delta)
+        return self._pull(delta).sub_(self.A(), alpha=delta)
+
+    def sum_pull(self, sums: "Sums", delta: float) -> None:
+        """The sums over samples of P = M + delta Z, where A is not at hand."""
+        sums.of_force(self._pull(delta), self.X_in)
+
+    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+        """Z + P W (N x in) for P = M + delta Z, where A is not at hand."""
+        return torch.addmm(Z, self._pull(delta), self.W, out=out)
 
     def update_Z(self, tau_z: float, delta: float) -> None:
         if self.activation is None:  # minimise 1/2 |Y - Z|^2 + <M, Z> + delta/2 |Z - A|^2
@@ -59,63 +67,168 @@ class Layer:
                 aim.div_(delta)
             self.Z.lerp_(aim.add_(self.A()), tau_z * delta / (1 + tau_z * delta))
 
+    def change_weights(self, change: Tensor, change_of_b: Tensor) -> None:
+        """W += change (out x in), and b += change_of_b (out) where there is one."""
+        self.W.add_(change)
+        if self.b is not None:
+            self.b.add_(change_of_b)
+        self.A_is_current = False
+
     def update_M(self, tau_m: float, delta: float) -> None:
         gap = torch.sub(self.Z, self.A(), out=self.scratch)
         self.M.add_(gap, alpha=tau_m * delta)
 
 
 class UnitPenaltyOutput(Layer):
-    """The last layer for the squared loss with delta = tau_M = 1, where Z and M need not be kept.
+    """The last layer for the squared loss with delta = tau_M = 1, where Z, M and A need not be kept.
 
-    All that the other blocks need of them is P = M + Z. After the M block M = P - A, and so the Z block,
-    Z = (Y + A - M) / 2, makes it P = (Y + A + M) / 2 = (Y + P) / 2: A is not needed, one pass over N x out does
-    for both blocks, and P goes to Y by half in each iteration.
+    All that the other blocks need of Z and M is P = M + Z. After the M block M = P - A, and so the Z block,
+    Z = (Y + A - M) / 2, makes it P = (Y + A + M) / 2 = (Y + P) / 2, whatever A is. Hence, after k iterations,
+
+        P = Y + 2^-k (A_start - Y),    A_start = X_start W_start^T + b_start,
+
+    a combination of the targets and a product of small matrices: nothing of N x out is ever written.
     """
 
-    A_is_current = False  # nothing is kept
+    A_is_current = False  # it is never kept
 
-    def __init__(self, linear: nn.Linear, X_in: Tensor, targets: Tensor, A: Tensor):
+    def __init__(self, linear: nn.Linear, X_in: Tensor, targets: Tensor):
         self.linear, self.activation, self.X_in, self.X_out = linear, None, X_in, targets
-        self.P = A
+        self.start = _copies(X_in, linear)
+        self.before_W = _copies(X_in, linear)  # X_in, W and b that the last Z block has seen
+        self.sum_of_targets = targets.sum(0)
+        self.sum_of_start = nn.functional.linear(X_in.sum(0), linear.weight)
+        if linear.bias is not None:
+            self.sum_of_start.add_(linear.bias, alpha=len(X_in))
+        self.weight_of_start = 1.0  # 2^-k
         self._scratch: Tensor | None = None
-        self._before: list[Tensor | None] | None = None  # X_in, W, b at the last Z block
 
     @property
     def scratch(self) -> Tensor:
         if self._scratch is None:
-            self._scratch = torch.empty_like(self.P)
+            self._scratch = torch.empty_like(self.X_out)
         return self._scratch
 
     def A(self) -> Tensor:
-        return self._affine()
+        return nn.functional.linear(self.X_in, self.W, self.b)
 
     @property
-    def Z(self) -> Tensor:
-        """Z (N x out) between two iterations, computed anew: Y + A - P with the A that the Z block saw."""
-        if self._before is None:
-            return self.P.clone()
-        return nn.functional.linear(*self._before).add_(self.X_out).sub_(self.P)
+    def P(self) -> Tensor:
+        return torch.lerp(self.X_out, nn.functional.linear(*self.start), self.weight_of_start)
 
     @property
     def M(self) -> Tensor:
         """M (N x out) between two iterations, computed anew."""
-        return self.P - self._affine()
+        return self.P.sub_(self.A())
 
-    def pull(self, delta: float) -> Tensor:
-        return self.P
+    @property
+    def Z(self) -> Tensor:
+        """Z (N x out) between two iterations, computed anew: Y + A - P with the A that the Z block has seen."""
+        if self.weight_of_start == 1:
+            return self.A()
+        return nn.functional.linear(*self.before_W).add_(self.X_out).sub_(self.P)
+
+    def sum_pull(self, sums: "Sums", delta: float) -> None:
+        X, c = self.X_in, self.weight_of_start
+        torch.mm(self.X_out.T, X, out=sums.descent)
+        sums.force.copy_(self.sum_of_targets)
+        if c:
+            X_start, W_start, b_start = self.start
+            sums.descent.mul_(1 - c).addmm_(W_start, X_start.T @ X, alpha=c)
+            if b_start is not None:
+                sums.descent.addr_(b_start, X.sum(0), alpha=c)
+            sums.force.lerp_(self.sum_of_start, c)
+
+    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+        c = self.weight_of_start
+        torch.addmm(Z, self.X_out, self.W, alpha=1 - c, out=out)
+        if c:
+            X_start, W_start, b_start = self.start
+            out.addmm_(X_start, W_start.T @ self.W, alpha=c)
+            if b_start is not None:
+                out.add_(b_start @ self.W, alpha=c)
+        return out
 
     def residual(self, delta: float) -> Tensor:
-        return torch.sub(self.P, self._affine(out=self.scratch), out=self.scratch)
+        c = self.weight_of_start
+        torch.addmm(self.X_out, self.X_in, self.W.T, alpha=-1, out=self.scratch)
+        if self.b is not None:
+            self.scratch.sub_(self.b)
+        if c:
+            self.scratch.add_(nn.functional.linear(*self.start).sub_(self.X_out), alpha=c)
+        return self.scratch
 
     def update_Z(self, tau_z: float, delta: float) -> None:
-        now = [self.X_in, self.W, self.b]
-        if self._before is None:
-            self._before = [None if value is None else value.detach().clone() for value in now]
-        else:
-            for kept, value in zip(self._before, now, strict=True):
-                if kept is not None:
-                    kept.copy_(value)
-        self.P.lerp_(self.X_out, 0.5)
+        for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
+            if kept is not None:
+                kept.copy_(now)
+        self.weight_of_start /= 2
+        if self.weight_of_start < torch.finfo(self.X_out.dtype).eps ** 2:
+            self.weight_of_start = 0.0
 
     def update_M(self, tau_m: float, delta: float) -> None:
         """Nothing: M is P - A."""
+
+
+def _copies(X: Tensor, linear: nn.Linear) -> list[Tensor | None]:
+    return [None if value is None else value.detach().clone() for value in (X, linear.weight, linear.bias)]
+
+
+class Gram:
+    """[X, 1]^T [X, 1] of a layer's inputs X = X_in (X^T X where it has no bias), in a message of `size` numbers.
+
+    square: X^T X (in x in). inputs: the sum of X over samples (in). count: N (1).
+    """
+
+    def __init__(self, layer: Layer, message: Tensor):
+        size = layer.W.shape[1]
+        square, self.inputs, self.count = message.split([size**2, size, 1])
+        self.layer, self.message, self.square = layer, message, square.view(size, size)
+
+    @staticmethod
+    def size(layer: Layer) -> int:
+        return layer.W.shape[1] ** 2 + layer.W.shape[1] + 1
+
+    def compute(self) -> None:
+        X = self.layer.X_in.to(self.square.dtype)
+        torch.mm(X.T, X, out=self.square)
+        if self.layer.b is not None:
+            torch.sum(X, 0, out=self.inputs)
+            self.count.fill_(len(X))
+
+    def matrix(self) -> Tensor:
+        """As one matrix, in + 1 x in + 1 (in x in where there is no bias)."""
+        if self.layer.b is None:
+            return self.square
+        last = torch.cat([self.inputs, self.count])
+        return torch.cat([torch.cat([self.square, self.inputs[:, None]], 1), last[None]])
+
+
+class Sums:
+    """What the weight step of a layer sums over samples, in one message between the processes that share them.
+
+    descent: F^T X (out x in) and force: the sum of F (out), of the force F (N x out) on A; with_gram: `gram` too.
+    """
+
+    def __init__(self, layer: Layer, with_gram: bool):
+        outputs, size = layer.W.shape
+        sizes = [outputs * size, outputs, Gram.size(layer) if with_gram else 0]
+        self.layer = layer
+        self.message = torch.zeros(sum(sizes), dtype=layer.W.dtype, device=layer.W.device)
+        descent, self.force, rest = self.message.split(sizes)
+        self.descent = descent.view(outputs, size)
+        self.gram = Gram(layer, rest) if with_gram else None
+
+    def of_force(self, force: Tensor, X: Tensor, ones: Tensor | None = None) -> None:
+        """Of `force`, with X in place of the layer's inputs and `ones` (N) in place of the ones that b multiplies."""
+        torch.mm(force.T, X, out=self.descent)
+        if self.layer.b is not None:
+            torch.sum(force, 0, out=self.force) if ones is None else torch.mv(force.T, ones, out=self.force)
+
+    def subtract_A(self, delta: float) -> None:
+        """From the sums of P to those of P - delta A, by the Gram matrix: A^T [X, 1] = [W, b] [X, 1]^T [X, 1]."""
+        W, b, gram = self.layer.W, self.layer.b, self.gram
+        self.descent.addmm_(W, gram.square, alpha=-delta)
+        if b is not None:
+            self.descent.addr_(b, gram.inputs, alpha=-delta)
+            self.force.addmv_(W, gram.inputs, alpha=-delta).addcmul_(b, gram.count, value=-delta)
