@@ -93,14 +93,16 @@ class Badmm:
         first, *rest = self.layers
         gram_of_inputs = self._gram_of_inputs()
         if weight_step == "gradient":
-            self._norm_of_inputs = _largest_eigenvalue(gram_of_inputs).to(inputs.dtype)
+            self._step_of_first = self._step_of_weights(_largest_eigenvalue(gram_of_inputs)).to(inputs.dtype)
             self._sums = [Sums(first, with_gram=False), *(Sums(layer, with_gram=True) for layer in rest)]
             update_W = self._update_W_by_gradient
         else:
             self._inverse_of_inputs = self._inverse_hessian(first, gram_of_inputs)
             self._solved_inputs = self._inputs_times(self._inverse_of_inputs)
             self._sums = [Sums(layer, with_gram=False) for layer in self.layers]
-            self._grams = [Gram(layer, first.W.new_zeros(Gram.size(layer), dtype=torch.float64)) for layer in rest]
+            rooms = [first.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) for layer in rest]
+            self._grams = [Gram(layer, room) for layer, room in zip(rest, rooms, strict=True)]
+            self._one = first.W.new_ones(())
             update_W = self._update_W_by_least_squares
         blocks = {"z": self._update_Z, "w": update_W, "x": self._update_X, "m": self._update_M}
         self._iteration: list[Callable[[], None]] = [blocks[letter] for letter in order]
@@ -162,10 +164,16 @@ class Badmm:
                 sums.subtract_A(self.delta)
             if self.ridge:
                 sums.descent.sub_(layer.W, alpha=self.ridge)
-            norm = self._norm_of_inputs if sums.gram is None else _largest_eigenvalue(sums.gram.matrix())
-            lipschitz = self.delta * norm + self.ridge
-            step = torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)
-            layer.change_weights(sums.descent.mul_(step), sums.force.mul_(step))
+            if sums.gram is None:
+                step = self._step_of_first
+            else:
+                step = self._step_of_weights(_largest_eigenvalue(sums.gram.matrix))
+            layer.change_weights(sums.descent, sums.force, step)
+
+    def _step_of_weights(self, norm: Tensor) -> Tensor:
+        """tau_W / (delta |[X, 1]|^2 + ridge), and 0 where that is no number (inputs of zero); `norm` is |[X, 1]|^2."""
+        lipschitz = self.delta * norm + self.ridge
+        return torch.where(lipschitz > 0, self.tau_w / lipschitz, 0.0)
 
     def _update_W_by_least_squares(self) -> None:
         for layer, sums, gram in zip(self.layers, self._sums, [None, *self._grams], strict=True):
@@ -179,16 +187,16 @@ class Badmm:
             else:
                 gram.compute()
                 sums.of_force(residual, layer.X_in)
-                self._sum(gram.message)
+                self._sum(gram.matrix)
                 self._sum(sums.message)
-                inverse = self._inverse_hessian(layer, gram.matrix())
+                inverse = self._inverse_hessian(layer, gram.matrix)
                 descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
                 both = descent @ inverse.to(descent.dtype)
                 change, change_of_b = both[:, :inputs], both[:, -1]
             if self.ridge:
                 pull = self.ridge * (layer.W @ inverse[:inputs].to(layer.W.dtype))
                 change, change_of_b = change - pull[:, :inputs], change_of_b - pull[:, -1]
-            layer.change_weights(change, change_of_b)
+            layer.change_weights(change, change_of_b, self._one)
 
     def _inverse_hessian(self, layer: Layer, gram: Tensor) -> Tensor:
         """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is.

@@ -67,11 +67,11 @@ class Layer:
                 aim.div_(delta)
             self.Z.lerp_(aim.add_(self.A()), tau_z * delta / (1 + tau_z * delta))
 
-    def change_weights(self, change: Tensor, change_of_b: Tensor) -> None:
-        """W += change (out x in), and b += change_of_b (out) where there is one."""
-        self.W.add_(change)
+    def change_weights(self, change: Tensor, change_of_b: Tensor, step: Tensor) -> None:
+        """W += step * change (out x in), and b += step * change_of_b (out) where there is one."""
+        self.W.addcmul_(change, step)
         if self.b is not None:
-            self.b.add_(change_of_b)
+            self.b.addcmul_(change_of_b, step)
         self.A_is_current = False
 
     def update_M(self, tau_m: float, delta: float) -> None:
@@ -175,33 +175,30 @@ def _copies(X: Tensor, linear: nn.Linear) -> list[Tensor | None]:
 
 
 class Gram:
-    """[X, 1]^T [X, 1] of a layer's inputs X = X_in (X^T X where it has no bias), in a message of `size` numbers.
+    """[X, 1]^T [X, 1] of a layer's inputs X = X_in (X^T X where it has no bias), in given memory.
 
-    square: X^T X (in x in). inputs: the sum of X over samples (in). count: N (1).
+    matrix: in + 1 x in + 1 (in x in). square: X^T X. inputs: the sum of X over samples (in). count: N.
     """
 
-    def __init__(self, layer: Layer, message: Tensor):
+    def __init__(self, layer: Layer, memory: Tensor):
         size = layer.W.shape[1]
-        square, self.inputs, self.count = message.split([size**2, size, 1])
-        self.layer, self.message, self.square = layer, message, square.view(size, size)
+        self.layer = layer
+        self.matrix = memory.view(Gram.columns(layer), -1)
+        self.square = self.matrix[:size, :size]
+        if layer.b is not None:
+            self.inputs, self.count = self.matrix[size, :size], self.matrix[size, size]
 
     @staticmethod
-    def size(layer: Layer) -> int:
-        return layer.W.shape[1] ** 2 + layer.W.shape[1] + 1
+    def columns(layer: Layer) -> int:
+        return layer.W.shape[1] + (layer.b is not None)
 
     def compute(self) -> None:
-        X = self.layer.X_in.to(self.square.dtype)
+        X = self.layer.X_in.to(self.matrix.dtype)
         torch.mm(X.T, X, out=self.square)
         if self.layer.b is not None:
             torch.sum(X, 0, out=self.inputs)
+            self.matrix[:-1, -1] = self.inputs
             self.count.fill_(len(X))
-
-    def matrix(self) -> Tensor:
-        """As one matrix, in + 1 x in + 1 (in x in where there is no bias)."""
-        if self.layer.b is None:
-            return self.square
-        last = torch.cat([self.inputs, self.count])
-        return torch.cat([torch.cat([self.square, self.inputs[:, None]], 1), last[None]])
 
 
 class Sums:
@@ -212,7 +209,7 @@ class Sums:
 
     def __init__(self, layer: Layer, with_gram: bool):
         outputs, size = layer.W.shape
-        sizes = [outputs * size, outputs, Gram.size(layer) if with_gram else 0]
+        sizes = [outputs * size, outputs, Gram.columns(layer) ** 2 if with_gram else 0]
         self.layer = layer
         self.message = torch.zeros(sum(sizes), dtype=layer.W.dtype, device=layer.W.device)
         descent, self.force, rest = self.message.split(sizes)
