@@ -23,12 +23,13 @@ include: "rules/runs.smk"
 include: "rules/timing.smk"
 include: "rules/tuning.smk"
 include: "rules/figures.smk"
+include: "rules/scale.smk"
 
 
 rule all:
     default_target: True
     input:
-        runs=RUN_FILES,
-        notebooks=NOTEBOOKS,
-        figures=expand("figures/{figure}.{format}", figure=FIGURES, format=["pdf", "png"]),
+        runs=files_of(*of_target(None)),
+        notebooks=notebooks_of(*of_target(None)),
+        figures=expand("figures/{figure}.{format}", figure=POSTER, format=["pdf", "png"]),
         summary=rules.write_summary.output.page,

@@ -16,23 +16,40 @@ COMMAND = f"{sys.executable} -m nonsmooth"
 DATA = config["data"]
 DATA_ROOT = source(DATA["root"])
 SOURCES = " ".join(DATA["sources"])  # no parameter of a rule: the files are the same from every source
-SEEDS = config["seeds"]
 EXPERIMENTS = config["experiments"]
 OPTIMIZERS = {experiment: sorted(section["optimizers"]) for experiment, section in EXPERIMENTS.items()}
-RUNS = [
-    f"{experiment}/{optimizer}/seed-{seed}"
-    for experiment, optimizers in OPTIMIZERS.items()
-    for optimizer in optimizers
-    for seed in SEEDS
-]
-RUN_FILES = expand("results/runs/{run}/{file}", run=RUNS, file=["history.parquet", "weights.safetensors", "run.json"])
-NOTEBOOKS = expand("results/notebooks/{run}.ipynb", run=RUNS)
+SEEDS = {experiment: section.get("seeds", config["seeds"]) for experiment, section in EXPERIMENTS.items()}
+
+
+def of_target(target):
+    """The experiments that a target of snakemake computes; None is the default target."""
+    return [experiment for experiment, section in EXPERIMENTS.items() if section.get("target") == target]
+
+
+def runs_of(*experiments):
+    return [
+        f"{experiment}/{optimizer}/seed-{seed}"
+        for experiment in experiments
+        for optimizer in OPTIMIZERS[experiment]
+        for seed in SEEDS[experiment]
+    ]
+
+
+def files_of(*experiments):
+    """Records, histories and weights of every run of the experiments."""
+    files = ["history.parquet", "weights.safetensors", "run.json"]
+    return expand("results/runs/{run}/{file}", run=runs_of(*experiments), file=files)
+
+
+def notebooks_of(*experiments):
+    return expand("results/notebooks/{run}.ipynb", run=runs_of(*experiments))
 
 
 wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     optimizer="|".join(sorted(set().union(*OPTIMIZERS.values()))),
     seed=r"\d+",
+    drawn=rf"(({'|'.join(EXPERIMENTS)})/)?seed-\d+",
 
 
 def as_json(value):
@@ -49,5 +66,8 @@ def library(source):
 
 def images_of(experiment, seed):
     """The file of the seed's images, for experiments that use images."""
-    uses_images = EXPERIMENTS[experiment]["problem"]["name"] in configuration.NEED_IMAGES
-    return [f"results/data/seed-{seed}.safetensors"] if uses_images else []
+    section = EXPERIMENTS[experiment]
+    if section["problem"]["name"] not in configuration.NEED_IMAGES:
+        return []
+    own = f"{experiment}/" if "data" in section else ""
+    return [f"results/data/{own}seed-{seed}.safetensors"]

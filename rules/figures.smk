@@ -1,23 +1,21 @@
 PERCEPTRONS = ["perceptron", "perceptron-teacher"]
-
-
-def histories_of(*experiments):
-    """Records and histories of every run of the experiments."""
-    runs = [run for run in RUNS if run.split("/")[0] in experiments]
-    return expand("results/runs/{run}/{file}", run=runs, file=["history.parquet", "weights.safetensors", "run.json"])
-
-
+FIRST_IMAGES = images_of("autoencoder", SEEDS["autoencoder"][0])
 # What each figure is drawn from.
 FIGURES = {
-    "perceptron_loss": histories_of(*PERCEPTRONS),
-    "autoencoder_convergence": [*histories_of("autoencoder"), "results/timing/autoencoder.json"],
-    "autoencoder_samples": [*histories_of("autoencoder"), *images_of("autoencoder", SEEDS[0])],
-    "poster": [
-        *histories_of(*PERCEPTRONS, "autoencoder"),
-        *images_of("autoencoder", SEEDS[0]),
-        "results/timing/autoencoder.json",
-    ],
+    "perceptron_loss": files_of(*PERCEPTRONS),
+    "autoencoder_convergence": [*files_of("autoencoder"), "results/timing/autoencoder.json"],
+    "autoencoder_samples": [*files_of("autoencoder"), *FIRST_IMAGES],
+    "poster": [*files_of(*PERCEPTRONS, "autoencoder"), *FIRST_IMAGES, "results/timing/autoencoder.json"],
+    "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
 }
+POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster"]
+
+
+def results_for(target):
+    """Where the target's results lie, and which there are, as JSON."""
+    experiments = of_target(target)
+    seeds, optimizers = ({name: table[name] for name in experiments} for table in (SEEDS, OPTIMIZERS))
+    return as_json({"folder": "results", "seeds": seeds, "optimizers": optimizers})
 
 
 def results_of_figure(wildcards):
@@ -35,7 +33,7 @@ rule draw_figure:
     log:
         "logs/draw_figure/{figure}.log",
     params:
-        results=as_json({"folder": "results", "seeds": SEEDS, "optimizers": OPTIMIZERS}),
+        results=lambda wildcards: results_for("full_mnist" if wildcards.figure == "full_mnist" else None),
     shell:
         "{COMMAND} figure --name {wildcards.figure} --results {params.results:q}"
         " --output {output.pdf} {output.png} 2>&1 | tee {log}"
@@ -50,6 +48,6 @@ rule write_summary:
     log:
         "logs/write_summary.log",
     params:
-        results=rules.draw_figure.params.results,
+        results=results_for(None),
     shell:
         "{COMMAND} summary --results {params.results:q} --output {output.page} 2>&1 | tee {log}"

@@ -1,11 +1,11 @@
 def images_to_time(wildcards):
-    return images_of(wildcards.experiment, SEEDS[0])
+    return images_of(wildcards.experiment, SEEDS[wildcards.experiment][0])
 
 
 def runs_to_time(wildcards):
     """Parameters of one run of each optimizer, as JSON."""
-    optimizers = OPTIMIZERS[wildcards.experiment]
-    runs = [configuration.parameters(config, wildcards.experiment, name, SEEDS[0]) for name in optimizers]
+    experiment, seed = wildcards.experiment, SEEDS[wildcards.experiment][0]
+    runs = [configuration.parameters(config, experiment, name, seed) for name in OPTIMIZERS[experiment]]
     return as_json(runs)
 
 

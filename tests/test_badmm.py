@@ -55,7 +55,9 @@ def reference_state(network, inputs, targets, activations):
 @pytest.mark.parametrize("weight_step", ["gradient", "least_squares"])
 @pytest.mark.parametrize("order", ["zwxm", "zxwm"])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("delta", "tau_m", "ridge"), [(1.0, 1.0, 0.0), (1.0, 1.0, 0.3), (1.0, 0.8, 0.0), (0.6, 1.0, 0.3)])
+@pytest.mark.parametrize(
+    ("delta", "tau_m", "ridge"), [(1.0, 1.0, 0.0), (1.0, 1.0, 0.3), (1.0, 0.8, 0.0), (0.6, 1.0, 0.3)]
+)
 def test_every_iteration_is_that_of_the_formulas(name, weight_step, order, bias, delta, tau_m, ridge):
     network, inputs, targets, activations = random_problem(name, bias)
     naive = reference_state(network, inputs, targets, activations)

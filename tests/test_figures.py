@@ -22,11 +22,11 @@ def results(tmp_path) -> runs.Results:
                 losses, status = [1.0, 20.0, 4000.0], "diverged"
             history = {"iteration": list(range(len(losses))), "train_loss": losses}
             folder = tmp_path / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
-            runs.save(folder, weights, Training(history, status, 1.0), {})
+            runs.save(folder, weights, Training(history, status, 1.0, 2.0), {})
     (tmp_path / "timing").mkdir()
     timing = {"optimizers": {"sgd": {"seconds": 0.5}, "badmm": {"seconds": 0.25}}}
     (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
-    return runs.Results(str(tmp_path), [0, 1], {"autoencoder": ["sgd", "badmm"]})
+    return runs.Results(str(tmp_path), {"autoencoder": [0, 1]}, {"autoencoder": ["sgd", "badmm"]})
 
 
 def curves(axes):

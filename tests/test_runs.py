@@ -36,7 +36,7 @@ def test_history_and_weights_hold_nothing_of_the_moment(trained, tmp_path, monke
     network, training = trained
     runs.save(tmp_path / "one", network, training, {})
     monkeypatch.setattr(runs, "provenance", lambda: {"another": "machine"})
-    runs.save(tmp_path / "two", network, Training(training.history, training.status, 1e9), {})
+    runs.save(tmp_path / "two", network, Training(training.history, training.status, 1e9, 2e9), {})
     for name in ("history.parquet", "weights.safetensors"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -47,7 +47,7 @@ def test_a_diverged_run_is_kept_as_such(trained, denoising, tmp_path):
         network[0].bias.fill_(float("nan"))
     history = {"iteration": [0, 1], "train_loss": [1.0, float("nan")]}
     final = runs.summary(network, denoising)
-    runs.save(tmp_path, network, Training(history, "diverged", 0.1), {"final": final})
+    runs.save(tmp_path, network, Training(history, "diverged", 0.1, 0.2), {"final": final})
     assert runs.load(tmp_path).diverged
     assert json.loads((tmp_path / "run.json").read_text())["final"]["train_psnr"] is None
 

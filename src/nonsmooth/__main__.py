@@ -32,6 +32,12 @@ def notebook(arguments: argparse.Namespace) -> None:
     execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
 
 
+def train(arguments: argparse.Namespace) -> None:
+    from nonsmooth.launch import launch
+
+    launch(arguments.experiment, arguments.optimizer, arguments.seed, arguments.configfile, arguments.run_folder)
+
+
 def kernels(arguments: argparse.Namespace) -> None:
     from nonsmooth.kernels import serve
 
@@ -119,6 +125,16 @@ def parser() -> argparse.ArgumentParser:
         parameters=parameters,
         working_copy={"help": "where it is executed, and stays when it fails"},
         output=output,
+    )
+    command(
+        train,
+        "Train one network as the configuration says and keep the run, without a notebook. "
+        "torchrun --nproc-per-node K -m nonsmooth train ... shares the samples among K processes.",
+        experiment={"help": "a section of experiments"},
+        optimizer={"help": "one of its optimizers"},
+        seed={"type": int},
+        configfile={"nargs": "*", "required": False, "default": [], "help": "on top of the project's configuration"},
+        run_folder={"help": "folder to write the run to"},
     )
     command(
         kernels,

@@ -86,16 +86,21 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
     faults = []
     for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
         faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the grid")
-    data, experiments = config["data"], config["experiments"]
-    count = data["training_images"] + data["validation_images"]
-    if count > 60000:
-        faults.append(f"data: training_images + validation_images = {count} is more than MNIST's 60000")
+    experiments = config["experiments"]
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
         place, problem, network = f"experiments.{name}", section["problem"], section["network"]
         if not (notebooks / f"{section['notebook']}.ipynb").exists():
             faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
+        for seed in sorted(set(config["tuning_seeds"]) & set(section.get("seeds", []))):
+            faults.append(f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the grid")
+        data = images(config, name)
+        count = sum(data.values())
+        if count > 60000:
+            faults.append(f"{place}.data: training_images + validation_images = {count} is more than MNIST's 60000")
+        if section["tuning"]["select_by"] == "validation_loss" and not data["validation_images"]:
+            faults.append(f"{place}.tuning.select_by: validation_loss, and validation_images is 0")
         samples = data["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
         for optimizer, settings in section["optimizers"].items():
             size = settings.get("batch_size")
@@ -126,6 +131,12 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     return faults
 
 
+def images(config: dict, experiment: str) -> dict[str, int]:
+    """How many images the experiment draws, by "training_images" and "validation_images"."""
+    data = config["data"] | config["experiments"][experiment].get("data", {})
+    return {name: data[name] for name in ("training_images", "validation_images")}
+
+
 def parameters(config: dict, experiment: str, optimizer: str, seed: int) -> dict:
     """What a notebook is told of its run: the section of the experiment, with one optimizer's settings."""
     section = config["experiments"][experiment]
@@ -139,4 +150,5 @@ def parameters(config: dict, experiment: str, optimizer: str, seed: int) -> dict
         "network": section["network"],
         "dtype": section["dtype"],
         "threads": config["threads"],
+        "device": config["device"],
     }

@@ -68,10 +68,9 @@ def _legend(figure: Figure | SubFigure, grid: np.ndarray, columns: int, title: s
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, title=title)
 
 
-def _seeds(results: Results) -> str:
-    if len(results.seeds) == 1:
-        return f"Seed {results.seeds[0]}."
-    return f"Median and quartiles over {len(results.seeds)} seeds."
+def _seeds(results: Results, experiment: str) -> str:
+    seeds = results.seeds[experiment]
+    return f"Seed {seeds[0]}." if len(seeds) == 1 else f"Median and quartiles over {len(seeds)} seeds."
 
 
 def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
@@ -88,27 +87,29 @@ def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
         axes.set_xscale("symlog", linthresh=1)  # log, with room for iteration 0
         axes.set_xlim(0, None)
         axes.set_xlabel("iteration (log scale)")
-    _legend(figure, grid, 3, _seeds(results))
+    _legend(figure, grid, 3, _seeds(results, "perceptron"))
 
 
-def draw_autoencoder_convergence(figure: Figure | SubFigure, results: Results) -> None:
+def draw_autoencoder_convergence(
+    figure: Figure | SubFigure, results: Results, experiment: str = "autoencoder", iteration: str = "iteration"
+) -> None:
     """Loss on training and on unseen images, against iterations and against seconds of optimizer time."""
     parts = {"train_loss": "training images", "unseen_loss": "unseen images"}
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
     for row, (column, title) in zip(grid, parts.items(), strict=True):
         for axes, seconds in zip(row, (False, True), strict=True):
-            draw_curves(axes, results, "autoencoder", column, seconds)
+            draw_curves(axes, results, experiment, column, seconds)
             axes.set_title(f"Denoising autoencoder, {title}")
         row[0].set_ylabel("mean squared error")
-    grid[1, 0].set_xlabel("iteration")
+    grid[1, 0].set_xlabel(iteration)
     grid[1, 1].set_xlabel("seconds of optimizer time")
-    title = f"{_seeds(results)} Seconds are iterations times the median time of one, all optimizers timed side by side."
-    _legend(figure, grid, 4, title)
+    unit = "Seconds are iterations times the median time of one, all optimizers timed side by side."
+    _legend(figure, grid, 4, f"{_seeds(results, experiment)} {unit}")
 
 
 def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:
     """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
-    seed = results.seeds[0]
+    seed = results.seeds["autoencoder"][0]
     trained = {name: results.run("autoencoder", name, seed) for name in SAMPLE_OPTIMIZERS}
     record = next(iter(trained.values())).record
     common = {"seed": seed, "dtype": record["dtype"]}
@@ -166,11 +167,19 @@ def poster(results: Results) -> Figure:
     return figure
 
 
+def full_mnist(results: Results) -> Figure:
+    """The autoencoder on all 60,000 training images."""
+    figure = plt.figure(figsize=(7, 5))
+    draw_autoencoder_convergence(figure, results, "autoencoder-full", "iteration, a pass over all training images")
+    return figure
+
+
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "perceptron_loss": perceptron_loss,
     "autoencoder_convergence": autoencoder_convergence,
     "autoencoder_samples": autoencoder_samples,
     "poster": poster,
+    "full_mnist": full_mnist,
 }
 
 

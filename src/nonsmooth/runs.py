@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
+from nonsmooth.placement import Group
 from nonsmooth.problems import Problem
-from nonsmooth.training import Training, mean_squared_error, psnr
+from nonsmooth.training import Training, mean, mean_squared_error, psnr
 
 FILES = ("history.parquet", "weights.safetensors", "run.json")
 
@@ -38,7 +39,7 @@ class Run:
         return self.record["status"] == "diverged"
 
 
-def summary(network: nn.Module, problem: Problem) -> dict[str, float | None]:
+def summary(network: nn.Module, problem: Problem, group: Group = None) -> dict[str, float | None]:
     """The numbers of a trained network that are computed once, at the end, None where they are not finite.
 
     Mean squared error on the whole test set, and for images (targets of more than one pixel) the mean PSNR in dB on
@@ -46,11 +47,11 @@ def summary(network: nn.Module, problem: Problem) -> dict[str, float | None]:
     """
     numbers = {}
     if problem.test is not None:
-        numbers["test_loss"] = mean_squared_error(network, problem.test)
+        numbers["test_loss"] = mean_squared_error(network, problem.test, group)
     if problem.sizes[1] > 1:
         with torch.no_grad():
             for name, split in (("train", problem.training), ("unseen", problem.unseen)):
-                numbers[f"{name}_psnr"] = psnr(network(split.inputs), split.targets).mean().item()
+                numbers[f"{name}_psnr"] = mean(psnr(network(split.inputs), split.targets), group)
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
@@ -60,8 +61,9 @@ def save(folder: str | Path, network: nn.Module, training: Training, record: dic
     with replacing(folder / "history.parquet") as path:
         pyarrow.parquet.write_table(pyarrow.table(training.history), path)
     with replacing(folder / "weights.safetensors") as path:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
-    record = {"status": training.status, "optimizer_seconds": training.seconds, **record, **provenance()}
+        save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
+    seconds = {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
+    record = {"status": training.status, **seconds, **record, **provenance()}
     with replacing(folder / "run.json") as path:
         path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
@@ -78,16 +80,16 @@ def load(folder: str | Path) -> Run:
 class Results:
     """What the pipeline has computed, as its figures read it.
 
-    folder: the folder "results". seeds: in the order of the configuration. optimizers: by experiment.
+    folder: the folder "results". seeds, in the order of the configuration, and optimizers: by experiment.
     """
 
     folder: str
-    seeds: list[int]
+    seeds: dict[str, list[int]]
     optimizers: dict[str, list[str]]
 
     def runs(self, experiment: str, optimizer: str) -> list[Run]:
         """One run for each seed."""
-        return [self.run(experiment, optimizer, seed) for seed in self.seeds]
+        return [self.run(experiment, optimizer, seed) for seed in self.seeds[experiment]]
 
     def run(self, experiment: str, optimizer: str, seed: int) -> Run:
         return load(Path(self.folder) / "runs" / experiment / optimizer / f"seed-{seed}")

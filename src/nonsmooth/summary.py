@@ -35,7 +35,7 @@ def _state(runs: list[Run]) -> str:
 
 def _autoencoder(results: Results) -> list[str]:
     timing = json.loads((Path(results.folder) / "timing" / "autoencoder.json").read_text())
-    iterations = results.run("autoencoder", "badmm", results.seeds[0]).record["iterations"]
+    iterations = results.run("autoencoder", "badmm", results.seeds["autoencoder"][0]).record["iterations"]
     head = ["optimizer", "training loss", "unseen loss", "training PSNR, dB", "unseen PSNR, dB"]
     head += ["time of an iteration, Adam = 1", ""]
     rows = []
@@ -46,7 +46,12 @@ def _autoencoder(results: Results) -> list[str]:
         ratio = timing["optimizers"][optimizer]["ratio_to_adam"][0]
         cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
         rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
-    lines = [f"Denoising autoencoder after {iterations} iterations, {_over(results)}.", "", *_table(head, rows), ""]
+    lines = [
+        f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}.",
+        "",
+        *_table(head, rows),
+        "",
+    ]
     for other in ("adam", "sgd"):
         lines += _comparison(results, "badmm", other) + _comparison(results, "badmm-ls", other)
     machine = f"Timed side by side on {timing['processor']}, {timing['threads']} thread"
@@ -57,7 +62,8 @@ def _comparison(results: Results, mine: str, other: str, start: int = 10) -> lis
     """How one optimizer stands to another, seed by seed, over the seeds with which neither diverged."""
     names = OPTIMIZERS[mine].name, OPTIMIZERS[other].name
     pairs = [
-        (results.run("autoencoder", mine, seed), results.run("autoencoder", other, seed)) for seed in results.seeds
+        (results.run("autoencoder", mine, seed), results.run("autoencoder", other, seed))
+        for seed in results.seeds["autoencoder"]
     ]
     histories = [(a.history, b.history) for a, b in pairs if not (a.diverged or b.diverged)]
     if not histories:
@@ -85,13 +91,18 @@ def _perceptron(results: Results, experiment: str, title: str) -> list[str]:
                 _state(runs),
             ]
         )
-    iterations = results.run(experiment, "badmm", results.seeds[0]).record["iterations"]
-    return [f"Perceptron, {title}, after {iterations} iterations, {_over(results)}.", "", *_table(head, rows)]
+    iterations = results.run(experiment, "badmm", results.seeds[experiment][0]).record["iterations"]
+    return [
+        f"Perceptron, {title}, after {iterations} iterations, {_over(results, experiment)}.",
+        "",
+        *_table(head, rows),
+    ]
 
 
-def _over(results: Results) -> str:
-    count = len(results.seeds)
-    return f"median (smallest to largest) over {count} seeds" if count > 1 else f"seed {results.seeds[0]}"
+def _over(results: Results, experiment: str) -> str:
+    seeds = results.seeds[experiment]
+    count = len(seeds)
+    return f"median (smallest to largest) over {count} seeds" if count > 1 else f"seed {seeds[0]}"
 
 
 def write(results: Results, output: str) -> None:

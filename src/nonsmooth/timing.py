@@ -2,52 +2,74 @@
 
 import json
 import statistics
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from nonsmooth import networks, optimizers, problems
+from nonsmooth import networks, optimizers, placement, problems
 from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
 from nonsmooth.runs import provenance
+from nonsmooth.training import clock
 
-STEPS = 5  # iterations in a turn
+TURN = 0.05  # seconds that a turn lasts at least
+MOST = 5  # iterations that a turn has at most
+
+
+def take_turns(steps: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of one step of each, in each of `rounds` rounds after one that is not counted.
+
+    In a round each makes some steps in turn: as many as last TURN seconds, at most MOST.
+    """
+    turns: dict[str, int] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            count = turns.get(name, 1)
+            start = clock(device)
+            for _ in range(count):
+                step()
+            passed = (clock(device) - start) / count
+            if number:
+                seconds[name].append(passed)
+            else:
+                turns[name] = min(MOST, 1 + int(TURN / passed))
+    return seconds
+
+
+def ratio(mine: list[float], others: list[float]) -> list[float]:
+    """Median, lower and upper quartile over rounds of the ratio within a round."""
+    ratios = [a / b for a, b in zip(mine, others, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return [middle, low, high]
 
 
 def time_iterations(runs: list[dict], sample: Sample | None, rounds: int, output: str | Path) -> None:
     """Time the optimizers of one experiment and write the medians to `output` (JSON).
 
-    `runs` are the parameters of one run of each (config.parameters), of one seed. In each of `rounds` rounds, after
-    one that is not counted, every optimizer makes STEPS iterations in turn; evaluation is not part of them.
-    "seconds" is the median over rounds of the time of one iteration, "ratio_to_adam" the median, lowest and highest
-    quartile over rounds of its ratio to Adam's in the same round.
+    `runs` are the parameters of one run of each (config.parameters), of one seed. Evaluation is not part of an
+    iteration. "seconds" is the median over rounds, "ratio_to_adam" the median, lower and upper quartile over rounds of
+    the ratio to Adam's in the same round.
     """
     first = runs[0]
     torch.set_num_threads(first["threads"])
+    place = placement.device(first["device"])
     common = {"seed": first["seed"], "dtype": first["dtype"]}
-    problem = problems.build(sample, **first["problem"], **common)
+    problem = problems.build(sample, **first["problem"], **common).at(place)
     steps = {}
     for run in runs:
-        network = networks.build(problem.sizes, **run["network"], **common)
+        network = networks.build(problem.sizes, **run["network"], **common).to(place)
         built = optimizers.build(run["optimizer"], network, *problem.training, seed=first["seed"], **run["settings"])
         steps[run["optimizer"]] = built.step
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(rounds + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            for _ in range(STEPS):
-                step()
-            if number:
-                seconds[name].append((time.perf_counter() - start) / STEPS)
+    seconds = take_turns(steps, rounds, place)
     report: dict = {"experiment": first["experiment"], "rounds": rounds, "optimizers": {}, **provenance()}
     for name, times in seconds.items():
         report["optimizers"][name] = {"seconds": statistics.median(times)}
+        told = f"[time {first['experiment']}/{name}] {1e3 * statistics.median(times):.2f} ms"
         if "adam" in seconds:
-            ratios = [mine / adams for mine, adams in zip(times, seconds["adam"], strict=True)]
-            quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-            report["optimizers"][name]["ratio_to_adam"] = [quartiles[1], quartiles[0], quartiles[2]]
-        ratio = report["optimizers"][name].get("ratio_to_adam", [float("nan")])[0]
-        print(f"[time {first['experiment']}/{name}] {1e3 * statistics.median(times):.2f} ms, {ratio:.2f} x adam")
+            report["optimizers"][name]["ratio_to_adam"] = ratio(times, seconds["adam"])
+            told += f", {report['optimizers'][name]['ratio_to_adam'][0]:.2f} x adam"
+        print(told)
     with replacing(output) as path:
         path.write_text(json.dumps(report, indent=2) + "\n")

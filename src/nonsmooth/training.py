@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nonsmooth import bregman, proximal
 from nonsmooth.optimizers import Optimizer
+from nonsmooth.placement import Group, is_first, summed
 from nonsmooth.problems import Problem, Split
 
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
@@ -23,21 +24,39 @@ class Training:
     """What came of a training.
 
     history: columns of equal length; row k is the state after k iterations, row 0 the initial network. "iteration",
-    "train_loss", "validation_loss", "unseen_loss" (mean squared error of the network's own forward pass), "train_d"
-    (mean Bregman distance D, where the network ends in a proximal activation), and the optimizer's diagnostics.
+    "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of the network's own
+    forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal activation), and the
+    optimizer's diagnostics.
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
-    seconds: time inside `step()` alone.
+    seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     """
 
     history: dict[str, list[float]]
     status: str
     seconds: float
+    loop_seconds: float
 
 
 @torch.no_grad()
-def mean_squared_error(network: nn.Module, split: Split) -> float:
+def mean_squared_error(network: nn.Module, split: Split, group: Group = None) -> float:
     """Mean over samples and outputs; written in place, since it is computed after every iteration."""
-    return torch.sub(network(split.inputs), split.targets).square_().mean().item()
+    return mean(torch.sub(network(split.inputs), split.targets).square_(), group)
+
+
+def mean(values: Tensor, group: Group = None) -> float:
+    """Mean of the entries of `values`, of all processes' together."""
+    if group is None:
+        return values.mean().item()
+    count = torch.tensor(values.numel(), dtype=torch.float64, device=values.device)
+    total, count = summed(torch.stack([values.sum(dtype=torch.float64), count]), group)
+    return (total / count).item()
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 @torch.no_grad()
@@ -47,21 +66,19 @@ def psnr(images: Tensor, clean: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _mean_bregman_distance(network: nn.Sequential, split: Split) -> float:
+def _mean_bregman_distance(network: nn.Sequential, split: Split, group: Group) -> float:
     z = network[:-1](split.inputs)
-    return bregman.distance(proximal.of(network[-1]), split.targets, z).mean().item()
+    return mean(bregman.distance(proximal.of(network[-1]), split.targets, z), group)
 
 
-def _row(iteration: int, network: nn.Sequential, problem: Problem, optimizer: Optimizer) -> dict[str, float]:
-    row = {
-        "iteration": iteration,
-        "train_loss": mean_squared_error(network, problem.training),
-        "validation_loss": mean_squared_error(network, problem.validation),
-        "unseen_loss": mean_squared_error(network, problem.unseen),
-    }
+def _row(
+    iteration: int, network: nn.Sequential, problem: Problem, optimizer: Optimizer, group: Group
+) -> dict[str, float]:
+    parts = {"train_loss": problem.training, "validation_loss": problem.validation, "unseen_loss": problem.unseen}
+    row = {name: mean_squared_error(network, split, group) for name, split in parts.items() if split is not None}
     if not isinstance(network[-1], nn.Linear):
-        row["train_d"] = _mean_bregman_distance(network, problem.training)
-    return row | optimizer.diagnostics()
+        row["train_d"] = _mean_bregman_distance(network, problem.training, group)
+    return {"iteration": iteration} | row | optimizer.diagnostics()
 
 
 def train(
@@ -71,24 +88,30 @@ def train(
     iterations: int,
     report: Callable[[str], None] | None = None,
     report_every: float = 5.0,
+    group: Group = None,
 ) -> Training:
     """`iterations` steps of an optimizer made for `network`, evaluated after each, stopped early only by divergence.
 
-    `report` is told the progress, at most every `report_every` seconds and once at the end.
+    `report` is told the progress, at most every `report_every` seconds and once at the end. Of a `group` of processes
+    each has its own rows of the problem; the history is that of all together, and the first process reports.
     """
-    rows = [_row(0, network, problem, optimizer)]
+    if not is_first(group):
+        report = None
+    rows = [_row(0, network, problem, optimizer, group)]
     limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
-    status, seconds, reported = "finished", 0.0, time.perf_counter()
+    device = problem.training.inputs.device
+    status, seconds, begun = "finished", 0.0, clock(device)
+    reported = end = begun
     for iteration in range(1, iterations + 1):
-        start = time.perf_counter()
+        start = clock(device)
         broken = False
         try:
             optimizer.step()
         except torch.linalg.LinAlgError:  # no eigenvalues of what is not finite
             broken = True
-        end = time.perf_counter()
+        end = clock(device)
         seconds += end - start
-        rows.append(_row(iteration, network, problem, optimizer))
+        rows.append(_row(iteration, network, problem, optimizer, group))
         loss = rows[-1]["train_loss"]
         if broken or not (math.isfinite(loss) and loss <= limit):
             status = "diverged"
@@ -98,4 +121,4 @@ def train(
             reported = end
     if report:
         report(f"{status} after {len(rows) - 1} iterations, training loss {rows[-1]['train_loss']:.4g}")
-    return Training({name: [row[name] for row in rows] for name in rows[0]}, status, seconds)
+    return Training({name: [row[name] for row in rows] for name in rows[0]}, status, seconds, clock(device) - begun)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from nonsmooth import networks, optimizers, problems
+from nonsmooth import networks, optimizers, placement, problems
 from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
 from nonsmooth.training import train
@@ -45,11 +45,12 @@ def tune(
     """
     torch.set_num_threads(parameters["threads"])
     common = {"seed": parameters["seed"], "dtype": parameters["dtype"]}
-    problem = problems.build(sample, **parameters["problem"], **common)
+    place = placement.device(parameters["device"])
+    problem = problems.build(sample, **parameters["problem"], **common).at(place)
     name = "{experiment}/{optimizer}/seed-{seed}".format(**parameters)
     results = []
     for number, settings in enumerate(trials(grid), 1):
-        network = networks.build(problem.sizes, **parameters["network"], **common)
+        network = networks.build(problem.sizes, **parameters["network"], **common).to(place)
         optimizer = optimizers.build(
             parameters["optimizer"],
             network,

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from nonsmooth import bregman
 from nonsmooth.optimizers.arguments import affine_activation_pairs, check_choice, check_data, check_range
 from nonsmooth.optimizers.lifting import Gram, Layer, Sums, UnitPenaltyOutput
+from nonsmooth.placement import Group, summed
 from nonsmooth.proximal import Proximal
 
 WEIGHT_STEPS = ("gradient", "least_squares")
@@ -73,7 +74,7 @@ class Badmm:
         tau_m: float = 1.0,
         delta: float = 1.0,
         ridge: float = 0.0,
-        group: distributed.ProcessGroup | None = None,
+        group: Group = None,
     ):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
@@ -129,7 +130,7 @@ class Badmm:
 
     def _gram_of_inputs(self) -> Tensor:
         """[X_0, 1]^T [X_0, 1] in float64, summed over all processes."""
-        return self._sum(sum(part.T @ part for part in self._inputs_in_parts()))
+        return summed(sum(part.T @ part for part in self._inputs_in_parts()), self.group)
 
     def _inputs_times(self, inverse: Tensor) -> tuple[Tensor, Tensor | None]:
         """[X_0, 1] H^+ as N x in and N: the exact weight step of the first layer is one product with it."""
@@ -143,12 +144,6 @@ class Badmm:
                 ones[rows] = product[:, -1]
         return solved, ones
 
-    def _sum(self, sums: Tensor) -> Tensor:
-        """Sums over this process's samples, in place made those over all samples."""
-        if self.group is not None:
-            distributed.all_reduce(sums, group=self.group)
-        return sums
-
     def _update_W_by_gradient(self) -> None:
         for layer, sums in zip(self.layers, self._sums, strict=True):
             # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
@@ -159,7 +154,7 @@ class Badmm:
                 layer.sum_pull(sums, self.delta)
             if sums.gram is not None:
                 sums.gram.compute()
-            self._sum(sums.message)
+            summed(sums.message, self.group)
             if not with_A:
                 sums.subtract_A(self.delta)
             if self.ridge:
@@ -182,13 +177,13 @@ class Badmm:
             if gram is None:
                 inverse = self._inverse_of_inputs
                 sums.of_force(residual, *self._solved_inputs)
-                self._sum(sums.message)
+                summed(sums.message, self.group)
                 change, change_of_b = sums.descent, sums.force
             else:
                 gram.compute()
                 sums.of_force(residual, layer.X_in)
-                self._sum(gram.matrix)
-                self._sum(sums.message)
+                summed(gram.matrix, self.group)
+                summed(sums.message, self.group)
                 inverse = self._inverse_hessian(layer, gram.matrix)
                 descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
                 both = descent @ inverse.to(descent.dtype)
@@ -255,7 +250,8 @@ class Badmm:
             else:
                 lifted += bregman.distance(layer.activation, layer.X_out, Z).sum().item()
         here = [gaps, coupling, lifted, float(len(self.layers[0].X_in))]
-        gaps, coupling, lifted, count = self._sum(torch.tensor(here, dtype=torch.float64)).tolist()
+        everywhere = summed(torch.tensor(here, dtype=torch.float64, device=Z.device), self.group)
+        gaps, coupling, lifted, count = everywhere.tolist()
         lagrangian = lifted + coupling + self.delta / 2 * gaps + penalty
         return {
             "feasibility": (gaps / count) ** 0.5,

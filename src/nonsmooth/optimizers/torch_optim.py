@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.optimizers.arguments import check_range
+from nonsmooth.placement import Group, summed
 
 ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
@@ -16,6 +17,7 @@ class TorchOptimizer:
     batch_size: samples in a mini-batch, or None for all of them. Mini-batches are drawn without replacement from
         `generator`, reshuffled when an epoch ends.
     epochs: when true, one `step()` is an epoch; else it is one (mini-)batch.
+    group: processes that share the samples, each with its own rows; their gradients are summed. Full-batch alone.
 
     Raises ValueError for a setting outside its range.
     """
@@ -31,12 +33,16 @@ class TorchOptimizer:
         batch_size: int | None = None,
         epochs: bool = False,
         generator: torch.Generator | None = None,
+        group: Group = None,
         **options,
     ):
         check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
         size = len(inputs) if batch_size is None else batch_size
         check_range("batch_size", size, 1 <= size <= len(inputs), f"1 <= {{}} <= {len(inputs)}")
-        self.network, self.inputs, self.targets = network, inputs, targets
+        if group is not None and size != len(inputs):
+            raise ValueError(f"batch_size = {size}: several processes train on all samples at once, with null")
+        self.network, self.inputs, self.targets, self.group = network, inputs, targets, group
+        self.count = int(summed(torch.tensor(targets.numel(), device=targets.device), group))
         self.size, self.epochs, self.generator = size, epochs, generator
         self.optimizer = ALGORITHMS[algorithm](network.parameters(), lr=learning_rate, **options)
         self._waiting: list[Tensor] = []
@@ -55,7 +61,12 @@ class TorchOptimizer:
         for _ in range(-(-len(self.inputs) // self.size) if self.epochs else 1):
             inputs, targets = self._next_batch()
             self.optimizer.zero_grad()
-            nn.functional.mse_loss(self.network(inputs), targets).backward()
+            if self.group is None:
+                nn.functional.mse_loss(self.network(inputs), targets).backward()
+            else:
+                (nn.functional.mse_loss(self.network(inputs), targets, reduction="sum") / self.count).backward()
+                for parameter in self.network.parameters():
+                    summed(parameter.grad, self.group)
             self.optimizer.step()
 
     def diagnostics(self) -> dict[str, float]:

@@ -23,4 +23,5 @@ def denoising(sample: Sample, *, seed: int, dtype: str, noise_level: float, unse
 
     test = split(sample.test, "test")
     unseen = first_rows(test, unseen_images)
-    return Problem(split(sample.training, "training"), split(sample.validation, "validation"), unseen, test)
+    validation = split(sample.validation, "validation") if len(sample.validation) else None
+    return Problem(split(sample.training, "training"), validation, unseen, test)

@@ -19,7 +19,7 @@ def digit(sample: Sample, *, seed: int, dtype: str, digit: int, unseen_images: i
     test = split(sample.test, sample.test_digits)
     return Problem(
         split(sample.training, sample.training_digits),
-        split(sample.validation, sample.validation_digits),
+        split(sample.validation, sample.validation_digits) if len(sample.validation) else None,
         first_rows(test, unseen_images),
         test,
     )

@@ -1,9 +1,12 @@
 """The shape that every problem has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from nonsmooth.placement import Group, rows
 
 
 class Split(NamedTuple):
@@ -20,10 +23,13 @@ def first_rows(test: Split, unseen_images: int) -> Split:
 
 @dataclass(frozen=True)
 class Problem:
-    """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest)."""
+    """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest).
+
+    validation is None where every image is trained on.
+    """
 
     training: Split
-    validation: Split
+    validation: Split | None
     unseen: Split
     test: Split | None = None
 
@@ -31,3 +37,11 @@ class Problem:
     def sizes(self) -> tuple[int, int]:
         """Inputs and outputs of a network for it."""
         return self.training.inputs.shape[1], self.training.targets.shape[1]
+
+    def at(self, device: torch.device, group: Group = None) -> "Problem":
+        """The same on `device`; of several processes, this one's rows of each part."""
+
+        def moved(split: Split | None) -> Split | None:
+            return split and Split(*(part[rows(len(part), group)].to(device) for part in split))
+
+        return Problem(*(moved(getattr(self, field.name)) for field in fields(self)))
