@@ -34,10 +34,11 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
         data = data.at(place, group)
         network = networks.build(data.sizes, **asked["network"], **common).to(place)
         method = optimizers.build(optimizer, network, *data.training, seed=seed, group=group, **asked["settings"])
-        name = f"[{experiment}/{optimizer}/seed-{seed}]"
-        told = train(
-            network, method, data, asked["iterations"], lambda line: print(name, line, flush=True), group=group
-        )
+
+        def report(line: str) -> None:
+            print(f"[{experiment}/{optimizer}/seed-{seed}] {line}", flush=True)
+
+        told = train(network, method, data, asked["iterations"], report, group=group)
         final = runs.summary(network, data, group)
         if placement.is_first(group):
             processes = 1 if group is None else distributed.get_world_size(group)

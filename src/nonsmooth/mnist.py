@@ -132,7 +132,7 @@ def sample(seed: int, path: str | Path | None = None) -> Sample:
     from nonsmooth.config import find_root, read  # imported late: by hand alone
 
     root = find_root()
-    data = read(root / "config" / "config.yaml", root / "config" / "tuned.yaml")["data"]
+    data = read(root / "config" / "tuned.yaml", root / "config" / "config.yaml")["data"]
     return draw(root / data["root"], seed, data["training_images"], data["validation_images"], data["sources"])
 
 
