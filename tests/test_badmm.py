@@ -7,7 +7,7 @@ import torch
 from reference import State, iterate
 from torch import nn
 
-from nonsmooth import Badmm
+from nonsmooth import Badmm, optimizers
 
 SETTINGS = {"tau_z": 1.3, "tau_x": 0.9, "tau_w": 1.1, "tau_m": 0.8}
 # hidden sizes, activations of every layer
@@ -67,7 +67,8 @@ def test_every_iteration_is_that_of_the_formulas(name, weight_step, order, bias,
         badmm.step()
         iterate(naive, **settings)
         for i, layer in enumerate(badmm.layers):
-            ours = {"Z": layer.Z, "M": layer.M, "X": layer.X_out, "W": layer.W, "A": layer.A()}
+            Z, M, A = layer.state()
+            ours = {"Z": Z, "M": M, "X": layer.X_out, "W": layer.W, "A": A}
             theirs = {"Z": naive.Z[i], "M": naive.M[i], "X": naive.X[i + 1], "W": naive.W[i], "A": naive.A(i)}
             if bias:
                 ours["b"], theirs["b"] = layer.b, naive.b[i]
@@ -161,9 +162,12 @@ def test_ten_lines_of_a_user():
     assert nn.functional.mse_loss(net(noisy), clean).item() < 0.3 * before
 
 
-def test_diagnostics_are_those_of_the_definitions():
+@pytest.mark.parametrize("rows", [5, 100])  # at a time
+@pytest.mark.parametrize("delta", [0.7, 1.0])
+def test_diagnostics_are_those_of_the_definitions(delta, rows, monkeypatch):
+    monkeypatch.setattr(optimizers.badmm, "ROWS", rows)
     network, inputs, targets, _ = random_problem("autoencoder", True)
-    badmm = Badmm(network, inputs, targets, delta=0.7, ridge=0.2)
+    badmm = Badmm(network, inputs, targets, delta=delta, ridge=0.2)
     start = badmm.diagnostics()
     assert start["feasibility"] == 0
     squared = 0.5 * (targets - network(inputs)).square().sum().item() / len(inputs)
@@ -171,13 +175,14 @@ def test_diagnostics_are_those_of_the_definitions():
     for _ in range(4):
         badmm.step()
     found = badmm.diagnostics()
-    hidden, last = badmm.layers
-    gaps = [(layer.Z - layer.A()).detach() for layer in badmm.layers]
+    hidden, _ = badmm.layers
+    states = [[part.detach() for part in layer.state()] for layer in badmm.layers]
+    gaps = [Z - A for Z, _, A in states]
     sigma, y, z = hidden.Z.clamp(min=0), hidden.X_out, hidden.Z
-    lifted = 0.5 * (targets - last.Z).square().sum()
+    lifted = 0.5 * (targets - states[1][0]).square().sum()
     lifted = lifted + (0.5 * (y - z) ** 2 - 0.5 * (sigma - z) ** 2).sum()
-    multipliers = sum((layer.M * gap).sum() for layer, gap in zip(badmm.layers, gaps, strict=True))
-    penalty = 0.35 * sum(gap.square().sum() for gap in gaps)
+    multipliers = sum((M * gap).sum() for (_, M, _), gap in zip(states, gaps, strict=True))
+    penalty = delta / 2 * sum(gap.square().sum() for gap in gaps)
     ridge = 0.1 * sum(layer.W.detach().square().sum() for layer in badmm.layers)
     n = len(inputs)
     assert found["lifted_loss"] == pytest.approx(lifted.item() / n)

@@ -10,7 +10,11 @@ from torch import nn
 
 from nonsmooth import GradientD, TorchOptimizer, optimizers
 
-SETTINGS = {"sgd": {"learning_rate": 0.3}, "adam": {"learning_rate": 0.03}}
+SETTINGS = {
+    "sgd": {"learning_rate": 0.3},
+    "adam": {"learning_rate": 0.03},
+    "adam-minibatch": {"learning_rate": 0.01, "batch_size": 30},
+}
 every_optimizer = pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 
 

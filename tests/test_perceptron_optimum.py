@@ -60,7 +60,7 @@ def test_the_fixed_point_is_the_one_that_the_conditions_name(make_network):
     for _ in range(3000):
         badmm.step()
     (layer,) = badmm.layers
-    m, z = layer.M, layer.Z
+    z, m, _ = layer.state()
     torch.testing.assert_close(m, split.targets - z.clamp(min=0), atol=1e-8, rtol=0)
     torch.testing.assert_close(z, network[0](split.inputs).detach(), atol=1e-8, rtol=0)
     assert (split.inputs.T @ m).abs().max() < 1e-6

@@ -16,6 +16,7 @@ from nonsmooth.optimizers import Optimizer
 from nonsmooth.placement import Group, is_first, summed
 from nonsmooth.problems import Problem, Split
 
+ROWS = 1024  # samples evaluated at a time
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
 
 
@@ -39,17 +40,21 @@ class Training:
 
 @torch.no_grad()
 def mean_squared_error(network: nn.Module, split: Split, group: Group = None) -> float:
-    """Mean over samples and outputs; written in place, since it is computed after every iteration."""
-    return mean(torch.sub(network(split.inputs), split.targets).square_(), group)
+    """Mean over samples and outputs; in place and some rows at a time, since it is computed after every iteration."""
+    total = torch.zeros((), dtype=torch.float64, device=split.targets.device)
+    for inputs, targets in zip(split.inputs.split(ROWS), split.targets.split(ROWS), strict=True):
+        total += torch.sub(network(inputs), targets).square_().sum(dtype=torch.float64)
+    return _mean(total, split.targets.numel(), group)
 
 
 def mean(values: Tensor, group: Group = None) -> float:
     """Mean of the entries of `values`, of all processes' together."""
-    if group is None:
-        return values.mean().item()
-    count = torch.tensor(values.numel(), dtype=torch.float64, device=values.device)
-    total, count = summed(torch.stack([values.sum(dtype=torch.float64), count]), group)
-    return (total / count).item()
+    return _mean(values.sum(dtype=torch.float64), values.numel(), group)
+
+
+def _mean(total: Tensor, count: int, group: Group) -> float:
+    total, entries = summed(torch.stack([total, torch.full_like(total, count)]), group)
+    return (total / entries).item()
 
 
 def clock(device: torch.device) -> float:

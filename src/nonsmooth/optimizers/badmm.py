@@ -10,7 +10,7 @@ autograd is never used.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from nonsmooth.proximal import Proximal
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 ORDERS = ("zwxm", "zxwm")
-ROWS = 8192  # samples at a time where the inputs are read once, in float64
+ROWS = 1024  # samples at a time in what is computed once or between iterations
 
 
 class Badmm:
@@ -237,20 +237,23 @@ class Badmm:
         feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N;
         lagrangian: the augmented Lagrangian, ridge included, / N.
         """
-        gaps = coupling = lifted = penalty = 0.0
-        for layer in self.layers:
-            Z = layer.Z
-            gap = (Z - layer.A()).flatten()
+        count = len(self.layers[0].X_in)
+        gaps = coupling = lifted = 0.0
+        penalty = sum(self.ridge / 2 * layer.W.square().sum().item() for layer in self.layers)
+        parts = [slice(start, start + ROWS) for start in range(0, count, ROWS)]
+        for layer, rows in product(self.layers, parts):
+            Z, M, A = layer.state(rows)
+            X = layer.X_out[rows]
+            gap = (Z - A).flatten()
             gaps += torch.dot(gap, gap).item()
-            coupling += torch.dot(layer.M.flatten(), gap).item()
-            penalty += self.ridge / 2 * layer.W.square().sum().item()
+            coupling += torch.dot(M.flatten(), gap).item()
             if layer.activation is None:
-                rest = torch.sub(layer.X_out, Z).flatten()
+                rest = torch.sub(X, Z).flatten()
                 lifted += 0.5 * torch.dot(rest, rest).item()
             else:
-                lifted += bregman.distance(layer.activation, layer.X_out, Z).sum().item()
-        here = [gaps, coupling, lifted, float(len(self.layers[0].X_in))]
-        everywhere = summed(torch.tensor(here, dtype=torch.float64, device=Z.device), self.group)
+                lifted += bregman.distance(layer.activation, X, Z).sum().item()
+        here = torch.tensor([gaps, coupling, lifted, count], dtype=torch.float64, device=Z.device)
+        everywhere = summed(here, self.group)
         gaps, coupling, lifted, count = everywhere.tolist()
         lagrangian = lifted + coupling + self.delta / 2 * gaps + penalty
         return {

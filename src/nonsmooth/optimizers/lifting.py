@@ -29,6 +29,10 @@ class Layer:
     def b(self) -> Tensor | None:
         return self.linear.bias
 
+    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        """Z, M and A of some rows, between two iterations."""
+        return self.Z[rows], self.M[rows], self.A()[rows]
+
     def A(self) -> Tensor:
         """A (N x out), computed anew only after X_in, W or b has changed."""
         if not self.A_is_current:
@@ -112,21 +116,15 @@ class UnitPenaltyOutput(Layer):
     def A(self) -> Tensor:
         return nn.functional.linear(self.X_in, self.W, self.b)
 
-    @property
-    def P(self) -> Tensor:
-        return torch.lerp(self.X_out, nn.functional.linear(*self.start), self.weight_of_start)
-
-    @property
-    def M(self) -> Tensor:
-        """M (N x out) between two iterations, computed anew."""
-        return self.P.sub_(self.A())
-
-    @property
-    def Z(self) -> Tensor:
-        """Z (N x out) between two iterations, computed anew: Y + A - P with the A that the Z block has seen."""
-        if self.weight_of_start == 1:
-            return self.A()
-        return nn.functional.linear(*self.before_W).add_(self.X_out).sub_(self.P)
+    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        c, Y = self.weight_of_start, self.X_out[rows]
+        A = nn.functional.linear(self.X_in[rows], self.W, self.b)
+        if c == 1:
+            return A, torch.zeros_like(A), A
+        X, W, b = self.start
+        P = torch.lerp(Y, nn.functional.linear(X[rows], W, b), c) if c else Y
+        X, W, b = self.before_W  # in its Z block R = Y - Z with the A of these, so that Z = Y + A - P
+        return nn.functional.linear(X[rows], W, b).add_(Y).sub_(P), P - A, A
 
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         X, c = self.X_in, self.weight_of_start
