@@ -4,7 +4,7 @@ CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: figures test tuned publish lab lock help
+.PHONY: figures test tuned publish benchmark lab lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -25,6 +25,9 @@ publish: figures  ## take seed 0's executed notebooks and the summary over into 
 	cp results/summary.md figures/summary.md
 	sed -i.old -e '/^<!-- figures\/summary.md -->$$/,/^<!-- end -->$$/{//!d;}' \
 	  -e '/^<!-- figures\/summary.md -->$$/r figures/summary.md' README.md && rm README.md.old
+
+benchmark: .venv/ready  ## speed and size against their goals: results/benchmark/, figures/benchmark.png
+	$(SNAKEMAKE) benchmark
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'

@@ -13,6 +13,9 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 COMMAND = f"{sys.executable} -m nonsmooth"
+# glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
+# 60,000 images a sixth of Adam's time. Here they are kept.
+os.environ |= {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 DATA = config["data"]
 DATA_ROOT = source(DATA["root"])
 SOURCES = " ".join(DATA["sources"])  # no parameter of a rule: the files are the same from every source

@@ -7,6 +7,7 @@ FIGURES = {
     "autoencoder_samples": [*files_of("autoencoder"), *FIRST_IMAGES],
     "poster": [*files_of(*PERCEPTRONS, "autoencoder"), *FIRST_IMAGES, "results/timing/autoencoder.json"],
     "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
+    "benchmark": ["results/benchmark/measurements.json"],
 }
 POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster"]
 

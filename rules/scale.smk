@@ -4,3 +4,45 @@ rule full_mnist:
         runs=files_of(*of_target("full_mnist")),
         notebooks=notebooks_of(*of_target("full_mnist")),
         figure=expand("figures/full_mnist.{format}", format=["pdf", "png"]),
+
+
+rule measure_speed:
+    """Alone on the machine (it asks for every core)."""
+    input:
+        modules=library("benchmark.py"),
+    output:
+        measurements="results/benchmark/measurements.json",
+    log:
+        "logs/measure_speed.log",
+    threads: workflow.cores
+    params:
+        settings=as_json(config["benchmark"]),
+        device=config["device"],
+    shell:
+        "{COMMAND} measure --settings {params.settings:q} --device {params.device}"
+        " --output {output.measurements} 2>&1 | tee {log}"
+
+
+rule summarise_benchmark:
+    input:
+        measurements=rules.measure_speed.output.measurements,
+        timing="results/timing/autoencoder.json",
+        runs=files_of("autoencoder"),
+        modules=library("benchmark.py"),
+    output:
+        summary="results/benchmark/summary.json",
+        page="results/benchmark/benchmark.md",
+    log:
+        "logs/summarise_benchmark.log",
+    params:
+        results=results_for(None),
+    shell:
+        "{COMMAND} summarise --measurements {input.measurements} --timing {input.timing}"
+        " --results {params.results:q} --summary {output.summary} --page {output.page} 2>&1 | tee {log}"
+
+
+rule benchmark:
+    """Speed and size against their goals: `make benchmark`."""
+    input:
+        rules.summarise_benchmark.output,
+        expand("figures/benchmark.{format}", format=["pdf", "png"]),

@@ -67,6 +67,20 @@ def time(arguments: argparse.Namespace) -> None:
     time_iterations(json.loads(arguments.runs), sample, arguments.rounds, arguments.output)
 
 
+def measure(arguments: argparse.Namespace) -> None:
+    from nonsmooth.benchmark import measure
+
+    measure(json.loads(arguments.settings), arguments.device, arguments.output)
+
+
+def summarise(arguments: argparse.Namespace) -> None:
+    from nonsmooth.benchmark import summarise
+    from nonsmooth.runs import Results
+
+    results = Results(**json.loads(arguments.results))
+    summarise(arguments.measurements, arguments.timing, results, arguments.summary, arguments.page)
+
+
 def figure(arguments: argparse.Namespace) -> None:
     from nonsmooth.figures import write
     from nonsmooth.runs import Results
@@ -159,6 +173,22 @@ def parser() -> argparse.ArgumentParser:
         sample=sample,
         rounds={"type": int},
         output=output,
+    )
+    command(
+        measure,
+        "Time an iteration of each optimizer at each size, side by side, and measure memory.",
+        settings={"help": "the configuration's section benchmark, as JSON"},
+        device={"required": False, "default": "cpu", "choices": ["auto", "cpu", "cuda"], "help": "where to run"},
+        output=output,
+    )
+    command(
+        summarise,
+        "Hold what was measured against the goals.",
+        measurements={"help": "what the command measure has written"},
+        timing={"help": "what the command time has written for the autoencoder"},
+        results={"help": "folder, seeds and optimizers of the results, as JSON"},
+        summary={"help": "JSON file to write"},
+        page={"help": "Markdown file to write"},
     )
     command(
         figure,

@@ -255,11 +255,10 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 
 def _page(report: dict, table: dict[str, dict], quality: dict[str, dict]) -> str:
     """The figures as a page of tables."""
-    goal_rows = [
-        [key, "-" if row["value"] is None else f"{row['value']:.3g}", row["goal"], "yes" if row["met"] else "no"]
-        + [row["where"]]
-        for key, row in table.items()
-    ]
+    goal_rows = []
+    for key, row in table.items():
+        value = "-" if row["value"] is None else f"{row['value']:.3g}"
+        goal_rows.append([key, value, row["goal"], "yes" if row["met"] else "no", row["where"]])
     sizes = sorted({(row["samples"], row["hidden"], row["threads"]) for row in report["iterations"]})
     time_rows = []
     for size in sizes:
@@ -288,24 +287,19 @@ def _page(report: dict, table: dict[str, dict], quality: dict[str, dict]) -> str
         reached = ", ".join("-" if count is None else str(count) for count in row["iterations"])
         values = ["never" if value is None else f"{value:.3f}" for value in row["ratio"]]
         quality_rows.append([name, reached, f"{values[0]} ({values[1]} to {values[2]})"])
-    machine = (
-        f"{report['processor'] if report['device'] == 'cpu' else report['device']}, torch {report['versions']['torch']}"
-    )
-    return (
-        "\n\n".join(
-            [
-                f"Measured on {machine}, float32. Ratios are medians over rounds, with their quartiles.",
-                _markdown(["figure", "measured", "goal", "met", "where"], goal_rows),
-                "Time of an iteration. The floor are the iteration's own matrix products run by themselves.",
-                _markdown(head, time_rows),
-                "Peak memory, and over the size of the state (Z, X, M, A and the data).",
-                _markdown(["N", "h", "optimizer", "MiB", "to the state"], memory_rows),
-                "Optimizer time to the training loss of tuned Adam's last iteration, Adam's time = 1.",
-                _markdown(["optimizer", "iterations, by seed", "time, median (smallest to largest)"], quality_rows),
-            ]
-        )
-        + "\n"
-    )
+    machine = report["processor"] if report["device"] == "cpu" else report["device"]
+    parts = [
+        f"Measured on {machine} with torch {report['versions']['torch']}, float32. Ratios are medians over rounds "
+        "(lower to upper quartile).",
+        _markdown(["figure", "measured", "goal", "met", "where"], goal_rows),
+        "Time of an iteration. The floor are the iteration's own matrix products run by themselves.",
+        _markdown(head, time_rows),
+        "Peak memory, and over the size of the state (Z, X, M, A and the data).",
+        _markdown(["N", "h", "optimizer", "MiB", "to the state"], memory_rows),
+        "Optimizer time to the training loss of tuned Adam's last iteration, Adam's time = 1.",
+        _markdown(["optimizer", "iterations, by seed", "time, median (smallest to largest)"], quality_rows),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def summarise(report_path: str | Path, timing_path: str | Path, results: Results, summary: str, page: str) -> None:

@@ -1,6 +1,8 @@
 """The figures, drawn from what the pipeline has computed. Each function of FIGURES draws one."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -174,12 +176,53 @@ def full_mnist(results: Results) -> Figure:
     return figure
 
 
+def benchmark(results: Results) -> Figure:
+    """Time of an iteration against N: each optimizer, and the iterations' own matrix products by themselves."""
+    report = json.loads((Path(results.folder) / "benchmark" / "measurements.json").read_text())
+    rows = report["iterations"]
+    hidden, threads = (sorted({row[key] for row in rows}) for key in ("hidden", "threads"))
+    figure = plt.figure(figsize=(7, 0.9 + 2.1 * len(threads)))
+    grid = figure.subplots(len(threads), len(hidden), sharex=True, sharey=True, squeeze=False)
+    names = {row["name"] for row in rows}
+    for (row, column), axes in np.ndenumerate(grid):
+        cell = [r for r in rows if (r["hidden"], r["threads"]) == (hidden[column], threads[row])]
+        samples = sorted({r["samples"] for r in cell})
+        for optimizer, look in OPTIMIZERS.items():
+            own = [name for name in names if name.split()[0] == optimizer]  # torch's implementations: the fastest
+            if not own:
+                continue
+            best = [min(r["seconds"] for r in cell if r["samples"] == n and r["name"] in own) for n in samples]
+            axes.plot(samples, 1e3 * np.array(best), label=look.name, **look.line)
+            alone = [
+                r["seconds"]
+                for n in samples
+                for r in cell
+                if (r["samples"], r["name"]) == (n, f"products of {optimizer}")
+            ]
+            if alone:
+                style = {"color": look.color, "linewidth": 0.6, "linestyle": look.linestyle}
+                axes.plot(samples, 1e3 * np.array(alone), label=f"products of {look.name}", **style)
+        plural = "s" if threads[row] > 1 else ""
+        axes.set(xscale="log", yscale="log", title=f"{hidden[column]} hidden units, {threads[row]} thread{plural}")
+    for axes in grid[-1]:
+        axes.set_xlabel("samples $N$")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("time of an iteration, ms")
+    machine = report["processor"] if report["device"] == "cpu" else report["device"]
+    title = (
+        f"Side by side on {machine}. Thin: the iteration's own matrix products alone. torch's fastest implementations."
+    )
+    _legend(figure, grid, 3, title)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "perceptron_loss": perceptron_loss,
     "autoencoder_convergence": autoencoder_convergence,
     "autoencoder_samples": autoencoder_samples,
     "poster": poster,
     "full_mnist": full_mnist,
+    "benchmark": benchmark,
 }
 
 
