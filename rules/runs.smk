@@ -2,7 +2,8 @@ from nonsmooth import kernels
 
 
 onstart:
-    kernels.start("logs/kernels.log")
+    if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
+        kernels.start("logs/kernels.log")
 
 
 def notebook_of(wildcards):
