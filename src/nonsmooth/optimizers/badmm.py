@@ -172,16 +172,15 @@ class Badmm:
 
     def _update_W_by_least_squares(self) -> None:
         for layer, sums, gram in zip(self.layers, self._sums, [None, *self._grams], strict=True):
-            residual = layer.residual(self.delta)
             inputs = layer.W.shape[1]
             if gram is None:
                 inverse = self._inverse_of_inputs
-                sums.of_force(residual, *self._solved_inputs)
+                sums.of_force(layer.residual(self.delta), *self._solved_inputs)
                 summed(sums.message, self.group)
                 change, change_of_b = sums.descent, sums.force
             else:
                 gram.compute()
-                sums.of_force(residual, layer.X_in)
+                layer.sum_residual(sums, self.delta)
                 summed(gram.matrix, self.group)
                 summed(sums.message, self.group)
                 inverse = self._inverse_hessian(layer, gram.matrix)

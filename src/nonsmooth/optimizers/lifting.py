@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from nonsmooth.proximal import Proximal
 
+ROWS = 512  # samples at a time in passes that would go through main memory otherwise
+
 
 class Layer:
     """One affine map A = X_in W^T + b with its activation, its pre-activations Z and their multipliers M.
@@ -52,6 +54,10 @@ class Layer:
     def residual(self, delta: float) -> Tensor:
         """R = M + delta (Z - A) (N x out): minus the gradient of the Lagrangian with respect to A."""
         return self._pull(delta).sub_(self.A(), alpha=delta)
+
+    def sum_residual(self, sums: "Sums", delta: float) -> None:
+        """The sums over samples of R."""
+        sums.of_force(self.residual(delta), self.X_in)
 
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         """The sums over samples of P = M + delta Z, where A is not at hand."""
@@ -104,7 +110,9 @@ class UnitPenaltyOutput(Layer):
         self.sum_of_start = nn.functional.linear(X_in.sum(0), linear.weight)
         if linear.bias is not None:
             self.sum_of_start.add_(linear.bias, alpha=len(X_in))
-        self.weight_of_start = 1.0  # 2^-k
+        self.weight_of_start = 1.0  # 2^-k, and 0 once A_start is lost in the rounding of Y
+        largest = max(self._start(rows).abs().max().item() for rows in self._parts())
+        self.lost = torch.finfo(targets.dtype).eps * targets.abs().max().item() / (8 * max(largest, 1e-300))
         self._scratch: Tensor | None = None
 
     @property
@@ -112,6 +120,14 @@ class UnitPenaltyOutput(Layer):
         if self._scratch is None:
             self._scratch = torch.empty_like(self.X_out)
         return self._scratch
+
+    def _parts(self) -> list[slice]:
+        return [slice(start, start + ROWS) for start in range(0, len(self.X_in), ROWS)]
+
+    def _start(self, rows: slice) -> Tensor:
+        """A_start of some rows."""
+        X, W, b = self.start
+        return nn.functional.linear(X[rows], W, b)
 
     def A(self) -> Tensor:
         return nn.functional.linear(self.X_in, self.W, self.b)
@@ -121,8 +137,7 @@ class UnitPenaltyOutput(Layer):
         A = nn.functional.linear(self.X_in[rows], self.W, self.b)
         if c == 1:
             return A, torch.zeros_like(A), A
-        X, W, b = self.start
-        P = torch.lerp(Y, nn.functional.linear(X[rows], W, b), c) if c else Y
+        P = torch.lerp(Y, self._start(rows), c) if c else Y
         X, W, b = self.before_W  # in its Z block R = Y - Z with the A of these, so that Z = Y + A - P
         return nn.functional.linear(X[rows], W, b).add_(Y).sub_(P), P - A, A
 
@@ -148,20 +163,34 @@ class UnitPenaltyOutput(Layer):
         return out
 
     def residual(self, delta: float) -> Tensor:
-        c = self.weight_of_start
-        torch.addmm(self.X_out, self.X_in, self.W.T, alpha=-1, out=self.scratch)
-        if self.b is not None:
-            self.scratch.sub_(self.b)
-        if c:
-            self.scratch.add_(nn.functional.linear(*self.start).sub_(self.X_out), alpha=c)
+        for rows in self._parts():
+            self._residual(rows, self.scratch[rows])
         return self.scratch
+
+    def _residual(self, rows: slice, out: Tensor) -> None:
+        c, Y = self.weight_of_start, self.X_out[rows]
+        torch.addmm(Y, self.X_in[rows], self.W.T, alpha=-1, out=out)
+        if self.b is not None:
+            out.sub_(self.b)
+        if c:
+            out.add_(self._start(rows).sub_(Y), alpha=c)
+
+    def sum_residual(self, sums: "Sums", delta: float) -> None:
+        sums.message.zero_()
+        room = self.X_out.new_empty(ROWS, self.X_out.shape[1])
+        for rows in self._parts():
+            X = self.X_in[rows]
+            R = room[: len(X)]
+            self._residual(rows, R)
+            sums.descent.addmm_(R.T, X)
+            sums.force.add_(R.sum(0))
 
     def update_Z(self, tau_z: float, delta: float) -> None:
         for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
             if kept is not None:
                 kept.copy_(now)
         self.weight_of_start /= 2
-        if self.weight_of_start < torch.finfo(self.X_out.dtype).eps ** 2:
+        if self.weight_of_start < self.lost:
             self.weight_of_start = 0.0
 
     def update_M(self, tau_m: float, delta: float) -> None:
@@ -191,10 +220,19 @@ class Gram:
         return layer.W.shape[1] + (layer.b is not None)
 
     def compute(self) -> None:
-        X = self.layer.X_in.to(self.matrix.dtype)
-        torch.mm(X.T, X, out=self.square)
+        X = self.layer.X_in
+        if X.dtype == self.matrix.dtype:
+            torch.mm(X.T, X, out=self.square)
+            if self.layer.b is not None:
+                torch.sum(X, 0, out=self.inputs)
+        else:
+            self.matrix.zero_()
+            for rows in X.split(ROWS):
+                rows = rows.to(self.matrix.dtype)
+                self.square.addmm_(rows.T, rows)
+                if self.layer.b is not None:
+                    self.inputs.add_(rows.sum(0))
         if self.layer.b is not None:
-            torch.sum(X, 0, out=self.inputs)
             self.matrix[:-1, -1] = self.inputs
             self.count.fill_(len(X))
 
