@@ -17,10 +17,12 @@ TURN = 0.05  # seconds that a turn lasts at least
 MOST = 5  # iterations that a turn has at most
 
 
-def take_turns(steps: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
+def take_turns(
+    steps: dict[str, Callable[[], None]], rounds: int, device: torch.device, turn: float = TURN
+) -> dict[str, list[float]]:
     """Seconds of one step of each, in each of `rounds` rounds after one that is not counted.
 
-    In a round each makes some steps in turn: as many as last TURN seconds, at most MOST.
+    In a round each makes some steps in turn: as many as last `turn` seconds, at most MOST.
     """
     turns: dict[str, int] = {}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -34,7 +36,7 @@ def take_turns(steps: dict[str, Callable[[], None]], rounds: int, device: torch.
             if number:
                 seconds[name].append(passed)
             else:
-                turns[name] = min(MOST, 1 + int(TURN / passed))
+                turns[name] = min(MOST, 1 + int(turn / passed))
     return seconds
 
 

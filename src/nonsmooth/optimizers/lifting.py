@@ -78,10 +78,16 @@ class Layer:
             self.Z.lerp_(aim.add_(self.A()), tau_z * delta / (1 + tau_z * delta))
 
     def change_weights(self, change: Tensor, change_of_b: Tensor, step: Tensor) -> None:
-        """W += step * change (out x in), and b += step * change_of_b (out) where there is one."""
-        self.W.addcmul_(change, step)
-        if self.b is not None:
-            self.b.addcmul_(change_of_b, step)
+        """W += step * change (out x in), and b += step * change_of_b (out) where there is one.
+
+        What has shrunk to nothing becomes zero: weights of outputs that are always zero would go on as subnormal
+        numbers, which take processors ten times as long.
+        """
+        for parameter, direction in ((self.W, change), (self.b, change_of_b)):
+            if parameter is not None:
+                parameter.addcmul_(direction, step)
+                number = torch.finfo(parameter.dtype)
+                parameter.copy_(nn.functional.hardshrink(parameter, number.tiny / number.eps))
         self.A_is_current = False
 
     def update_M(self, tau_m: float, delta: float) -> None:
