@@ -17,17 +17,23 @@ tuned: .venv/ready  ## choose learning rates by the grid and take them over into
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
 
+# A page that the pipeline wrote, kept in figures/ and repeated between its marks in a document.
+define take_over
+cp results/$(1) figures/$(notdir $(1))
+sed -i.old -e '/^<!-- figures\/$(notdir $(1)) -->$$/,/^<!-- end -->$$/{//!d;}' \
+  -e '/^<!-- figures\/$(notdir $(1)) -->$$/r figures/$(notdir $(1))' $(2) && rm $(2).old
+endef
+
 publish: figures  ## take seed 0's executed notebooks and the summary over into notebooks/executed/ and README.md
-	for path in results/notebooks/*/*/seed-0.ipynb; do \
+	for path in results/notebooks/perceptron*/*/seed-0.ipynb results/notebooks/autoencoder/*/seed-0.ipynb; do \
 	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
-	cp results/summary.md figures/summary.md
-	sed -i.old -e '/^<!-- figures\/summary.md -->$$/,/^<!-- end -->$$/{//!d;}' \
-	  -e '/^<!-- figures\/summary.md -->$$/r figures/summary.md' README.md && rm README.md.old
+	$(call take_over,summary.md,README.md)
 
-benchmark: .venv/ready  ## speed and size against their goals: results/benchmark/, figures/benchmark.png
+benchmark: .venv/ready  ## speed and size against their goals: results/benchmark/, figures/benchmark.png, docs/scaling.md
 	$(SNAKEMAKE) benchmark
+	$(call take_over,benchmark/benchmark.md,docs/scaling.md)
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'

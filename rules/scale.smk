@@ -23,12 +23,47 @@ rule measure_speed:
         " --output {output.measurements} 2>&1 | tee {log}"
 
 
+rule measure_scaling:
+    """Two processes of one thread each, alone on the machine."""
+    input:
+        modules=library("scaling.py"),
+    output:
+        report="results/benchmark/scaling.json",
+    log:
+        "logs/measure_scaling.log",
+    threads: workflow.cores
+    params:
+        settings=as_json(config["benchmark"]),
+    shell:
+        "{COMMAND} scale --settings {params.settings:q} --output {output.report} 2>&1 | tee {log}"
+
+
+rule measure_overhead:
+    """The default target anew in a folder of its own, alone on the machine."""
+    input:
+        receipt=rules.fetch_mnist.output.receipt,
+        modules=library("overhead.py"),
+    output:
+        report="results/benchmark/overhead.json",
+    log:
+        "logs/measure_overhead.log",
+    threads: workflow.cores
+    params:
+        snakefile=source("Snakefile"),
+        config=as_json(config),
+    shell:
+        "{COMMAND} overhead --snakefile {params.snakefile} --config {params.config:q}"
+        " --output {output.report} 2>&1 | tee {log}"
+
+
 rule summarise_benchmark:
     input:
         measurements=rules.measure_speed.output.measurements,
+        scaling=rules.measure_scaling.output.report,
+        overhead=rules.measure_overhead.output.report,
         timing="results/timing/autoencoder.json",
         runs=files_of("autoencoder"),
-        modules=library("benchmark.py"),
+        modules=library("goals.py"),
     output:
         summary="results/benchmark/summary.json",
         page="results/benchmark/benchmark.md",
@@ -37,7 +72,7 @@ rule summarise_benchmark:
     params:
         results=results_for(None),
     shell:
-        "{COMMAND} summarise --measurements {input.measurements} --timing {input.timing}"
+        "{COMMAND} summarise --folder results/benchmark --timing {input.timing}"
         " --results {params.results:q} --summary {output.summary} --page {output.page} 2>&1 | tee {log}"
 
 

@@ -73,12 +73,24 @@ def measure(arguments: argparse.Namespace) -> None:
     measure(json.loads(arguments.settings), arguments.device, arguments.output)
 
 
+def scale(arguments: argparse.Namespace) -> None:
+    from nonsmooth.scaling import measure
+
+    measure(json.loads(arguments.settings), arguments.output)
+
+
+def overhead(arguments: argparse.Namespace) -> None:
+    from nonsmooth.overhead import measure
+
+    measure(arguments.snakefile, json.loads(arguments.config), arguments.output)
+
+
 def summarise(arguments: argparse.Namespace) -> None:
-    from nonsmooth.benchmark import summarise
+    from nonsmooth.goals import summarise
     from nonsmooth.runs import Results
 
     results = Results(**json.loads(arguments.results))
-    summarise(arguments.measurements, arguments.timing, results, arguments.summary, arguments.page)
+    summarise(arguments.folder, arguments.timing, results, arguments.summary, arguments.page)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -182,9 +194,22 @@ def parser() -> argparse.ArgumentParser:
         output=output,
     )
     command(
+        scale,
+        "Time an iteration in one process and in two that share the samples.",
+        settings={"help": "the configuration's section benchmark, as JSON"},
+        output=output,
+    )
+    command(
+        overhead,
+        "Compute the default target anew and tell where the time went.",
+        snakefile={"help": "the project's Snakefile"},
+        config={"help": "the whole configuration, as JSON"},
+        output=output,
+    )
+    command(
         summarise,
         "Hold what was measured against the goals.",
-        measurements={"help": "what the command measure has written"},
+        folder={"help": "where the commands measure, scale and overhead have written to"},
         timing={"help": "what the command time has written for the autoencoder"},
         results={"help": "folder, seeds and optimizers of the results, as JSON"},
         summary={"help": "JSON file to write"},

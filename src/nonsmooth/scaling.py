@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ def messages(name: str, widths: list[int], number: int = 4) -> list[int]:
     in float64 and by itself for the exact step.
     """
     sent = []
-    for layer, (size, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for layer, (size, outputs) in enumerate(pairwise(widths)):
         descent, gram = (size + 1) * outputs, (size + 1) ** 2 if layer else 0
         if name == "badmm":
             sent.append(number * (descent + gram))
