@@ -4,7 +4,7 @@ CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: figures test tuned publish benchmark lab lock help
+.PHONY: figures test tuned publish benchmark lab slurm lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -38,6 +38,9 @@ benchmark: .venv/ready  ## speed and size against their goals: results/benchmark
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'
 	$(BIN)/jupyter lab notebooks
+
+slurm: .venv/ready  ## what snakemake --profile profiles/slurm needs
+	$(BIN)/python -m pip install --quiet -e '.[slurm]'
 
 lock: .venv/ready  ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra pipeline --extra test --python-version 3.11 --universal \

@@ -48,7 +48,7 @@ def test_conda_users_get_the_versions_of_the_lock():
     for name, version in versions.items():
         assert wanted[name].specifier.contains(version)
         assert version == LOCKED.get(name, version)
-    assert set(versions) - set(LOCKED) == set(named(EXTRAS["lab"]))
+    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["slurm"]]))
 
 
 def test_style():
@@ -64,7 +64,7 @@ def test_style_of_the_workflow():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/scaling.md", "CHANGELOG.md"])
 def test_links_of_the_pages_lead_somewhere(name):
     page = ROOT / name
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
@@ -90,6 +90,9 @@ def test_modules_import_in_one_direction():
         "summary",
         "timing",
         "benchmark",
+        "scaling",
+        "overhead",
+        "goals",
         "tuning",
         "kernels",
         "notebooks",
@@ -111,10 +114,10 @@ def test_modules_import_in_one_direction():
         assert not wrong, f"{path} imports {wrong}"
 
 
-def test_readme_repeats_the_summary_that_the_pipeline_wrote():
-    readme = (ROOT / "README.md").read_text()
-    block = re.search(r"<!-- figures/summary.md -->\n(.*?)<!-- end -->", readme, re.DOTALL)
-    assert block.group(1).strip() == (ROOT / "figures" / "summary.md").read_text().strip()
+@pytest.mark.parametrize(("page", "document"), [("summary.md", "README.md"), ("benchmark.md", "docs/scaling.md")])
+def test_documents_repeat_the_pages_that_the_pipeline_wrote(page, document):
+    block = re.search(rf"<!-- figures/{page} -->\n(.*?)<!-- end -->", (ROOT / document).read_text(), re.DOTALL)
+    assert block.group(1).strip() == (ROOT / "figures" / page).read_text().strip()
 
 
 def test_the_readmes_ten_lines_run():
@@ -128,7 +131,7 @@ def test_the_readmes_ten_lines_run():
 def test_readmes_commands_exist():
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
     named = set(re.findall(r"\bmake ([a-z]+)", readme.split("## Run it")[1])) - {"it"}
-    assert named == {"figures", "test", "lab", "tuned"}
+    assert named == {"figures", "test", "lab", "tuned", "benchmark", "slurm"}
     assert all(f"\n{target}: .venv/ready" in makefile for target in named)
     for path in re.findall(r"`((?:src|config|notebooks|docs|data|figures)/[\w./]*)`", readme):
         assert (ROOT / path).exists() or path == "data/MNIST/raw", path

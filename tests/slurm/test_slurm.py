@@ -31,20 +31,22 @@ def cluster(tmp_path):
 
 
 def results(directory: Path) -> dict[str, bytes]:
-    paths = [*directory.rglob("history.parquet"), *directory.rglob("weights.safetensors"), *directory.rglob("*.pdf")]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in paths if "benchmark" not in path.name}
+    """All that no clock has a part in."""
+    paths = [*directory.rglob("history.parquet"), *directory.rglob("weights.safetensors")]
+    paths += [directory / "figures" / f"{name}.pdf" for name in ("perceptron_loss", "autoencoder_samples")]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
 def test_the_pipeline_through_slurm_has_the_bits_of_the_local_run(cluster, tmp_path):
-    targets = ["figures/perceptron_loss.pdf", "figures/autoencoder_samples.pdf", "--config", "seeds=[0]"]
+    one_seed = ["--config", "seeds=[0]"]
     profile = ["--profile", ROOT / "profiles" / "slurm", "--slurm-status-command", "squeue"]
     profile += ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
-    through_slurm = snakemake(tmp_path / "slurm", *targets, *profile)
+    through_slurm = snakemake(tmp_path / "slurm", *one_seed, *profile)
     assert through_slurm.returncode == 0, output(through_slurm)
     completed = (cluster / "log" / "completed").read_text().splitlines()
-    assert len(completed) == sum(jobs(through_slurm).values())
+    assert len(completed) == sum(count for rule, count in jobs(through_slurm).items() if rule != "all")
     assert all("JobState=COMPLETED" in line for line in completed)
-    local = snakemake(tmp_path / "local", *targets, "--cores", "2")
+    local = snakemake(tmp_path / "local", *one_seed, "--cores", "2")
     assert local.returncode == 0, output(local)
     found, expected = results(tmp_path / "slurm"), results(tmp_path / "local")
     assert len(expected) == 2 * 14 + 2
