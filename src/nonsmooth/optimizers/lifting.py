@@ -81,7 +81,7 @@ class Layer:
         """W += step * change (out x in), and b += step * change_of_b (out) where there is one.
 
         What has shrunk to nothing becomes zero: weights of outputs that are always zero would go on as subnormal
-        numbers, which take processors ten times as long.
+        numbers, which processors multiply many times more slowly.
         """
         for parameter, direction in ((self.W, change), (self.b, change_of_b)):
             if parameter is not None:
