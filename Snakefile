@@ -15,6 +15,7 @@ def source(path):
 
 configfile: source("config/tuned.yaml")
 configfile: source("config/config.yaml")
+configfile: source("config/claims.yaml")
 
 
 include: "rules/common.smk"
@@ -24,6 +25,7 @@ include: "rules/timing.smk"
 include: "rules/tuning.smk"
 include: "rules/figures.smk"
 include: "rules/scale.smk"
+include: "rules/claims.smk"
 
 
 rule all:

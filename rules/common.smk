@@ -50,7 +50,9 @@ def notebooks_of(*experiments):
 
 wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
-    optimizer="|".join(sorted(set().union(*OPTIMIZERS.values()))),
+    optimizer="|".join(
+        sorted(set().union(*OPTIMIZERS.values(), *(s.get("references", {}) for s in EXPERIMENTS.values())))
+    ),
     seed=r"\d+",
     drawn=rf"(({'|'.join(EXPERIMENTS)})/)?seed-\d+",
 

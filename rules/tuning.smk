@@ -1,65 +1,71 @@
-GRIDS = {experiment: section["tuning"]["grids"] for experiment, section in EXPERIMENTS.items()}
-TRIALS = [
-    f"results/tuning/{experiment}/{optimizer}/seed-{number}.json"
-    for experiment, grids in GRIDS.items()
-    for optimizer in grids
-    for number in config["tuning_seeds"]
-]
+def ranges_of(experiment):
+    return EXPERIMENTS[experiment]["tuning"]["ranges"]
+
+
+def images_by_seed(experiment, seeds):
+    """The file of each seed's images, as JSON; null for experiments without."""
+    return as_json({seed: next(iter(images_of(experiment, seed)), None) for seed in seeds})
 
 
 def images_to_tune(wildcards):
-    return images_of(wildcards.experiment, wildcards.seed)
+    return [path for seed in config["tuning_seeds"] for path in images_of(wildcards.experiment, seed)]
 
 
 def base_of_trials(wildcards):
-    """Parameters of a run, less the settings that the grid sets, as JSON."""
+    """Parameters of a run, less the settings that are searched, as JSON."""
     experiment, optimizer = wildcards.experiment, wildcards.optimizer
-    parameters = configuration.parameters(config, experiment, optimizer, wildcards.seed)
-    grid = GRIDS[experiment][optimizer]
-    kept = {name: value for name, value in parameters["settings"].items() if name not in grid}
+    parameters = configuration.parameters(config, experiment, optimizer, config["tuning_seeds"][0])
+    ranges = ranges_of(experiment)[optimizer]
+    kept = {name: value for name, value in parameters["settings"].items() if name not in ranges}
     return as_json(parameters | {"settings": kept})
 
 
-def grid_of_trials(wildcards):
-    return as_json(GRIDS[wildcards.experiment][wildcards.optimizer])
-
-
-def choice_of_trial(wildcards):
-    return EXPERIMENTS[wildcards.experiment]["tuning"]
+def search_of_trials(wildcards):
+    tuning = EXPERIMENTS[wildcards.experiment]["tuning"]
+    search = {name: tuning[name] for name in ("trials", "statistic")}
+    reference = wildcards.optimizer in EXPERIMENTS[wildcards.experiment].get("references", {})
+    return as_json(search | {"ranges": tuning["ranges"][wildcards.optimizer], "reference": reference})
 
 
 rule tune_optimizer:
+    """Every trial of one optimizer, with every seed of the search, in one process."""
     input:
         images=images_to_tune,
         modules=library("tuning.py"),
     output:
-        report="results/tuning/{experiment}/{optimizer}/seed-{seed}.json",
+        report="results/tuning/{experiment}/{optimizer}.json",
     log:
-        "logs/tune_optimizer/{experiment}/{optimizer}/seed-{seed}.log",
+        "logs/tune_optimizer/{experiment}/{optimizer}.log",
     threads: config["threads"]
     params:
         parameters=base_of_trials,
-        grid=grid_of_trials,
-        choice=choice_of_trial,
-        images=lambda wildcards, input: [f"--sample {path}" for path in input.images],
+        search=search_of_trials,
+        samples=lambda wildcards: images_by_seed(wildcards.experiment, config["tuning_seeds"]),
     shell:
-        "{COMMAND} tune --parameters {params.parameters:q} --grid {params.grid:q} {params.images}"
-        " --select-by {params.choice[select_by]} --statistic {params.choice[statistic]}"
-        " --output {output.report} 2>&1 | tee {log}"
+        "{COMMAND} tune --parameters {params.parameters:q} --search {params.search:q}"
+        " --samples {params.samples:q} --output {output.report} 2>&1 | tee {log}"
+
+
+TUNED = [f"{experiment}/{optimizer}" for experiment in EXPERIMENTS for optimizer in ranges_of(experiment)]
 
 
 rule collect_tuned:
     input:
-        reports=TRIALS,
+        reports=expand("results/tuning/{run}.json", run=TUNED),
+        modules=library("tuning.py"),
     output:
         tuned="results/tuned.yaml",
     log:
         "logs/collect_tuned.log",
+    params:
+        select_by=as_json({name: section["tuning"]["select_by"] for name, section in EXPERIMENTS.items()}),
     shell:
-        "{COMMAND} tuned --reports {input.reports} --output {output.tuned} 2>&1 | tee {log}"
+        "{COMMAND} tuned --reports {input.reports} --select-by {params.select_by:q}"
+        " --output {output.tuned} 2>&1 | tee {log}"
 
 
 rule tune:
-    """Learning rates from the grid: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
+    """Settings from the search: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
     input:
         rules.collect_tuned.output.tuned,
+        expand("figures/tuning.{format}", format=["pdf", "png"]),

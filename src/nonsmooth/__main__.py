@@ -44,19 +44,51 @@ def kernels(arguments: argparse.Namespace) -> None:
     serve(arguments.address)
 
 
-def tune(arguments: argparse.Namespace) -> None:
+def _samples(text: str) -> dict:
+    """The images by seed, from the JSON of their files; None where there are none."""
     from nonsmooth.mnist import Sample
+
+    return {int(seed): Sample.load(path) if path else None for seed, path in json.loads(text).items()}
+
+
+def _write_json(value: object, output: str) -> None:
+    from nonsmooth.files import replacing
+
+    with replacing(output) as path:
+        path.write_text(json.dumps(value) + "\n")
+
+
+def tune(arguments: argparse.Namespace) -> None:
     from nonsmooth.tuning import tune
 
-    sample = Sample.load(arguments.sample) if arguments.sample else None
-    parameters, grid = json.loads(arguments.parameters), json.loads(arguments.grid)
-    tune(parameters, grid, arguments.select_by, arguments.statistic, sample, arguments.output)
+    search, samples = json.loads(arguments.search), _samples(arguments.samples)
+    asked = search["ranges"], search["trials"], search["statistic"]
+    report = tune(json.loads(arguments.parameters), *asked, samples)
+    _write_json(report | {"ranges": search["ranges"], "reference": search["reference"]}, arguments.output)
 
 
 def tuned(arguments: argparse.Namespace) -> None:
     from nonsmooth.tuning import collect
 
-    collect(arguments.reports, arguments.output)
+    collect(arguments.reports, json.loads(arguments.select_by), arguments.output)
+
+
+def evidence(arguments: argparse.Namespace) -> None:
+    from nonsmooth.evidence import train_seeds
+
+    _write_json(train_seeds(json.loads(arguments.parameters), _samples(arguments.samples)), arguments.output)
+
+
+def bounds(arguments: argparse.Namespace) -> None:
+    from nonsmooth.evidence import bounds
+
+    _write_json(bounds(json.loads(arguments.parameters), _samples(arguments.samples)), arguments.output)
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    from nonsmooth.claims import write
+
+    write(arguments.folder, json.loads(arguments.settings), arguments.shown, arguments.claims, arguments.page)
 
 
 def time(arguments: argparse.Namespace) -> None:
@@ -167,17 +199,39 @@ def parser() -> argparse.ArgumentParser:
         "Serve kernels to notebooks, until standard input is closed.",
         address={"help": "Unix socket to serve them at"},
     )
+    samples = {"help": "files of the images by seed, as JSON"}
     command(
         tune,
-        "Train once for each trial of a grid, with one seed.",
+        "Train once for each trial of a search and each seed.",
         parameters=parameters,
-        grid={"help": "values to try by setting, as JSON"},
-        select_by={"choices": ["train_loss", "validation_loss"]},
-        statistic={"choices": ["last", "mean_log"]},
-        sample=sample,
+        search={"help": "ranges, trials, statistic and whether it is a reference, as JSON"},
+        samples=samples,
         output=output,
     )
-    command(tuned, "Gather the chosen settings.", reports={"nargs": "+"}, output=output)
+    command(
+        tuned,
+        "Gather the chosen settings.",
+        reports={"nargs": "+"},
+        select_by={"help": "column by experiment, as JSON"},
+        output=output,
+    )
+    command(evidence, "Train with every seed of the claims.", parameters=parameters, samples=samples, output=output)
+    command(
+        bounds,
+        "Measure what bounds the picture without training by gradients.",
+        parameters=parameters,
+        samples=samples,
+        output=output,
+    )
+    command(
+        claims,
+        "Judge the poster's claims.",
+        folder={"help": "folder of the results"},
+        settings={"help": "the configuration's section claims, as JSON"},
+        shown={"nargs": "+", "help": "optimizers and references of the second table"},
+        claims={"help": "JSON file to write"},
+        page={"help": "Markdown file to write"},
+    )
     command(
         time,
         "Time an iteration of each optimizer, side by side.",

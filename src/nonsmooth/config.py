@@ -9,7 +9,11 @@ import yaml
 from nonsmooth.errors import ConfigError
 
 NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
+READINGS = ("badmm", "badmm-ls")  # the two of the algorithm, each of which claims are judged for
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
+
+
+FILES = ("tuned.yaml", "config.yaml", "claims.yaml")  # of the folder config, later ones on top
 
 
 def find_root(start: str | Path = ".") -> Path:
@@ -40,6 +44,11 @@ def read(*paths: str | Path) -> dict:
     for path in paths:
         config = merge(config, yaml.safe_load(Path(path).read_text()) or {})
     return check(config, Path(paths[0]).parent / "schema.yaml")
+
+
+def project(root: str | Path, *over: str | Path) -> dict:
+    """The checked configuration of the project at `root`, with the files `over` on top. Raises ConfigError."""
+    return read(*(Path(root) / "config" / name for name in FILES), *over)
 
 
 def check(config: dict, schema_path: str | Path) -> dict:
@@ -85,7 +94,9 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
     """What no schema can say: values that exclude each other."""
     faults = []
     for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
-        faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the grid")
+        faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the search")
+    for seed in sorted(set(config["tuning_seeds"]) & set(config["claims"]["seeds"])):
+        faults.append(f"claims.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search")
     experiments = config["experiments"]
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
@@ -94,7 +105,9 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
         if not (notebooks / f"{section['notebook']}.ipynb").exists():
             faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
         for seed in sorted(set(config["tuning_seeds"]) & set(section.get("seeds", []))):
-            faults.append(f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the grid")
+            faults.append(
+                f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search"
+            )
         data = images(config, name)
         count = sum(data.values())
         if count > 60000:
@@ -110,24 +123,37 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
                 )
         if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
             faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
-        unknown = section["tuning"]["grids"].keys() - section["optimizers"].keys()
-        faults += [f"{place}.tuning.grids.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+        unknown = (
+            section["tuning"]["ranges"].keys() - section["optimizers"].keys() - section.get("references", {}).keys()
+        )
+        faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+        if section["tuning"]["ranges"] and not section["tuning"]["trials"]:
+            faults.append(f"{place}.tuning.trials: 0, and there are ranges to search")
+    for number, statement in enumerate(config["claims"]["statements"]):
+        for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
+            known = experiments.get(name, {}).get("optimizers", {})
+            missing = sorted({*READINGS, *statement["against"]} - known.keys())
+            if missing:
+                faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}")
     return faults
 
 
 def _wrong_trials(config: dict, validator) -> list[str]:
-    """Values of the grids that the optimizers' own settings would not allow."""
+    """Ends of ranges that the optimizers' own settings would not allow."""
     allowed = validator.schema["$defs"]["optimizers"]["properties"]
     faults = []
     for name, section in config["experiments"].items():
-        for optimizer, grid in section["tuning"]["grids"].items():
-            for setting, values in grid.items():
-                place = f"experiments.{name}.tuning.grids.{optimizer}.{setting}"
-                if setting not in allowed[optimizer]["properties"]:
+        for optimizer, ranges in section["tuning"]["ranges"].items():
+            for setting, scale in ranges.items():
+                place = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
+                if setting not in allowed.get(optimizer, {}).get("properties", {}):
                     faults.append(f"{place}: no setting of {optimizer}")
                     continue
+                ((_, ends),) = scale.items()
+                if not ends[0] < ends[1]:
+                    faults.append(f"{place}: {ends[0]} is not below {ends[1]}")
                 rule = validator.evolve(schema=allowed[optimizer]["properties"][setting])
-                faults += [f"{place}: {error.message}" for value in values for error in rule.iter_errors(value)]
+                faults += [f"{place}: {error.message}" for value in ends for error in rule.iter_errors(value)]
     return faults
 
 
@@ -137,14 +163,21 @@ def images(config: dict, experiment: str) -> dict[str, int]:
     return {name: data[name] for name in ("training_images", "validation_images")}
 
 
-def parameters(config: dict, experiment: str, optimizer: str, seed: int) -> dict:
-    """What a notebook is told of its run: the section of the experiment, with one optimizer's settings."""
+def parameters(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> dict:
+    """What a notebook is told of its run: the section of the experiment, with one optimizer's or reference's settings.
+
+    `tuned_on`: the column of the history whose choice of settings is taken, in place of the one that the experiment
+    itself selects by.
+    """
     section = config["experiments"][experiment]
+    settings = (section.get("references", {}) | section["optimizers"])[optimizer]
+    if tuned_on:
+        settings = settings | section.get("tuned_on", {}).get(tuned_on, {}).get(optimizer, {})
     return {
         "experiment": experiment,
         "optimizer": optimizer,
         "seed": int(seed),
-        "settings": section["optimizers"][optimizer],
+        "settings": settings,
         "iterations": section["iterations"],
         "problem": section["problem"],
         "network": section["network"],

@@ -216,6 +216,45 @@ def benchmark(results: Results) -> Figure:
     return figure
 
 
+RATES = {"learning_rate": "learning rate", "tau_w": r"$\tau_W$", "tau_x": r"$\tau_X$", "tau_z": r"$\tau_Z$"}
+
+
+def tuning(results: Results) -> Figure:
+    """Every trial of the search: the score against the learning rate, or against each step size of BADMM."""
+    reports = [json.loads(path.read_text()) for path in sorted((Path(results.folder) / "tuning").glob("*/*.json"))]
+    experiments = [name for name in results.optimizers if any(r["experiment"] == name for r in reports)]
+    shown = [setting for setting in RATES if any(setting in report["ranges"] for report in reports)]
+    figure = plt.figure(figsize=(1.2 + 1.9 * len(shown), 0.9 + 1.9 * len(experiments)))
+    grid = figure.subplots(len(experiments), len(shown), sharey="row", sharex="col", squeeze=False)
+    for (row, column), axes in np.ndenumerate(grid):
+        experiment, setting = experiments[row], shown[column]
+        for optimizer, look in OPTIMIZERS.items():
+            for report in reports:
+                if (report["experiment"], report["optimizer"]) != (experiment, optimizer):
+                    continue
+                if setting not in report["ranges"]:
+                    continue
+                done = [trial for trial in report["trials"] if "scores" in trial]
+                points = np.array([(t["settings"][setting], t["scores"]["train_loss"]) for t in done])
+                if report["statistic"] == "mean_log":
+                    points[:, 1] = 10 ** points[:, 1]
+                points = points[points[:, 0].argsort()]
+                axes.plot(*points.T, look.marker, color=look.color, label=look.name, markersize=3)
+                lost = [trial["settings"][setting] for trial in report["trials"] if "scores" not in trial]
+                if lost:
+                    axes.plot(lost, [0.97] * len(lost), "x", color=look.color, transform=axes.get_xaxis_transform())
+        axes.set(yscale="log")
+        if setting == "learning_rate":
+            axes.set_xscale("log")
+        if column == 0:
+            axes.set_ylabel(experiment)
+    for axes, setting in zip(grid[-1], shown, strict=True):
+        axes.set_xlabel(RATES[setting])
+    title = "Training loss of every trial, mean over seeds (perceptrons: geometric mean over iterations). x: diverged."
+    _legend(figure, grid, 4, title)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "perceptron_loss": perceptron_loss,
     "autoencoder_convergence": autoencoder_convergence,
@@ -223,6 +262,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "poster": poster,
     "full_mnist": full_mnist,
     "benchmark": benchmark,
+    "tuning": tuning,
 }
 
 

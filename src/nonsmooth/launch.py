@@ -17,7 +17,7 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     for what the configuration does not name.
     """
     root = config.find_root()
-    settings = config.read(*(root / "config" / name for name in ("tuned.yaml", "config.yaml")), *map(Path, over))
+    settings = config.project(root, *over)
     sections = settings["experiments"]
     for name, value, known in (
         ("experiment", experiment, sections),

@@ -24,18 +24,20 @@ DIVERGED = 1e3  # a training loss of so many times the initial one, or one that 
 class Training:
     """What came of a training.
 
-    history: columns of equal length; row k is the state after k iterations, row 0 the initial network. "iteration",
-    "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of the network's own
+    history: columns of equal length; a row is the state after as many iterations as its "iteration" says, row 0 the initial
+    network. "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of the network's own
     forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal activation), and the
     optimizer's diagnostics.
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
+    best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
     """
 
     history: dict[str, list[float]]
     status: str
     seconds: float
     loop_seconds: float
+    best: dict[str, Tensor] | None = None
 
 
 @torch.no_grad()
@@ -94,11 +96,15 @@ def train(
     report: Callable[[str], None] | None = None,
     report_every: float = 5.0,
     group: Group = None,
+    every: int = 1,
+    keep_best: bool = False,
 ) -> Training:
-    """`iterations` steps of an optimizer made for `network`, evaluated after each, stopped early only by divergence.
+    """`iterations` steps of an optimizer made for `network`, stopped early only by divergence.
 
-    `report` is told the progress, at most every `report_every` seconds and once at the end. Of a `group` of processes
-    each has its own rows of the problem; the history is that of all together, and the first process reports.
+    It is evaluated after each `every` iterations and after the last one: a row of the history. With `keep_best` the
+    weights of the best row on validation data are kept as well. `report` is told the progress, at most every
+    `report_every` seconds and once at the end. Of a `group` of processes each has its own rows of the problem; the
+    history is that of all together, and the first process reports.
     """
     if not is_first(group):
         report = None
@@ -107,6 +113,9 @@ def train(
     device = problem.training.inputs.device
     status, seconds, begun = "finished", 0.0, clock(device)
     reported = end = begun
+    lowest, best = rows[0].get("validation_loss", math.inf), None
+    if keep_best:
+        best = {name: value.clone() for name, value in network.state_dict().items()}
     for iteration in range(1, iterations + 1):
         start = clock(device)
         broken = False
@@ -116,8 +125,13 @@ def train(
             broken = True
         end = clock(device)
         seconds += end - start
+        if not broken and iteration % every and iteration < iterations:
+            continue
         rows.append(_row(iteration, network, problem, optimizer, group))
         loss = rows[-1]["train_loss"]
+        if keep_best and rows[-1]["validation_loss"] < lowest:
+            lowest = rows[-1]["validation_loss"]
+            best = {name: value.clone() for name, value in network.state_dict().items()}
         if broken or not (math.isfinite(loss) and loss <= limit):
             status = "diverged"
             break
@@ -125,5 +139,6 @@ def train(
             report(f"iteration {iteration}/{iterations}, training loss {loss:.4g}")
             reported = end
     if report:
-        report(f"{status} after {len(rows) - 1} iterations, training loss {rows[-1]['train_loss']:.4g}")
-    return Training({name: [row[name] for row in rows] for name in rows[0]}, status, seconds, clock(device) - begun)
+        report(f"{status} after {rows[-1]['iteration']} iterations, training loss {rows[-1]['train_loss']:.4g}")
+    history = {name: [row[name] for row in rows] for name in rows[0]}
+    return Training(history, status, seconds, clock(device) - begun, best)

@@ -1,6 +1,5 @@
-"""The grid that chooses learning rates: every combination of the values in the configuration is one trial."""
+"""The search that chooses settings, the same for every optimizer: as many trials of the same quasi-random sequence."""
 
-import itertools
 import json
 import math
 import statistics
@@ -12,14 +11,31 @@ import yaml
 from nonsmooth import networks, optimizers, placement, problems
 from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
-from nonsmooth.training import train
+from nonsmooth.training import Training, train
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
+SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that trials are chosen by
+EVERY = 50  # iterations between evaluations where only the last one counts (and divergence)
 
 
-def trials(grid: dict[str, list]) -> list[dict]:
-    """Every combination of the grid's values, as settings."""
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+def trials(ranges: dict[str, dict], count: int) -> list[dict]:
+    """`count` settings, spread over the ranges by a scrambled Sobol sequence that depends on their number alone.
+
+    A range is {"log": [low, high]} or {"linear": [low, high]}, with the sequence uniform in the logarithm or the
+    value. Values have three significant digits.
+    """
+    from scipy.stats import qmc  # imported late: it takes a second
+
+    points = qmc.Sobol(len(ranges), rng=0).random(count)
+    found = []
+    for point in points.tolist():
+        settings = {}
+        for (name, scale), share in zip(ranges.items(), point, strict=True):
+            ((kind, (low, high)),) = scale.items()
+            value = low * (high / low) ** share if kind == "log" else low + share * (high - low)
+            settings[name] = float(f"{value:.3g}")
+        found.append(settings)
+    return found
 
 
 def _mean_log(losses: list[float]) -> float:
@@ -29,71 +45,81 @@ def _mean_log(losses: list[float]) -> float:
 STATISTICS = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
 
 
-def tune(
-    parameters: dict,
-    grid: dict[str, list],
-    select_by: str,
-    statistic: str,
-    sample: Sample | None,
-    output: str | Path,
-) -> None:
-    """Train once for each trial and write what came of them to `output` (JSON).
-
-    `parameters` are those of a run (config.parameters). A trial that finishes has a score, the `statistic` of the
-    column `select_by` of its history: "last" is the column's last value, "mean_log" the mean of its decimal logarithm
-    over the iterations.
-    """
+def run(parameters: dict, sample: Sample | None, **loop) -> tuple[torch.nn.Sequential, problems.Problem, Training]:
+    """Network, problem and training of one run; `parameters` as from config.parameters, `loop` goes to `train`."""
     torch.set_num_threads(parameters["threads"])
     common = {"seed": parameters["seed"], "dtype": parameters["dtype"]}
     place = placement.device(parameters["device"])
     problem = problems.build(sample, **parameters["problem"], **common).at(place)
-    name = "{experiment}/{optimizer}/seed-{seed}".format(**parameters)
-    results = []
-    for number, settings in enumerate(trials(grid), 1):
-        network = networks.build(problem.sizes, **parameters["network"], **common).to(place)
-        optimizer = optimizers.build(
-            parameters["optimizer"],
-            network,
-            *problem.training,
-            seed=parameters["seed"],
-            **(parameters["settings"] | settings),
-        )
-        training = train(network, optimizer, problem, parameters["iterations"])
-        result = {"settings": settings, "status": training.status}
-        if training.status == "finished":
-            result["score"] = STATISTICS[statistic](training.history[select_by])
-            result |= {column: training.history[column][-1] for column in ("train_loss", "validation_loss")}
-        results.append(result)
-        told = f"{statistic} {select_by} {result['score']:.4g}" if "score" in result else "diverged"
-        print(f"[tune {name}] trial {number}/{len(trials(grid))} {settings}: {told}", flush=True)
-    report = {name: parameters[name] for name in ("experiment", "optimizer", "seed")}
-    report |= {"select_by": select_by, "statistic": statistic, "trials": results}
-    with replacing(output) as path:
-        path.write_text(json.dumps(report, indent=2) + "\n")
+    network = networks.build(problem.sizes, **parameters["network"], **common).to(place)
+    optimizer = optimizers.build(
+        parameters["optimizer"], network, *problem.training, seed=parameters["seed"], **parameters["settings"]
+    )
+    return network, problem, train(network, optimizer, problem, parameters["iterations"], **loop)
 
 
-def choose(reports: list[dict]) -> dict:
-    """The settings with the smallest mean score over the reports of one optimizer, one for each seed.
+def tune(parameters: dict, ranges: dict, count: int, statistic: str, samples: dict[int, Sample | None]) -> dict:
+    """Train once for each trial and seed, and tell what came of them.
 
-    A trial that diverged with any seed is never chosen. Raises ValueError, naming the optimizer, where all have.
+    `parameters` are those of a run (config.parameters) of any seed; `samples` the images by seed, None for problems
+    without. A trial has a score for each of SELECTIONS, the mean over seeds of the column's `statistic`: "last" is its
+    last value, "mean_log" the mean of its decimal logarithm over the iterations.
+    One that diverges with any seed has none.
     """
-    by_trial = list(zip(*(report["trials"] for report in reports), strict=True))
-    candidates = [results for results in by_trial if all("score" in result for result in results)]
-    if not candidates:
-        raise ValueError(
-            f"every trial of {reports[0]['experiment']}/{reports[0]['optimizer']} diverged: widen its grid"
+    every = EVERY if statistic == "last" else 1
+    told = []
+    for number, settings in enumerate(trials(ranges, count), 1):
+        scores: dict[str, list[float]] = {column: [] for column in SELECTIONS}
+        status = "finished"
+        for seed, sample in samples.items():
+            asked = parameters | {"seed": seed, "settings": parameters["settings"] | settings}
+            _, _, training = run(asked, sample, every=every)
+            if training.status == "diverged":
+                status = "diverged"
+                break
+            for column in SELECTIONS:
+                if column in training.history:
+                    scores[column].append(STATISTICS[statistic](training.history[column]))
+        trial = {"settings": settings, "status": status}
+        if status == "finished":
+            trial["scores"] = {column: statistics.fmean(values) for column, values in scores.items() if values}
+        told.append(trial)
+        print(
+            f"[tune {parameters['experiment']}/{parameters['optimizer']}] {number}/{count} {json.dumps(trial)}",
+            flush=True,
         )
-    return min(candidates, key=lambda results: statistics.fmean(result["score"] for result in results))[0]["settings"]
+    names = {name: parameters[name] for name in ("experiment", "optimizer")}
+    return names | {"seeds": list(samples), "statistic": statistic, "trials": told}
 
 
-def collect(paths: list[str | Path], output: str | Path) -> None:
-    """Choose settings from the reports of `tune` and write them in the form of config/tuned.yaml."""
-    by_optimizer: dict[tuple[str, str], list[dict]] = {}
-    for report in (json.loads(Path(path).read_text()) for path in paths):
-        by_optimizer.setdefault((report["experiment"], report["optimizer"]), []).append(report)
+def choose(report: dict, column: str) -> dict:
+    """The settings with the smallest score. Raises ValueError, naming the optimizer, where every trial diverged."""
+    finished = [trial for trial in report["trials"] if column in trial.get("scores", {})]
+    if not finished:
+        raise ValueError(f"every trial of {report['experiment']}/{report['optimizer']} diverged: move its ranges")
+    return min(finished, key=lambda trial: trial["scores"][column])["settings"]
+
+
+def collect(paths: list[str | Path], select_by: dict[str, str], output: str | Path) -> None:
+    """Choose settings from the reports of `tune` and write them in the form of config/tuned.yaml.
+
+    Of each experiment "tuned_on" has the choice by each column, and "optimizers" the one by the column that
+    `select_by` names, which the experiment's own runs use (references are no part of them).
+    """
     experiments: dict = {}
-    for (experiment, optimizer), reports in by_optimizer.items():
-        section = experiments.setdefault(experiment, {"optimizers": {}})
-        section["optimizers"][optimizer] = choose(reports)
+    for report in (json.loads(Path(path).read_text()) for path in paths):
+        experiment, optimizer = report["experiment"], report["optimizer"]
+        section = experiments.setdefault(experiment, {"optimizers": {}, "tuned_on": {}})
+        for column in SELECTIONS:
+            section["tuned_on"].setdefault(column, {})[optimizer] = choose(report, column)
+        if not report["reference"]:
+            section["optimizers"][optimizer] = section["tuned_on"][select_by[experiment]][optimizer]
     with replacing(output) as path:
-        path.write_text(HEAD + yaml.safe_dump({"experiments": experiments}, sort_keys=False))
+        path.write_text(HEAD + yaml.dump({"experiments": experiments}, sort_keys=False, Dumper=_Plain))
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what is the same twice twice, without anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True

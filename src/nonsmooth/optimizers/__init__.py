@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nonsmooth.optimizers.badmm import Badmm
 from nonsmooth.optimizers.gradient_d import GradientD
+from nonsmooth.optimizers.lbfgs import Lbfgs
 from nonsmooth.optimizers.torch_optim import TorchOptimizer
 from nonsmooth.placement import Group
 from nonsmooth.seeds import generator
@@ -25,12 +26,14 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": partial(TorchOptimizer, algorithm="sgd"),
     "adam": partial(TorchOptimizer, algorithm="adam"),
     "adam-minibatch": partial(TorchOptimizer, algorithm="adam", epochs=True),
+    "adamw": partial(TorchOptimizer, algorithm="adamw"),
+    "lbfgs": Lbfgs,
     "badmm": partial(Badmm, weight_step="gradient"),
     "badmm-ls": partial(Badmm, weight_step="least_squares"),
     "gradient-d": GradientD,
 }
-DRAWS_BATCHES = {"sgd", "adam", "adam-minibatch"}
-ONE_PROCESS = {"gradient-d"}
+DRAWS_BATCHES = {"sgd", "adam", "adam-minibatch", "adamw"}
+ONE_PROCESS = {"gradient-d", "lbfgs"}
 
 
 def build(

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from nonsmooth.optimizers.arguments import check_range
 from nonsmooth.placement import Group, summed
 
-ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class TorchOptimizer:
     """Trains any network in place on F.mse_loss, full-batch or on mini-batches.
 
-    algorithm: "sgd" or "adam"; `options` go to torch.optim as they are (momentum, betas, weight_decay, ...).
+    algorithm: "sgd", "adam" or "adamw"; `options` go to torch.optim as they are (momentum, betas, weight_decay, ...).
     learning_rate: positive, for the mean (not the sum) of squared errors over samples and outputs.
     batch_size: samples in a mini-batch, or None for all of them. Mini-batches are drawn without replacement from
         `generator`, reshuffled when an epoch ends.

@@ -1,0 +1,91 @@
+CLAIMS = config["claims"]
+SELECTIONS = ["train_loss", "validation_loss"]
+
+
+def claimed(statement):
+    return [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []
+
+
+# The experiments of the claims, each with the settings that the search chose by either column.
+JUDGED = sorted({experiment for statement in CLAIMS["statements"] for experiment in claimed(statement)})
+REFERENCES = sorted(EXPERIMENTS["autoencoder"].get("references", {}))
+SHOWN = ["sgd", "adam", "badmm", "badmm-ls", *REFERENCES]  # in the table of what bounds the picture
+
+
+def images_to_judge(wildcards):
+    return [path for seed in CLAIMS["seeds"] for path in images_of(wildcards.experiment, seed)]
+
+
+def parameters_to_judge(wildcards):
+    experiment, optimizer = wildcards.experiment, wildcards.optimizer
+    return as_json(configuration.parameters(config, experiment, optimizer, CLAIMS["seeds"][0], wildcards.selection))
+
+
+rule train_seeds:
+    """Every seed of the claims with one optimizer, in one process."""
+    input:
+        images=images_to_judge,
+        modules=library("evidence.py"),
+    output:
+        runs="results/claims/{experiment}/{selection}/{optimizer}.json",
+    log:
+        "logs/train_seeds/{experiment}/{selection}/{optimizer}.log",
+    wildcard_constraints:
+        selection="|".join(SELECTIONS),
+    threads: config["threads"]
+    params:
+        parameters=parameters_to_judge,
+        samples=lambda wildcards: images_by_seed(wildcards.experiment, CLAIMS["seeds"]),
+    shell:
+        "{COMMAND} evidence --parameters {params.parameters:q} --samples {params.samples:q}"
+        " --output {output.runs} 2>&1 | tee {log}"
+
+
+rule bound_picture:
+    """The noisy input, the mean image and the best linear map, for every seed of the claims."""
+    input:
+        images=[path for seed in CLAIMS["seeds"] for path in images_of("autoencoder", seed)],
+        modules=library("evidence.py"),
+    output:
+        bounds="results/claims/autoencoder/bounds.json",
+    log:
+        "logs/bound_picture.log",
+    threads: config["threads"]
+    params:
+        parameters=as_json(configuration.parameters(config, "autoencoder", "sgd", CLAIMS["seeds"][0])),
+        samples=images_by_seed("autoencoder", CLAIMS["seeds"]),
+    shell:
+        "{COMMAND} bounds --parameters {params.parameters:q} --samples {params.samples:q}"
+        " --output {output.bounds} 2>&1 | tee {log}"
+
+
+rule judge_claims:
+    input:
+        runs=[
+            f"results/claims/{experiment}/{selection}/{optimizer}.json"
+            for experiment in JUDGED
+            for selection in SELECTIONS
+            for optimizer in OPTIMIZERS[experiment]
+            if optimizer in ("sgd", "adam", "badmm", "badmm-ls")
+        ],
+        references=expand("results/claims/autoencoder/validation_loss/{name}.json", name=REFERENCES),
+        bounds=rules.bound_picture.output.bounds,
+        timing=expand("results/timing/{experiment}.json", experiment=JUDGED),
+        modules=library("claims.py"),
+    output:
+        claims="results/claims.json",
+        page="results/claims.md",
+    log:
+        "logs/judge_claims.log",
+    params:
+        settings=as_json(CLAIMS),
+        shown=SHOWN,
+    shell:
+        "{COMMAND} claims --folder results --settings {params.settings:q} --shown {params.shown}"
+        " --claims {output.claims} --page {output.page} 2>&1 | tee {log}"
+
+
+rule claims:
+    """A verdict on every claim of the poster: `snakemake --cores 4 claims`, then `make claims` takes the page over."""
+    input:
+        rules.judge_claims.output,

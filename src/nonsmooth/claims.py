@@ -1,0 +1,268 @@
+"""The poster's claims, each with its tests, and what the runs say of them: results/claims.json and its page."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nonsmooth import bregman, proximal
+from nonsmooth.config import READINGS
+from nonsmooth.drawing import OPTIMIZERS
+from nonsmooth.files import replacing
+from nonsmooth.seeds import generator
+
+REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
+TRAINING = {
+    "area": "area under the log training loss",
+    "final": "training loss in the end",
+    "iterations": "iterations to the loss that both reach",
+    "seconds": "optimizer time to the loss that both reach",
+}
+IMAGES = {
+    "train_psnr": "PSNR, training images",
+    "unseen_psnr": "PSNR, unseen images",
+    "train_ssim": "SSIM, training images",
+    "unseen_ssim": "SSIM, unseen images",
+}
+QUANTITIES = TRAINING | IMAGES
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of pairs by seed: `value` with its `interval`, a ratio of TRAINING quantities, a difference of IMAGES ones.
+
+    p: of Wilcoxon's signed-rank test, two-sided. diverged: how many of mine and of the others'.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    p: float
+    seeds: list[int]
+    diverged: tuple[int, int]
+
+
+def first_reached(losses: list[float], target: float) -> int:
+    """The first iteration, at least 1, with a loss of at most `target`."""
+    return max(1, next(k for k, loss in enumerate(losses) if loss <= target))
+
+
+def _pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float]) -> tuple[float, float]:
+    if quantity in IMAGES:
+        return mine["final"][quantity], other["final"][quantity]
+    losses = mine["train_loss"], other["train_loss"]
+    if quantity == "area":
+        return tuple(10 ** np.mean(np.log10(np.maximum(values, 1e-300))) for values in losses)
+    if quantity == "final":
+        return losses[0][-1], losses[1][-1]
+    target = max(min(values) for values in losses)
+    reached = [first_reached(values, target) for values in losses]
+    return tuple(r * s for r, s in zip(reached, seconds if quantity == "seconds" else (1, 1), strict=True))
+
+
+def compare(
+    quantity: str,
+    mine: list[dict],
+    others: list[dict],
+    seconds: tuple[float, float] = (1.0, 1.0),
+    level: float = 0.95,
+    resamples: int = 9999,
+) -> Effect:
+    """`quantity` of my runs against the others', paired by seed, over the seeds with which neither diverged.
+
+    Ratios are geometric means, differences means; the interval is a bootstrap over seeds (BCa) at `level`. `seconds`:
+    of an iteration, mine and the others'. Raises ValueError for runs whose seeds are not the same.
+    """
+    from scipy import stats  # imported late: it takes a second
+
+    if [run["seed"] for run in mine] != [run["seed"] for run in others]:
+        raise ValueError("runs to compare must be of the same seeds, in the same order")
+    diverged = tuple(sum(run["status"] == "diverged" for run in runs) for runs in (mine, others))
+    pairs = [(a, b) for a, b in zip(mine, others, strict=True) if "diverged" not in (a["status"], b["status"])]
+    seeds = [a["seed"] for a, _ in pairs]
+    if len(pairs) < 2:
+        return Effect(math.nan, (-math.inf, math.inf), 1.0, seeds, diverged)
+    values = np.array([_pair(quantity, a, b, seconds) for a, b in pairs])
+    scaled = values if quantity in IMAGES else np.log(values)
+    differences = scaled[:, 0] - scaled[:, 1]
+    back = float if quantity in IMAGES else math.exp
+    if np.ptp(differences) == 0:  # a bootstrap of equal values is those values
+        low = high = differences[0]
+    else:
+        found = stats.bootstrap((differences,), np.mean, confidence_level=level, n_resamples=resamples, rng=0)
+        low, high = found.confidence_interval
+    p = stats.wilcoxon(differences).pvalue if np.any(differences) else 1.0
+    return Effect(back(differences.mean()), (back(low), back(high)), float(p), seeds, diverged)
+
+
+def holds(effect: Effect, direction: str, threshold: float) -> bool:
+    """Whether the whole interval lies beyond the threshold, and none of my runs diverged."""
+    low, high = effect.interval
+    beyond = high < threshold if direction == "lower" else low > threshold
+    return beyond and not effect.diverged[0]
+
+
+def gradient(seeds: list[int], count: int = 2000) -> Effect:
+    """Of the loss D of ReLU: the largest quotient |grad D(z) - grad D(z')| / |z - z'| over random pairs.
+
+    The gradient is sigma(z) - y, which asks for values of the activation alone. Raises ArithmeticError where it is not
+    the derivative of D, by central differences, to 1e-6.
+    """
+    relu = proximal.of(torch.nn.ReLU())
+    largest = []
+    for seed in seeds:
+        draw = generator(seed, "claims")
+        z, other, y = torch.randn(3, count, generator=draw, dtype=torch.float64)
+        y, step = y.abs(), 1e-6
+        slope = (bregman.distance(relu, y, z + step) - bregman.distance(relu, y, z - step)) / (2 * step)
+        wrong = (slope - (relu.prox(z) - y)).abs().max().item()
+        if wrong > 1e-6:
+            raise ArithmeticError(f"sigma(z) - y is not the derivative of D: they differ by {wrong:.1e}")
+        largest.append(((relu.prox(z) - relu.prox(other)) / (z - other)).abs().max().item())
+    return Effect(max(largest), (min(largest), max(largest)), 1.0, list(seeds), (0, 0))
+
+
+class Evidence:
+    """The runs in the folder `results`: by experiment, optimizer and the column that its settings were chosen by."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def runs(self, experiment: str, optimizer: str, selected_by: str) -> list[dict]:
+        path = self.folder / "claims" / experiment / selected_by / f"{optimizer}.json"
+        return json.loads(path.read_text())["runs"]
+
+    def seconds(self, experiment: str, optimizer: str) -> float:
+        report = json.loads((self.folder / "timing" / f"{experiment}.json").read_text())
+        return report["optimizers"][optimizer]["seconds"]
+
+
+def _test(evidence: Evidence, settings: dict, experiment: str, quantity: str, reading: str, against: str) -> Effect:
+    selected_by = "validation_loss" if quantity in IMAGES else "train_loss"
+    names = reading, against
+    seconds = (1.0, 1.0)
+    if quantity == "seconds":
+        seconds = tuple(evidence.seconds(experiment, name) for name in names)
+    mine, others = (evidence.runs(experiment, name, selected_by) for name in names)
+    return compare(quantity, mine, others, seconds, settings["level"], settings["resamples"])
+
+
+def judge(evidence: Evidence, settings: dict) -> list[dict]:
+    """One entry for each claim, quantity, baseline and reading; `settings`: the configuration's section "claims".
+
+    A test is "replicated" where the interval lies wholly beyond the threshold in the claim's own experiment,
+    "conditional" where it does not and does in one of those named as `elsewhere`, else "not replicated".
+    """
+    entries = []
+    for statement in settings["statements"]:
+        common = {"claim": statement["claim"], "source": statement["source"]}
+        if "experiment" not in statement:
+            effect = gradient(settings["seeds"])
+            verdict = REPLICATED if effect.value <= statement["threshold"] * (1 + 1e-12) else FAILED
+            entries.append(
+                {"id": statement["id"], **common, "verdict": verdict, **_told(effect), "quantity": "gradient"}
+            )
+            continue
+        for against in statement["against"]:
+            for quantity in statement["quantities"]:
+                direction, threshold = ("higher", 0.0) if quantity in IMAGES else ("lower", 1.0)
+                threshold = statement.get("threshold", threshold)
+                for reading in READINGS:
+                    asked = (quantity, reading, against)
+                    effect = _test(evidence, settings, statement["experiment"], *asked)
+                    passed = holds(effect, direction, threshold)
+                    other = {name: _test(evidence, settings, name, *asked) for name in statement.get("elsewhere", [])}
+                    where = [name for name, found in other.items() if holds(found, direction, threshold)]
+                    verdict = REPLICATED if passed else CONDITIONAL if where else FAILED
+                    entry = {"id": "/".join([statement["id"], against, quantity, reading]), **common}
+                    entry |= {"verdict": verdict, **_told(effect), "experiment": statement["experiment"]}
+                    entry |= {"quantity": quantity, "reading": reading, "against": against}
+                    entry |= {"direction": direction, "threshold": threshold, "holds_elsewhere": where}
+                    entry["elsewhere"] = {name: _told(found) for name, found in other.items()}
+                    entries.append(entry)
+    return entries
+
+
+def _told(effect: Effect) -> dict:
+    number = effect.value if math.isfinite(effect.value) else None
+    interval = [bound if math.isfinite(bound) else None for bound in effect.interval]
+    told = {"effect": number, "interval": interval, "p": effect.p, "seeds": effect.seeds}
+    return told | {"diverged": list(effect.diverged)}
+
+
+def _cell(entry: dict) -> str:
+    if entry["effect"] is None:
+        number = "diverged"
+    elif entry["quantity"] in IMAGES:
+        number = "{:+.3g} ({:+.3g} to {:+.3g})".format(entry["effect"], *entry["interval"])
+    else:
+        number = "{:.3g} ({:.3g} to {:.3g})".format(entry["effect"], *entry["interval"])
+    verdict = entry["verdict"] if entry["verdict"] != FAILED else f"**{FAILED}**"
+    if entry.get("holds_elsewhere"):
+        verdict += f" ({', '.join(entry['holds_elsewhere'])})" if entry["verdict"] == CONDITIONAL else ""
+    return f"{verdict}: {number}"
+
+
+def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], level: float) -> str:
+    """The verdicts as a table, and the references that bound the picture as another."""
+    lines = []
+    for entry in entries:
+        if entry["quantity"] == "gradient":
+            lines.append([entry["claim"], "largest difference quotient", "-", _cell(entry), _cell(entry)])
+    pairs = zip(*([e for e in entries if e.get("reading") == reading] for reading in READINGS), strict=True)
+    for mine, exact in pairs:
+        name = OPTIMIZERS[mine["against"]].name
+        lines.append([mine["claim"], QUANTITIES[mine["quantity"]], name, _cell(mine), _cell(exact)])
+    head = ["claim", "measured by", "against", *(OPTIMIZERS[name].name for name in READINGS)]
+    count = len(next(entry for entry in entries if "reading" in entry)["seeds"])
+    parts = [
+        f"Over {count} seeds, in brackets the {100 * level:.0f}% interval. Losses, iterations and time are ratios to "
+        "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better).",
+        _table(head, lines),
+        "What bounds the picture on the autoencoder's data, medians over seeds. Settings were chosen on validation "
+        "images; stopped: at the iteration with the smallest validation loss. Always active: share of hidden units "
+        f"that are linear on all training images. The linear map has rank {bounds['rank']}.",
+        _table(*_reference_rows(bounds, references)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _reference_rows(bounds: dict, references: dict[str, list[dict]]) -> tuple[list[str], list[list[str]]]:
+    columns = ["train_loss", "unseen_loss", "train_psnr", "unseen_psnr", "unseen_ssim", "active", "always_active"]
+    rows = []
+
+    def median(entries: list[dict], column: str) -> str:
+        values = [entry[column] for entry in entries if column in entry]
+        return f"{np.median(values):.3g}" if values else "-"
+
+    for name, entries in bounds["references"].items():
+        rows.append([name, *(median(entries, column) for column in columns), "-", "-"])
+    for name, runs in references.items():
+        finished = [run for run in runs if run["status"] == "finished"]
+        final, stopped = ([run[key] for run in finished] for key in ("final", "stopped"))
+        cells = [median(final, column) for column in columns]
+        cells += [median(finished, "stopped_at"), median(stopped, "unseen_loss")]
+        rows.append([OPTIMIZERS[name].name, *cells])
+    head = ["", "training loss", "unseen loss", "training PSNR", "unseen PSNR", "unseen SSIM", "active"]
+    return [*head, "always active", "stopped at", "unseen loss, stopped"], rows
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
+
+
+def write(folder: str | Path, settings: dict, names: list[str], summary: str, output: str) -> None:
+    """Judge the runs in `folder`; `names`: the autoencoder's optimizers and references for the page.
+
+    Writes `summary` (JSON, one object for each test) and `output` (Markdown).
+    """
+    evidence = Evidence(folder)
+    entries = judge(evidence, settings)
+    bounds = json.loads((Path(folder) / "claims" / "autoencoder" / "bounds.json").read_text())
+    references = {name: evidence.runs("autoencoder", name, "validation_loss") for name in names}
+    with replacing(summary) as path:
+        path.write_text(json.dumps(entries, indent=1) + "\n")
+    with replacing(output) as path:
+        path.write_text(page(entries, bounds, references, settings["level"]))

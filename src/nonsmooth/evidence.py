@@ -1,0 +1,85 @@
+"""The runs that claims are judged by: many seeds of one optimizer in one process, and what is measured of each."""
+
+import math
+
+import torch
+from torch import nn
+
+from nonsmooth import problems, references
+from nonsmooth.mnist import Sample
+from nonsmooth.problems import Problem, Split
+from nonsmooth.training import mean_squared_error, psnr
+from nonsmooth.tuning import run
+
+SIDE = 28
+
+
+@torch.no_grad()
+def quality(network: nn.Module, problem: Problem) -> dict[str, float]:
+    """Numbers of a network after its training, of training and of unseen data.
+
+    "train_loss", "unseen_loss": mean squared error. For images the means over images of "..._psnr" (dB) and "..._ssim"
+    (of pixels in [0, 1], outputs not clipped). For networks with an activation between affine maps, "active": share of
+    hidden units times training samples with a positive output, and "always_active": share of hidden units whose output
+    is positive for every training sample, so that they are linear there.
+    """
+    numbers = {}
+    for name, split in (("train", problem.training), ("unseen", problem.unseen)):
+        numbers[f"{name}_loss"] = mean_squared_error(network, split)
+        if split.targets.shape[1] == SIDE**2:
+            images = network(split.inputs)
+            numbers[f"{name}_psnr"] = psnr(images, split.targets).mean().item()
+            numbers[f"{name}_ssim"] = _ssim(images, split)
+    modules = list(network) if isinstance(network, nn.Sequential) else []
+    if len(modules) >= 3 and not isinstance(modules[1], nn.Linear):
+        active = modules[1](modules[0](problem.training.inputs)) > 0
+        numbers["active"] = active.double().mean().item()
+        numbers["always_active"] = active.all(0).double().mean().item()
+    return numbers
+
+
+def _ssim(images: torch.Tensor, split: Split) -> float:
+    from skimage.metrics import structural_similarity  # imported late: it takes a second
+
+    pairs = zip(images.view(-1, SIDE, SIDE).numpy(), split.targets.view(-1, SIDE, SIDE).numpy(), strict=True)
+    values = [structural_similarity(mine, clean, data_range=1.0) for mine, clean in pairs]
+    return math.fsum(values) / len(values)
+
+
+def train_seeds(parameters: dict, samples: dict[int, Sample | None]) -> dict:
+    """Train with every seed; "runs" has for each its seed, status, training loss by iteration and `quality`.
+
+    "final" is of the last iteration, "stopped" of the iteration with the smallest validation loss ("stopped_at").
+    `samples`: the images by seed, None for problems without. A diverged run has a status and no quality.
+    """
+    told = []
+    for seed, sample in samples.items():
+        network, problem, training = run(parameters | {"seed": seed}, sample, keep_best=True)
+        entry = {"seed": seed, "status": training.status, "train_loss": training.history["train_loss"]}
+        if training.status == "finished":
+            entry["final"] = quality(network, problem)
+            losses = training.history["validation_loss"]
+            entry["stopped_at"] = losses.index(min(losses))
+            network.load_state_dict(training.best)
+            entry["stopped"] = quality(network, problem)
+        else:
+            entry["train_loss"] = [loss for loss in entry["train_loss"] if math.isfinite(loss)]
+        told.append(entry)
+        end = entry["train_loss"][-1]
+        print(f"[claims {parameters['experiment']}/{parameters['optimizer']}/seed-{seed}] {end:.4g}", flush=True)
+    kept = {name: parameters[name] for name in ("experiment", "optimizer", "settings", "iterations")}
+    return kept | {"runs": told}
+
+
+def bounds(parameters: dict, samples: dict[int, Sample]) -> dict:
+    """`quality` of the noisy input, the mean image and the best linear map of the hidden layer's rank, by seed."""
+    told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], "linear map": []}
+    (rank,) = parameters["network"]["hidden"]
+    for seed, sample in samples.items():
+        problem = problems.build(sample, **parameters["problem"], seed=seed, dtype=parameters["dtype"])
+        linear, ridge = references.linear_map(problem, rank)
+        maps = {"noisy input": references.noisy_input(), "mean image": references.mean_image(problem)}
+        for name, network in (maps | {"linear map": linear}).items():
+            told[name].append({"seed": seed} | quality(network, problem))
+        told["linear map"][-1]["ridge"] = ridge
+    return {"rank": rank, "references": told}
