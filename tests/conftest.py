@@ -19,7 +19,7 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def smoke_config() -> dict:
-    return config.read(*(ROOT / "config" / name for name in ("tuned.yaml", "config.yaml", "smoke.yaml")))
+    return config.project(ROOT, ROOT / "config" / "smoke.yaml")
 
 
 @pytest.fixture(scope="session")

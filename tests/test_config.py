@@ -13,7 +13,7 @@ SCHEMA = FOLDER / "schema.yaml"
 
 @pytest.fixture
 def good():
-    return copy.deepcopy(config.read(FOLDER / "tuned.yaml", FOLDER / "config.yaml"))
+    return copy.deepcopy(config.project(FOLDER.parent))
 
 
 def put(tree, path, value):
@@ -51,13 +51,18 @@ def put(tree, path, value):
         ("experiments/autoencoder/optimizers/badmm-ls/tau_w", 1.0, "'tau_w' was unexpected"),
         ("experiments/autoencoder/optimizers/adam/learning_rate", 0, "optimizers.adam.learning_rate: 0"),
         ("experiments/autoencoder/optimizers/rmsprop", {}, "'rmsprop' was unexpected"),
-        ("experiments/autoencoder/tuning/grids/gradient-d", {"tau_w": [1]}, "grids.gradient-d: no optimizer of"),
+        ("experiments/autoencoder/tuning/ranges/gradient-d", {"tau_w": {"log": [1, 1.5]}}, "ranges.gradient-d: no opt"),
         ("experiments/autoencoder/optimizers/badmm/tau_z", float("nan"), "optimizers.badmm.tau_z: nan is not finite"),
         ("experiments/autoencoder/optimizers/badmm/delta", float("inf"), "optimizers.badmm.delta: inf is not finite"),
         ("experiments/autoencoder/optimizers/adam/batch_size", 5000, "batch_size: 5000 is more than the 1000"),
         ("experiments/autoencoder/optimizers/gradient-d", {}, "optimizers.gradient-d: needs no hidden layer"),
-        ("experiments/autoencoder/tuning/grids/sgd", {"lr": [1]}, "grids.sgd.lr: no setting of sgd"),
-        ("experiments/autoencoder/tuning/grids/adam", {"learning_rate": [-1]}, "grids.adam.learning_rate: -1"),
+        ("experiments/autoencoder/tuning/ranges/sgd", {"lr": {"log": [1, 2]}}, "ranges.sgd.lr: no setting of sgd"),
+        ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"linear": [-1, 1]}, "adam.learning_rate: -1"),
+        ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"log": [2, 1]}, "2 is not below 1"),
+        ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"log": [0, 1]}, "learning_rate.log.0: 0"),
+        ("experiments/autoencoder/tuning/trials", 0, "tuning.trials: 0, and there are ranges"),
+        ("claims/seeds", [1000], "claims.seeds: 1000 is one of tuning_seeds"),
+        ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
         ("data/training_images", 59500, "training_images + validation_images = 60500"),
         ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),

@@ -39,7 +39,7 @@ def outputs(path: Path) -> str:
 def test_declares_what_the_workflow_passes_with_the_configurations_values(path):
     """Each notebook's defaults are one run of the configuration, so that by hand and by the pipeline are the same."""
     declared = notebooks.declared_parameters(path)
-    full = config.read(ROOT / "config" / "tuned.yaml", ROOT / "config" / "config.yaml")
+    full = config.project(ROOT)
     passed = config.parameters(full, declared["experiment"], declared["optimizer"], declared["seed"])
     assert declared == passed | {"sample_file": None, "run_folder": None}
     assert full["experiments"][declared["experiment"]]["notebook"] == path.stem
@@ -238,7 +238,7 @@ def test_runs_top_to_bottom_by_hand(tmp_path, monkeypatch, smoke_config):
 
 
 def test_executed_notebooks_are_those_of_seed_zero_and_hold_no_path_of_a_machine():
-    full = config.read(ROOT / "config" / "tuned.yaml", ROOT / "config" / "config.yaml")
+    full = config.project(ROOT)
     expected = {
         f"{name}/{optimizer}"
         for name, section in full["experiments"].items()

@@ -24,10 +24,10 @@ DIVERGED = 1e3  # a training loss of so many times the initial one, or one that 
 class Training:
     """What came of a training.
 
-    history: columns of equal length; a row is the state after as many iterations as its "iteration" says, row 0 the initial
-    network. "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of the network's own
-    forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal activation), and the
-    optimizer's diagnostics.
+    history: columns of equal length; a row is the state after as many iterations as its "iteration" says, row 0 the
+    initial network. "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of
+    the network's own forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal
+    activation), and the optimizer's diagnostics.
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.

@@ -1,0 +1,160 @@
+"""Verdicts on runs made for the purpose: what holds, what fails, and what no number can tell."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nonsmooth import claims, config
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(seed, losses, psnr=20.0, status="finished"):
+    final = dict.fromkeys(claims.IMAGES, psnr + 0.01 * seed)
+    return {"seed": seed, "status": status, "train_loss": losses, "final": final, "stopped": final, "stopped_at": 1}
+
+
+def runs(factor=1.0, psnr=20.0, seeds=10):
+    """Losses 2^-k times a factor and some noise of the seed's."""
+    noise = np.random.default_rng(0).lognormal(0, 0.05, seeds)
+    return [run(seed, [factor * noise[seed] * 2.0**-k for k in range(10)], psnr) for seed in range(seeds)]
+
+
+def test_effects_are_geometric_means_of_ratios_and_means_of_differences():
+    effect = claims.compare("final", runs(0.5), runs())
+    assert effect.value == pytest.approx(0.5)
+    assert effect.interval == pytest.approx((0.5, 0.5))
+    assert claims.compare("area", runs(0.5), runs()).value == pytest.approx(0.5)
+    assert claims.compare("train_psnr", runs(psnr=21.0), runs(psnr=20.0)).value == pytest.approx(1.0)
+
+
+def test_the_interval_is_a_bootstrap_of_the_pairs_and_wilcoxon_theirs():
+    from scipy import stats
+
+    draw = np.random.default_rng(1)
+    mine = [run(seed, [1.0, loss]) for seed, loss in enumerate(draw.lognormal(-0.2, 0.3, 10))]
+    others = [run(seed, [1.0, loss]) for seed, loss in enumerate(draw.lognormal(0, 0.3, 10))]
+    differences = np.log([m["train_loss"][-1] / o["train_loss"][-1] for m, o in zip(mine, others, strict=True)])
+    effect = claims.compare("final", mine, others)
+    low, high = stats.bootstrap((differences,), np.mean, rng=7).confidence_interval
+    assert effect.interval == pytest.approx((math.exp(low), math.exp(high)), rel=0.03)
+    assert effect.interval[0] < effect.value < effect.interval[1]
+    assert effect.p == stats.wilcoxon(differences).pvalue
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=2, max_size=6), st.lists(st.floats(0.01, 10), min_size=2, max_size=6))
+def test_both_reach_the_loss_that_iterations_are_counted_to(mine, others):
+    pair = claims._pair("iterations", run(0, mine), run(0, others), (1.0, 1.0))
+    target = max(min(mine), min(others))
+    for count, losses in zip(pair, (mine, others), strict=True):
+        assert 1 <= count < len(losses)
+        assert count == 1 or min(losses[:count]) > target
+
+
+def test_seconds_are_iterations_times_the_time_of_one():
+    mine, others = [run(s, [1.0, 0.5, 0.1]) for s in (0, 1)], [run(s, [1.0, 0.8, 0.5]) for s in (0, 1)]
+    assert claims.compare("iterations", mine, others).value == pytest.approx(1 / 2)
+    assert claims.compare("seconds", mine, others, (6.0, 1.0)).value == pytest.approx(3.0)
+
+
+def test_a_seed_with_which_the_baseline_diverged_is_no_win_and_one_of_mine_is_a_loss():
+    mine, others = runs(0.5), runs()
+    others[3] = run(3, [1.0, 1e9], status="diverged")
+    effect = claims.compare("final", mine, others)
+    assert (effect.seeds, effect.diverged) == ([0, 1, 2, 4, 5, 6, 7, 8, 9], (0, 1))
+    assert claims.holds(effect, "lower", 1.0)
+    assert not claims.holds(claims.compare("final", others, runs(2.0)), "lower", 1.0)
+    everywhere = claims.compare("final", mine, [run(seed, [1.0], status="diverged") for seed in range(10)])
+    assert math.isnan(everywhere.value)
+    assert not claims.holds(everywhere, "lower", 1.0)
+
+
+def test_runs_of_other_seeds_are_not_compared():
+    with pytest.raises(ValueError, match="same seeds"):
+        claims.compare("final", runs(), runs()[1:])
+
+
+SETTINGS = {
+    "seeds": list(range(10)),
+    "level": 0.95,
+    "resamples": 999,
+    "statements": [
+        {"id": "gradient", "claim": "It is 1-Lipschitz", "source": "s", "threshold": 1.0},
+        {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder", "elsewhere": ["other"]}
+        | {"against": ["sgd"], "quantities": ["final", "seconds"]},
+        {"id": "images", "claim": "Better", "source": "s", "experiment": "autoencoder"}
+        | {"against": ["adam"], "quantities": ["unseen_psnr"]},
+    ],
+}
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A function of the runs of both readings here and elsewhere that gives the verdicts by id."""
+
+    def judge(mine, elsewhere):
+        for experiment, found in (("autoencoder", mine), ("other", elsewhere)):
+            for column in ("train_loss", "validation_loss"):
+                folder = tmp_path / "claims" / experiment / column
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in ("sgd", "adam", "badmm", "badmm-ls"):
+                    chosen = found if name in config.READINGS else runs()
+                    (folder / f"{name}.json").write_text(json.dumps({"runs": chosen}))
+            timing = {"optimizers": {name: {"seconds": 1.0} for name in ("sgd", "adam", "badmm", "badmm-ls")}}
+            (tmp_path / "timing").mkdir(exist_ok=True)
+            (tmp_path / "timing" / f"{experiment}.json").write_text(json.dumps(timing))
+        bounds = {"rank": 2, "references": {"noisy input": [{"seed": 0, "train_loss": 0.09}]}}
+        (tmp_path / "claims" / "autoencoder" / "bounds.json").write_text(json.dumps(bounds))
+        claims.write(tmp_path, SETTINGS, ["sgd"], tmp_path / "claims.json", tmp_path / "claims.md")
+        return {entry["id"]: entry for entry in json.loads((tmp_path / "claims.json").read_text())}
+
+    return judge
+
+
+def test_a_claim_that_holds_is_replicated(judged, tmp_path):
+    found = judged(runs(0.5, 21.0), runs())
+    assert {entry["verdict"] for entry in found.values()} == {"replicated"}
+    assert found["faster/sgd/final/badmm"].keys() >= {"id", "claim", "verdict", "effect", "interval", "seeds"}
+    page = (tmp_path / "claims.md").read_text()
+    assert "replicated: 0.5 (0.5 to 0.5)" in page
+    assert "noisy input" in page
+
+
+def test_a_claim_comes_out_negative_on_runs_made_to_be_bad(judged, tmp_path):
+    found = judged(runs(2.0, 19.0), runs(2.0, 19.0))
+    assert {name for name, entry in found.items() if entry["verdict"] == "not replicated"} == found.keys() - {
+        "gradient"
+    }
+    assert "**not replicated**" in (tmp_path / "claims.md").read_text()
+
+
+def test_a_draw_is_no_replication(judged):
+    assert judged(runs(), runs())["faster/sgd/final/badmm"]["verdict"] == "not replicated"
+
+
+def test_a_claim_that_holds_elsewhere_alone_is_conditional_and_says_where(judged, tmp_path):
+    entry = judged(runs(2.0, 19.0), runs(0.5))["faster/sgd/final/badmm-ls"]
+    assert (entry["verdict"], entry["holds_elsewhere"]) == ("conditional", ["other"])
+    assert "conditional (other): 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
+
+
+def test_the_gradient_of_the_loss_is_measured_and_a_wrong_one_is_found(monkeypatch):
+    effect = claims.gradient([0, 1])
+    assert 0.99 < effect.value <= 1 + 1e-12
+    assert effect.interval[0] <= effect.interval[1] == effect.value
+    monkeypatch.setattr(claims.bregman, "distance", lambda activation, y, z: (activation.prox(z) - y).square())
+    with pytest.raises(ArithmeticError, match="not the derivative"):
+        claims.gradient([0])
+
+
+def test_every_claim_names_the_poster_and_a_section_of_its():
+    statements = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())["claims"]["statements"]
+    assert {statement["id"] for statement in statements} == {"gradient", "perceptron", "autoencoder", "images"}
+    assert all(statement["source"].startswith("poster, ") for statement in statements)
+    assert len({statement["id"] for statement in statements}) == len(statements)
