@@ -1,5 +1,6 @@
 """Several processes that share the samples give the iterates of one process, and send what does not depend on N."""
 
+import gc
 import subprocess
 import sys
 from itertools import chain
@@ -65,6 +66,8 @@ def one_of_several(rank: int, size: int, folder: str) -> None:
                 told |= {key: value.clone() for key, value in network.state_dict().items()}
                 told |= {key: torch.tensor(value) for key, value in optimizer.diagnostics().items()}
         save_file(told, f"{folder}/{name}-{dtype}-{rank}.safetensors")
+    del network, optimizer
+    gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end
     distributed.destroy_process_group()
 
 

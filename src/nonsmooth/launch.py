@@ -1,5 +1,6 @@
 """One run from the command line, in one process or in several that share the samples."""
 
+import gc
 from pathlib import Path
 
 import torch
@@ -29,20 +30,28 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     torch.set_num_threads(asked["threads"])
     place = placement.device(asked["device"])
     with placement.processes(place) as group:
-        common = {"seed": seed, "dtype": asked["dtype"]}
-        data = problems.build(_sample(settings, experiment, seed, root, group), **asked["problem"], **common)
-        data = data.at(place, group)
-        network = networks.build(data.sizes, **asked["network"], **common).to(place)
-        method = optimizers.build(optimizer, network, *data.training, seed=seed, group=group, **asked["settings"])
+        _train(settings, asked, root, place, group, run_folder)
+        gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end
 
-        def report(line: str) -> None:
-            print(f"[{experiment}/{optimizer}/seed-{seed}] {line}", flush=True)
 
-        told = train(network, method, data, asked["iterations"], report, group=group)
-        final = runs.summary(network, data, group)
-        if placement.is_first(group):
-            processes = 1 if group is None else distributed.get_world_size(group)
-            runs.save(run_folder, network, told, asked | {"processes": processes, "final": final})
+def _train(
+    settings: dict, asked: dict, root: Path, place: torch.device, group: placement.Group, run_folder: str
+) -> None:
+    experiment, optimizer, seed = (asked[name] for name in ("experiment", "optimizer", "seed"))
+    common = {"seed": seed, "dtype": asked["dtype"]}
+    data = problems.build(_sample(settings, experiment, seed, root, group), **asked["problem"], **common)
+    data = data.at(place, group)
+    network = networks.build(data.sizes, **asked["network"], **common).to(place)
+    method = optimizers.build(optimizer, network, *data.training, seed=seed, group=group, **asked["settings"])
+
+    def report(line: str) -> None:
+        print(f"[{experiment}/{optimizer}/seed-{seed}] {line}", flush=True)
+
+    told = train(network, method, data, asked["iterations"], report, group=group)
+    final = runs.summary(network, data, group)
+    if placement.is_first(group):
+        processes = 1 if group is None else distributed.get_world_size(group)
+        runs.save(run_folder, network, told, asked | {"processes": processes, "final": final})
 
 
 def _sample(settings: dict, experiment: str, seed: int, root: Path, group: placement.Group) -> mnist.Sample | None:

@@ -8,6 +8,7 @@ seconds: work on small matrices that every process does for itself, work on its 
 message as a ring does it, 2 (P - 1) steps that each pass on 1 / P of the message.
 """
 
+import gc
 import json
 import os
 import statistics
@@ -86,7 +87,8 @@ def _process(rank: int, settings: dict, folder: str) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=PROCESSES)
-    report = _measure(settings)  # a function of its own: nothing of it outlives the group
+    report = _measure(settings)
+    gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end
     distributed.barrier()
     distributed.destroy_process_group()
     if rank == 0:
