@@ -30,7 +30,8 @@ def sample() -> mnist.Sample:
 
 @pytest.fixture(scope="session")
 def denoising(sample) -> problems.Problem:
-    return problems.build(sample, name="denoising", seed=0, dtype="float64", noise_level=0.3, unseen_images=20)
+    settings = {"noise": "gaussian", "noise_level": 0.3, "unseen_images": 20}
+    return problems.build(sample, name="denoising", seed=0, dtype="float64", **settings)
 
 
 @pytest.fixture(scope="session")

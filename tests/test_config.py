@@ -138,7 +138,17 @@ def test_every_value_of_the_configuration_says_where_it_comes_from():
     """Each setting of the science is marked "poster" or "assumption", in its line or at its anchor."""
     lines = (FOLDER / "config.yaml").read_text().splitlines()
     start = lines.index("experiments:")
-    settings = ("name", "digit", "noise_level", "unseen_images", "hidden", "activation", "output_activation", "bias")
+    settings = (
+        "name",
+        "digit",
+        "noise",
+        "noise_level",
+        "unseen_images",
+        "hidden",
+        "activation",
+        "output_activation",
+        "bias",
+    )
     settings += ("initialization", "iterations", "dtype", "order", "tau_z", "tau_x", "tau_w", "tau_m", "delta", "ridge")
     marked = {line.split(":")[0].strip() for line in lines[start:] if "poster" in line or "assumption" in line}
     assert set(settings) - marked - {"name"} == set()

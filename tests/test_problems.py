@@ -3,7 +3,14 @@ import torch
 
 from nonsmooth import problems
 
-DENOISING = {"name": "denoising", "seed": 0, "dtype": "float32", "noise_level": 0.3, "unseen_images": 20}
+DENOISING = {
+    "name": "denoising",
+    "seed": 0,
+    "dtype": "float32",
+    "noise": "gaussian",
+    "noise_level": 0.3,
+    "unseen_images": 20,
+}
 TEACHER = {"name": "teacher", "seed": 0, "dtype": "float64", "inputs": 8, "samples": 20000, "label_noise": 0.1}
 
 

@@ -15,7 +15,7 @@ SIDE = 28
 
 
 @torch.no_grad()
-def quality(network: nn.Module, problem: Problem) -> dict[str, float]:
+def quality(network: nn.Module, problem: Problem, ssim: bool = True) -> dict[str, float]:
     """Numbers of a network after its training, of training and of unseen data.
 
     "train_loss", "unseen_loss": mean squared error. For images the means over images of "..._psnr" (dB) and "..._ssim"
@@ -29,7 +29,8 @@ def quality(network: nn.Module, problem: Problem) -> dict[str, float]:
         if split.targets.shape[1] == SIDE**2:
             images = network(split.inputs)
             numbers[f"{name}_psnr"] = psnr(images, split.targets).mean().item()
-            numbers[f"{name}_ssim"] = _ssim(images, split)
+            if ssim:
+                numbers[f"{name}_ssim"] = _ssim(images, split)
     modules = list(network) if isinstance(network, nn.Sequential) else []
     if len(modules) >= 3 and not isinstance(modules[1], nn.Linear):
         active = modules[1](modules[0](problem.training.inputs)) > 0
@@ -46,22 +47,23 @@ def _ssim(images: torch.Tensor, split: Split) -> float:
     return math.fsum(values) / len(values)
 
 
-def train_seeds(parameters: dict, samples: dict[int, Sample | None]) -> dict:
+def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int = 1, ssim: bool = True) -> dict:
     """Train with every seed; "runs" has for each its seed, status, training loss by iteration and `quality`.
 
-    "final" is of the last iteration, "stopped" of the iteration with the smallest validation loss ("stopped_at").
+    The loss is recorded after each `every` iterations. "final" is of the last one, "stopped" of the one with the
+    smallest validation loss ("stopped_at").
     `samples`: the images by seed, None for problems without. A diverged run has a status and no quality.
     """
     told = []
     for seed, sample in samples.items():
-        network, problem, training = run(parameters | {"seed": seed}, sample, keep_best=True)
+        network, problem, training = run(parameters | {"seed": seed}, sample, keep_best=True, every=every)
         entry = {"seed": seed, "status": training.status, "train_loss": training.history["train_loss"]}
         if training.status == "finished":
-            entry["final"] = quality(network, problem)
+            entry["final"] = quality(network, problem, ssim)
             losses = training.history["validation_loss"]
-            entry["stopped_at"] = losses.index(min(losses))
+            entry["stopped_at"] = training.history["iteration"][losses.index(min(losses))]
             network.load_state_dict(training.best)
-            entry["stopped"] = quality(network, problem)
+            entry["stopped"] = quality(network, problem, ssim)
         else:
             entry["train_loss"] = [loss for loss in entry["train_loss"] if math.isfinite(loss)]
         told.append(entry)
