@@ -1,6 +1,7 @@
 """The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures."""
 
 import os
+import re
 import sys
 
 from snakemake.utils import min_version
@@ -16,6 +17,7 @@ def source(path):
 configfile: source("config/tuned.yaml")
 configfile: source("config/config.yaml")
 configfile: source("config/claims.yaml")
+configfile: source("config/limits.yaml")
 
 
 include: "rules/common.smk"
@@ -26,6 +28,7 @@ include: "rules/tuning.smk"
 include: "rules/figures.smk"
 include: "rules/scale.smk"
 include: "rules/claims.smk"
+include: "rules/limits.smk"
 
 
 rule all:

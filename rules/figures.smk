@@ -8,6 +8,7 @@ FIGURES = {
     "poster": [*files_of(*PERCEPTRONS, "autoencoder"), *FIRST_IMAGES, "results/timing/autoencoder.json"],
     "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
     "benchmark": ["results/benchmark/measurements.json"],
+    "limits": ["results/limits.json"],
     "tuning": expand("results/tuning/{run}.json", run=TUNED),
 }
 POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster"]

@@ -91,6 +91,19 @@ def claims(arguments: argparse.Namespace) -> None:
     write(arguments.folder, json.loads(arguments.settings), arguments.shown, arguments.claims, arguments.page)
 
 
+def study(arguments: argparse.Namespace) -> None:
+    from nonsmooth.limits import study
+
+    asked = (json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search, arguments.images))
+    study(*asked, arguments.root, arguments.output)
+
+
+def limits(arguments: argparse.Namespace) -> None:
+    from nonsmooth.limits import collect
+
+    collect(arguments.reports, arguments.output)
+
+
 def time(arguments: argparse.Namespace) -> None:
     from nonsmooth.mnist import Sample
     from nonsmooth.timing import time_iterations
@@ -232,6 +245,17 @@ def parser() -> argparse.ArgumentParser:
         claims={"help": "JSON file to write"},
         page={"help": "Markdown file to write"},
     )
+    command(
+        study,
+        "Tune and run every optimizer at one setting.",
+        runs={"help": "parameters of a run of each optimizer, by the column of its choice, as JSON"},
+        ranges={"help": "of the search, by optimizer, as JSON"},
+        search={"help": "trials, tuning seed, seeds and the setting's name, as JSON"},
+        images={"help": "how many to draw, as JSON"},
+        root=root,
+        output=output,
+    )
+    command(limits, "Gather the verdicts of every setting.", reports={"nargs": "+"}, output=output)
     command(
         time,
         "Time an iteration of each optimizer, side by side.",

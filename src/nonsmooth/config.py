@@ -13,7 +13,7 @@ READINGS = ("badmm", "badmm-ls")  # the two of the algorithm, each of which clai
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 
-FILES = ("tuned.yaml", "config.yaml", "claims.yaml")  # of the folder config, later ones on top
+FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml")  # of the folder config, later ones on top
 
 
 def find_root(start: str | Path = ".") -> Path:
@@ -65,6 +65,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     if not faults:
         faults = _contradictions(config, Path(schema_path).parent.parent / "notebooks")
         faults += _wrong_trials(config, validator)
+        faults += [] if faults else _wrong_settings(config, validator)
     if faults:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {fault}" for fault in faults))
     return config
@@ -129,6 +130,8 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
         faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
         if section["tuning"]["ranges"] and not section["tuning"]["trials"]:
             faults.append(f"{place}.tuning.trials: 0, and there are ranges to search")
+    if config["limits"]["tuning_seed"] in config["limits"]["seeds"]:
+        faults.append(f"limits.tuning_seed: {config['limits']['tuning_seed']} is one of limits.seeds")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})
@@ -154,6 +157,16 @@ def _wrong_trials(config: dict, validator) -> list[str]:
                     faults.append(f"{place}: {ends[0]} is not below {ends[1]}")
                 rule = validator.evolve(schema=allowed[optimizer]["properties"][setting])
                 faults += [f"{place}: {error.message}" for value in ends for error in rule.iter_errors(value)]
+    return faults
+
+
+def _wrong_settings(config: dict, validator) -> list[str]:
+    """Settings of the limits with which the autoencoder's section could not be run."""
+    rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
+    faults = []
+    for number, setting in enumerate(config["limits"]["settings"]):
+        section = merge(config["experiments"]["autoencoder"], setting["over"])
+        faults += [f"limits.settings.{number}.over.{_told(error)}" for error in rule.iter_errors(section)]
     return faults
 
 

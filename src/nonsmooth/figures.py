@@ -255,6 +255,48 @@ def tuning(results: Results) -> Figure:
     return figure
 
 
+VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
+MEASURED = {"area": "area", "final": "final loss", "train_psnr": "PSNR\ntraining", "unseen_psnr": "PSNR\nunseen"}
+
+
+def limits(results: Results) -> Figure:
+    """Settings down, claims across: the verdict by colour, the effect by number."""
+    settings = json.loads((Path(results.folder) / "limits.json").read_text())
+    columns = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
+    figure = plt.figure(figsize=(10, 1.6 + 0.24 * len(settings)))
+    axes = figure.subplots()
+    for row, setting in enumerate(settings):
+        for column, verdict in enumerate(setting["verdicts"]):
+            axes.add_patch(plt.Rectangle((column, row), 1, 1, color=VERDICTS[verdict["verdict"]], linewidth=0))
+            effect = verdict["effect"]
+            if effect is None:
+                text = "diverged"
+            else:
+                text = f"{effect:+.2f}" if verdict["quantity"].endswith("psnr") else f"{effect:.2f}"
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6)
+        new = row == 0 or settings[row - 1]["group"] != setting["group"]
+        if new:
+            axes.axhline(row, color="black", linewidth=0.5)
+    names = [s["name"] if s["name"] == s["group"] else f"{s['group']}: {s['name']}" for s in settings]
+    axes.set_yticks(np.arange(len(settings)) + 0.5, names)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [MEASURED[quantity] for _, _, quantity in columns], fontsize=6)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.grid(False)
+    axes.set(xlim=(0, len(columns)), ylim=(len(settings), 0))
+    width = len(MEASURED)
+    for start in range(0, len(columns), width):
+        reading, against, _ = columns[start]
+        title = f"{OPTIMIZERS[reading].name}\nagainst {OPTIMIZERS[against].name}"
+        axes.text(start + width / 2, -1.6, title, ha="center", va="bottom", fontsize=7)
+        axes.axvline(start, color="black", linewidth=0.5)
+    seeds = settings[0]["verdicts"][0]["seeds"]
+    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
+    labels = [f"better with all {seeds} seeds", "with some of them", "with none"]
+    title = "Area and final loss: ratios (below 1 is better). PSNR: differences in dB (above 0 is better)."
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, title=title)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "perceptron_loss": perceptron_loss,
     "autoencoder_convergence": autoencoder_convergence,
@@ -263,6 +305,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "full_mnist": full_mnist,
     "benchmark": benchmark,
     "tuning": tuning,
+    "limits": limits,
 }
 
 

@@ -1,0 +1,81 @@
+"""Where the claims stop holding: one setting moved at a time, every optimizer tuned anew there."""
+
+import json
+from pathlib import Path
+
+from nonsmooth import mnist, tuning
+from nonsmooth.claims import compare
+from nonsmooth.config import READINGS
+from nonsmooth.evidence import train_seeds
+from nonsmooth.files import replacing
+
+BASELINES = ("sgd", "adam")
+QUANTITIES = ("area", "final", "train_psnr", "unseen_psnr")
+
+
+def study(
+    runs: dict[str, dict], ranges: dict[str, dict], search: dict, images: dict[str, int], root: str, output: str | Path
+) -> None:
+    """Tune the optimizers at one setting, train with every seed, and write the runs to `output` (JSON).
+
+    runs: parameters of a run (config.parameters) of each optimizer, with the settings chosen at the default by either
+    column: {"train_loss": {optimizer: ...}, "validation_loss": ...}. ranges: of the search, by optimizer. search: the
+    configuration's section "limits". images: counts, drawn from the files in `root`.
+    """
+
+    def draw(seed: int) -> mnist.Sample:
+        return mnist.draw(root, seed, **images, sources=[], log=lambda line: None)
+
+    tuned_on, samples = draw(search["tuning_seed"]), {seed: draw(seed) for seed in search["seeds"]}
+    told: dict = {"setting": search["setting"], "runs": {}}
+    for name, ranged in ranges.items():
+        asked = {column: by_optimizer[name] for column, by_optimizer in runs.items()}
+        candidates = [parameters["settings"] for parameters in asked.values()]
+        candidates += [candidates[0] | trial for trial in tuning.trials(ranged, search["trials"])]
+        histories = []
+        for settings in candidates:
+            trial = next(iter(asked.values())) | {"seed": search["tuning_seed"], "settings": settings}
+            _, _, training = tuning.run(trial, tuned_on, every=tuning.EVERY)
+            histories.append(training.history if training.status == "finished" else None)
+        for column, parameters in asked.items():
+            scores = [history[column][-1] if history else float("inf") for history in histories]
+            chosen = parameters | {"settings": candidates[scores.index(min(scores))]}
+            found = train_seeds(chosen, samples, every=search["every"], ssim=False)
+            told["runs"].setdefault(column, {})[name] = found
+    with replacing(output) as path:
+        path.write_text(json.dumps(told) + "\n")
+
+
+def verdicts(report: dict) -> list[dict]:
+    """For each reading, baseline and quantity: the effect over seeds, and with how many of them mine is the better one.
+
+    With few seeds there is no interval worth the name: a claim holds where mine is better with every seed, fails where
+    it is worse with every seed, and is open between.
+    """
+    table = []
+    for reading in READINGS:
+        for against in BASELINES:
+            for quantity in QUANTITIES:
+                column = "validation_loss" if quantity.endswith("psnr") else "train_loss"
+                mine, others = (report["runs"][column][name]["runs"] for name in (reading, against))
+                effect = compare(quantity, mine, others, resamples=99)
+                better = 0
+                for a, b in zip(mine, others, strict=True):
+                    if a["status"] == "diverged":
+                        continue
+                    alone = compare(quantity, [a, a], [b, b], resamples=99)
+                    better += b["status"] == "diverged" or (
+                        alone.value > 0 if quantity.endswith("psnr") else alone.value < 1
+                    )
+                entry = {"reading": reading, "against": against, "quantity": quantity, "effect": effect.value}
+                verdict = "holds" if better == len(mine) else "fails" if better == 0 else "open"
+                table.append(entry | {"better": int(better), "seeds": len(mine), "verdict": verdict})
+    return table
+
+
+def collect(paths: list[str | Path], output: str | Path) -> None:
+    """The verdicts of every setting, in the order of `paths`, as one JSON list."""
+    reports = [json.loads(Path(path).read_text()) for path in paths]
+    whole = [{**report["setting"], "verdicts": verdicts(report)} for report in reports]
+    with replacing(output) as path:
+        path.write_text(json.dumps(whole, indent=1).replace("NaN", "null") + "\n")
