@@ -4,7 +4,7 @@ CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: figures test tuned publish benchmark lab slurm lock help
+.PHONY: figures test tuned publish benchmark claims limits verify lab slurm lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -13,7 +13,7 @@ figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
 test: .venv/ready  ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-tuned: .venv/ready  ## choose learning rates by the grid and take them over into config/tuned.yaml
+tuned: .venv/ready  ## choose settings by the search and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
 
@@ -30,10 +30,23 @@ publish: figures  ## take seed 0's executed notebooks and the summary over into 
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
 	$(call take_over,summary.md,README.md)
+	$(SNAKEMAKE) results/numbers.json
+	cp results/numbers.json tests/expected/default.json
 
 benchmark: .venv/ready  ## speed and size against their goals: results/benchmark/, figures/benchmark.png, docs/scaling.md
 	$(SNAKEMAKE) benchmark
 	$(call take_over,benchmark/benchmark.md,docs/scaling.md)
+
+claims: .venv/ready  ## a verdict on every claim of the poster: results/claims.json, README.md
+	$(SNAKEMAKE) claims
+	cp results/claims.json figures/claims.json
+	$(call take_over,claims.md,README.md)
+
+limits: .venv/ready  ## where the claims stop holding: figures/limits.png; can be stopped and resumed
+	$(SNAKEMAKE) limits
+
+verify: .venv/ready  ## compute the default runs and hold them against the numbers in tests/expected/
+	$(SNAKEMAKE) verify
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'

@@ -41,21 +41,25 @@ rule train_seeds:
         " --output {output.runs} 2>&1 | tee {log}"
 
 
+BOUNDED = {"figures": SEEDS["autoencoder"], "claims": CLAIMS["seeds"]}
+
+
 rule bound_picture:
-    """The noisy input, the mean image and the best linear map, for every seed of the claims."""
+    """The noisy input, the mean image and the best linear map."""
     input:
-        images=[path for seed in CLAIMS["seeds"] for path in images_of("autoencoder", seed)],
+        images=lambda wildcards: [path for seed in BOUNDED[wildcards.use] for path in images_of("autoencoder", seed)],
         modules=library("evidence.py"),
     output:
-        bounds="results/claims/autoencoder/bounds.json",
+        bounds="results/bounds/{use}.json",
     log:
-        "logs/bound_picture.log",
+        "logs/bound_picture/{use}.log",
     threads: config["threads"]
     params:
         parameters=as_json(configuration.parameters(config, "autoencoder", "sgd", CLAIMS["seeds"][0])),
-        samples=images_by_seed("autoencoder", CLAIMS["seeds"]),
+        samples=lambda wildcards: images_by_seed("autoencoder", BOUNDED[wildcards.use]),
+        ssim=lambda wildcards: "yes" if wildcards.use == "claims" else "no",
     shell:
-        "{COMMAND} bounds --parameters {params.parameters:q} --samples {params.samples:q}"
+        "{COMMAND} bounds --parameters {params.parameters:q} --samples {params.samples:q} --ssim {params.ssim}"
         " --output {output.bounds} 2>&1 | tee {log}"
 
 
@@ -69,7 +73,7 @@ rule judge_claims:
             if optimizer in ("sgd", "adam", "badmm", "badmm-ls")
         ],
         references=expand("results/claims/autoencoder/validation_loss/{name}.json", name=REFERENCES),
-        bounds=rules.bound_picture.output.bounds,
+        bounds="results/bounds/claims.json",
         timing=expand("results/timing/{experiment}.json", experiment=JUDGED),
         modules=library("claims.py"),
     output:

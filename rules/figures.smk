@@ -3,15 +3,25 @@ FIRST_IMAGES = images_of("autoencoder", SEEDS["autoencoder"][0])
 # What each figure is drawn from.
 FIGURES = {
     "perceptron_loss": files_of(*PERCEPTRONS),
-    "autoencoder_convergence": [*files_of("autoencoder"), "results/timing/autoencoder.json"],
+    "autoencoder_convergence": [
+        *files_of("autoencoder"),
+        "results/timing/autoencoder.json",
+        "results/bounds/figures.json",
+    ],
     "autoencoder_samples": [*files_of("autoencoder"), *FIRST_IMAGES],
-    "poster": [*files_of(*PERCEPTRONS, "autoencoder"), *FIRST_IMAGES, "results/timing/autoencoder.json"],
+    "poster": [
+        *files_of(*PERCEPTRONS, "autoencoder"),
+        *FIRST_IMAGES,
+        "results/timing/autoencoder.json",
+        "results/bounds/figures.json",
+    ],
+    "inside": files_of("autoencoder"),
     "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
     "benchmark": ["results/benchmark/measurements.json"],
     "limits": ["results/limits.json"],
     "tuning": expand("results/tuning/{run}.json", run=TUNED),
 }
-POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster"]
+POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]
 
 
 def results_for(target):
@@ -54,3 +64,26 @@ rule write_summary:
         results=results_for(None),
     shell:
         "{COMMAND} summary --results {params.results:q} --output {output.page} 2>&1 | tee {log}"
+
+
+rule gather_numbers:
+    input:
+        runs=files_of(*of_target(None)),
+        modules=library("expected.py"),
+    output:
+        numbers="results/numbers.json",
+    log:
+        "logs/gather_numbers.log",
+    params:
+        results=results_for(None),
+    shell:
+        "{COMMAND} numbers --results {params.results:q} --output {output.numbers} 2>&1 | tee {log}"
+
+
+rule verify:
+    """The default runs against the numbers in tests/expected: `make verify`."""
+    input:
+        numbers=rules.gather_numbers.output.numbers,
+        expected=source("tests/expected/default.json"),
+    shell:
+        "{COMMAND} verify --numbers {input.numbers} --expected {input.expected}"

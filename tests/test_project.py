@@ -97,6 +97,8 @@ def test_modules_import_in_one_direction():
         "references",
         "evidence",
         "claims",
+        "limits",
+        "expected",
         "kernels",
         "notebooks",
         "launch",
@@ -117,7 +119,9 @@ def test_modules_import_in_one_direction():
         assert not wrong, f"{path} imports {wrong}"
 
 
-@pytest.mark.parametrize(("page", "document"), [("summary.md", "README.md"), ("benchmark.md", "docs/scaling.md")])
+@pytest.mark.parametrize(
+    ("page", "document"), [("summary.md", "README.md"), ("claims.md", "README.md"), ("benchmark.md", "docs/scaling.md")]
+)
 def test_documents_repeat_the_pages_that_the_pipeline_wrote(page, document):
     block = re.search(rf"<!-- figures/{page} -->\n(.*?)<!-- end -->", (ROOT / document).read_text(), re.DOTALL)
     assert block.group(1).strip() == (ROOT / "figures" / page).read_text().strip()
@@ -134,7 +138,7 @@ def test_the_readmes_ten_lines_run():
 def test_readmes_commands_exist():
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
     named = set(re.findall(r"\bmake ([a-z]+)", readme.split("## Run it")[1])) - {"it"}
-    assert named == {"figures", "test", "lab", "tuned", "benchmark", "slurm"}
+    assert named == {"figures", "test", "lab", "tuned", "benchmark", "slurm", "claims", "limits", "verify"}
     assert all(f"\n{target}: .venv/ready" in makefile for target in named)
     for path in re.findall(r"`((?:src|config|notebooks|docs|data|figures)/[\w./]*)`", readme):
         assert (ROOT / path).exists() or path == "data/MNIST/raw", path

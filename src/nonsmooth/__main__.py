@@ -82,13 +82,33 @@ def evidence(arguments: argparse.Namespace) -> None:
 def bounds(arguments: argparse.Namespace) -> None:
     from nonsmooth.evidence import bounds
 
-    _write_json(bounds(json.loads(arguments.parameters), _samples(arguments.samples)), arguments.output)
+    ssim = arguments.ssim == "yes"
+    _write_json(bounds(json.loads(arguments.parameters), _samples(arguments.samples), ssim), arguments.output)
 
 
 def claims(arguments: argparse.Namespace) -> None:
     from nonsmooth.claims import write
 
     write(arguments.folder, json.loads(arguments.settings), arguments.shown, arguments.claims, arguments.page)
+
+
+def numbers(arguments: argparse.Namespace) -> None:
+    from nonsmooth.expected import write
+    from nonsmooth.runs import Results
+
+    write(Results(**json.loads(arguments.results)), arguments.output)
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from nonsmooth.expected import moved
+
+    found, expected = (json.loads(Path(path).read_text()) for path in (arguments.numbers, arguments.expected))
+    lines = moved(found, expected)
+    if lines:
+        sys.exit("\n".join([f"{len(lines)} of {len(expected)} numbers moved:", *lines]))
+    print(f"all {len(expected)} numbers are as expected")
 
 
 def study(arguments: argparse.Namespace) -> None:
@@ -234,6 +254,7 @@ def parser() -> argparse.ArgumentParser:
         "Measure what bounds the picture without training by gradients.",
         parameters=parameters,
         samples=samples,
+        ssim={"choices": ["yes", "no"], "help": "whether to compute SSIM, which takes longest"},
         output=output,
     )
     command(
@@ -244,6 +265,18 @@ def parser() -> argparse.ArgumentParser:
         shown={"nargs": "+", "help": "optimizers and references of the second table"},
         claims={"help": "JSON file to write"},
         page={"help": "Markdown file to write"},
+    )
+    command(
+        numbers,
+        "Gather the numbers that the default runs come to.",
+        results={"help": "folder, seeds and optimizers of the results, as JSON"},
+        output=output,
+    )
+    command(
+        verify,
+        "Hold the numbers of the default runs against those expected, and tell which moved by how much.",
+        numbers={"help": "file that the command numbers has written"},
+        expected={"help": "file of expected numbers"},
     )
     command(
         study,

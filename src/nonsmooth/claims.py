@@ -260,7 +260,7 @@ def write(folder: str | Path, settings: dict, names: list[str], summary: str, ou
     """
     evidence = Evidence(folder)
     entries = judge(evidence, settings)
-    bounds = json.loads((Path(folder) / "claims" / "autoencoder" / "bounds.json").read_text())
+    bounds = json.loads((Path(folder) / "bounds" / "claims.json").read_text())
     references = {name: evidence.runs("autoencoder", name, "validation_loss") for name in names}
     with replacing(summary) as path:
         path.write_text(json.dumps(entries, indent=1) + "\n")

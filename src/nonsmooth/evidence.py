@@ -73,7 +73,7 @@ def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int 
     return kept | {"runs": told}
 
 
-def bounds(parameters: dict, samples: dict[int, Sample]) -> dict:
+def bounds(parameters: dict, samples: dict[int, Sample], ssim: bool = True) -> dict:
     """`quality` of the noisy input, the mean image and the best linear map of the hidden layer's rank, by seed."""
     told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], "linear map": []}
     (rank,) = parameters["network"]["hidden"]
@@ -82,6 +82,6 @@ def bounds(parameters: dict, samples: dict[int, Sample]) -> dict:
         linear, ridge = references.linear_map(problem, rank)
         maps = {"noisy input": references.noisy_input(), "mean image": references.mean_image(problem)}
         for name, network in (maps | {"linear map": linear}).items():
-            told[name].append({"seed": seed} | quality(network, problem))
+            told[name].append({"seed": seed} | quality(network, problem, ssim))
         told["linear map"][-1]["ridge"] = ridge
     return {"rank": rank, "references": told}

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nonsmooth import networks, problems
+from nonsmooth.config import READINGS
 from nonsmooth.drawing import OPTIMIZERS, draw_images, style
 from nonsmooth.files import replacing
 from nonsmooth.runs import Results
@@ -98,10 +99,17 @@ def draw_autoencoder_convergence(
     """Loss on training and on unseen images, against iterations and against seconds of optimizer time."""
     parts = {"train_loss": "training images", "unseen_loss": "unseen images"}
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
+    bounds = Path(results.folder) / "bounds" / "figures.json"
+    references = json.loads(bounds.read_text())["references"] if experiment == "autoencoder" else {}
     for row, (column, title) in zip(grid, parts.items(), strict=True):
         for axes, seconds in zip(row, (False, True), strict=True):
             draw_curves(axes, results, experiment, column, seconds)
             axes.set_title(f"Denoising autoencoder, {title}")
+            for name, entries in references.items():
+                level = np.median([entry[column] for entry in entries])
+                axes.axhline(level, color="#606060", linewidth=0.6, linestyle=(0, (1, 2)))
+                place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "fontsize": 5.5}
+                axes.annotate(name, **place, ha="right", va="bottom", color="#606060")
         row[0].set_ylabel("mean squared error")
     grid[1, 0].set_xlabel(iteration)
     grid[1, 1].set_xlabel("seconds of optimizer time")
@@ -167,6 +175,38 @@ def poster(results: Results) -> Figure:
     draw_autoencoder_convergence(second, results)
     draw_autoencoder_samples(third, results)
     return figure
+
+
+def inside(results: Results) -> Figure:
+    """Inside the algorithm: feasibility, the Lagrangian, and the lifted loss beside the network's own."""
+    figure = plt.figure(figsize=(7.5, 3.1))
+    grid = figure.subplots(1, 3, squeeze=False)
+    titles = {"feasibility": "feasibility $|Z - A|$", "lagrangian": "augmented Lagrangian"}
+    for axes, column in zip(grid[0], titles, strict=False):
+        draw_curves(axes, _only(results, READINGS), "autoencoder", column)
+        axes.set_title(f"{titles[column]}, a sample")
+    axes = grid[0, 2]
+    for name in READINGS:
+        look = OPTIMIZERS[name]
+        histories = [run.history for run in results.runs("autoencoder", name) if not run.diverged]
+        pixels = results.run("autoencoder", name, results.seeds["autoencoder"][0]).weights["2.bias"].numel()
+        for column, factor, width, label in (
+            ("lifted_loss", 1, 1.2, look.name),
+            ("train_loss", pixels / 2, 0.5, f"{look.name}: the network's own loss"),
+        ):
+            if histories:
+                values = factor * np.median([history[column] for history in histories], axis=0)
+                line = {"color": look.color, "linestyle": look.linestyle, "linewidth": width}
+                axes.plot(histories[0]["iteration"], values, label=label, **line)
+    axes.set(yscale="log", title="lifted loss, a sample")
+    for axes in grid[0]:
+        axes.set_xlabel("iteration")
+    _legend(figure, grid, 2, _seeds(results, "autoencoder"))
+    return figure
+
+
+def _only(results: Results, names: tuple[str, ...]) -> Results:
+    return Results(results.folder, results.seeds, {"autoencoder": list(names)})
 
 
 def full_mnist(results: Results) -> Figure:
@@ -302,6 +342,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "autoencoder_convergence": autoencoder_convergence,
     "autoencoder_samples": autoencoder_samples,
     "poster": poster,
+    "inside": inside,
     "full_mnist": full_mnist,
     "benchmark": benchmark,
     "tuning": tuning,

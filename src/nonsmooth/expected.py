@@ -1,0 +1,57 @@
+"""What the default runs come to, held against what they came to before: tests/expected/default.json."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from nonsmooth.files import replacing
+from nonsmooth.runs import Results
+
+# Another processor or another torch moves last digits, and iterations carry them on: what counts as the same.
+RELATIVE, ABSOLUTE = 0.05, 1e-9
+COLUMNS = ("train_loss", "unseen_loss", "train_d", "feasibility", "lagrangian")
+ITERATIONS = (0, 10, 100)  # and the last one
+
+
+def numbers(results: Results) -> dict[str, float | None]:
+    """Medians over seeds of the columns of every experiment and optimizer at some iterations; None where it diverged.
+
+    Left out is the unseen loss of runs whose training loss is below ABSOLUTE: of the networks that fit all data it is
+    chance which one is found.
+    """
+    told: dict[str, float | None] = {}
+    for experiment in results.seeds:
+        for optimizer in results.optimizers[experiment]:
+            runs = results.runs(experiment, optimizer)
+            for column in (name for name in COLUMNS if name in runs[0].history):
+                for at in (*ITERATIONS, -1):
+                    key = f"{experiment}/{optimizer}/{column}/{'last' if at < 0 else at}"
+                    if any(run.diverged for run in runs):
+                        told[key] = None
+                    elif at < len(runs[0].history[column]):
+                        fits = np.median([run.history["train_loss"][at] for run in runs]) < ABSOLUTE
+                        if not (fits and column == "unseen_loss"):
+                            told[key] = float(np.median([run.history[column][at] for run in runs]))
+    return told
+
+
+def write(results: Results, output: str | Path) -> None:
+    with replacing(output) as path:
+        path.write_text(json.dumps(numbers(results), indent=1) + "\n")
+
+
+def moved(found: dict[str, float | None], expected: dict[str, float | None]) -> list[str]:
+    """One line for each number that is not what it was, and by how much it moved; no line where all are."""
+    lines = [f"{key}: expected, and not there" for key in expected.keys() - found.keys()]
+    lines += [f"{key}: there, and not expected" for key in found.keys() - expected.keys()]
+    for key in expected.keys() & found.keys():
+        before, now = expected[key], found[key]
+        if before is None or now is None:
+            if before is not now:
+                lines.append(f"{key}: {before} before, {now} now (null: diverged)")
+        elif not math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            share = f"{100 * (now / before - 1):+.1f}%" if before else "from zero"
+            lines.append(f"{key}: {before:.4g} before, {now:.4g} now ({share})")
+    return sorted(lines)

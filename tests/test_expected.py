@@ -1,0 +1,52 @@
+"""The numbers of the default runs, and what is said when they move."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from nonsmooth import config, expected, runs
+from nonsmooth.training import Training
+
+ROOT = Path(__file__).parents[1]
+
+
+def results(folder, losses, status="finished"):
+    for seed, loss in enumerate(losses):
+        history = {"iteration": [0, 1, 2], "train_loss": [1.0, 0.5, loss], "unseen_loss": [1.0, 0.6, 0.3]}
+        run = Training(history, status, 1.0, 2.0)
+        runs.save(folder / "runs" / "e" / "o" / f"seed-{seed}", torch.nn.Linear(1, 1), run, {})
+    return runs.Results(str(folder), {"e": list(range(len(losses)))}, {"e": ["o"]})
+
+
+def test_numbers_are_medians_over_seeds(tmp_path):
+    told = expected.numbers(results(tmp_path, [0.1, 0.2, 0.4]))
+    assert told["e/o/train_loss/last"] == 0.2
+    assert told["e/o/unseen_loss/0"] == 1.0
+    assert "e/o/train_loss/100" not in told
+
+
+def test_what_is_chance_is_left_out_and_divergence_is_told(tmp_path):
+    assert "e/o/unseen_loss/last" not in expected.numbers(results(tmp_path / "a", [1e-12]))
+    assert expected.numbers(results(tmp_path / "b", [9.0], "diverged"))["e/o/train_loss/last"] is None
+
+
+def test_moved_numbers_are_told_with_how_much_and_others_not():
+    before = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0, "e": None, "f": 2.0, "g": 1.0}
+    now = {"a": 1.04, "b": 1.2, "c": 1e-10, "d": None, "e": None, "f": 2.0, "h": 1.0}
+    assert expected.moved(before, before) == []
+    assert expected.moved(now, before) == [
+        "b: 1 before, 1.2 now (+20.0%)",
+        "d: 1.0 before, None now (null: diverged)",
+        "g: expected, and not there",
+        "h: there, and not expected",
+    ]
+
+
+def test_expected_numbers_are_of_the_configurations_runs():
+    told = json.loads((ROOT / "tests" / "expected" / "default.json").read_text())
+    sections = config.project(ROOT)["experiments"]
+    default = {name: section for name, section in sections.items() if "target" not in section}
+    assert {tuple(key.split("/")[:2]) for key in told} == {
+        (name, optimizer) for name, section in default.items() for optimizer in section["optimizers"]
+    }
