@@ -19,6 +19,7 @@ FIGURES = {
     "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
     "benchmark": ["results/benchmark/measurements.json"],
     "limits": ["results/limits.json"],
+    "conditioning": ["results/conditioning.json"],
     "tuning": expand("results/tuning/{run}.json", run=TUNED),
 }
 POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]

@@ -61,8 +61,31 @@ rule collect_limits:
         "{COMMAND} limits --reports {input.reports} --output {output.limits} 2>&1 | tee {log}"
 
 
+rule study_conditioning:
+    """The noisy teacher at every condition number, in one process."""
+    input:
+        modules=library("conditioning.py"),
+    output:
+        report="results/conditioning.json",
+    log:
+        "logs/study_conditioning.log",
+    threads: config["threads"]
+    params:
+        runs=as_json(
+            {
+                name: configuration.parameters(config, "perceptron-teacher", name, 0)
+                for name in OPTIMIZERS["perceptron-teacher"]
+            }
+        ),
+        ranges=as_json(ranges_of("perceptron-teacher")),
+        search=as_json(config["conditioning"]),
+    shell:
+        "{COMMAND} conditioning --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"
+        " --output {output.report} 2>&1 | tee {log}"
+
+
 rule limits:
     """Where the claims stop holding: `snakemake --cores 4 limits`, which can be stopped and goes on where it was."""
     input:
         rules.collect_limits.output.limits,
-        expand("figures/limits.{format}", format=["pdf", "png"]),
+        expand("figures/{figure}.{format}", figure=["limits", "conditioning"], format=["pdf", "png"]),

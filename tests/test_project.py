@@ -98,6 +98,7 @@ def test_modules_import_in_one_direction():
         "evidence",
         "claims",
         "limits",
+        "conditioning",
         "expected",
         "kernels",
         "notebooks",

@@ -118,6 +118,12 @@ def study(arguments: argparse.Namespace) -> None:
     study(*asked, arguments.root, arguments.output)
 
 
+def conditioning(arguments: argparse.Namespace) -> None:
+    from nonsmooth.conditioning import study
+
+    study(*(json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search)), arguments.output)
+
+
 def limits(arguments: argparse.Namespace) -> None:
     from nonsmooth.limits import collect
 
@@ -286,6 +292,14 @@ def parser() -> argparse.ArgumentParser:
         search={"help": "trials, tuning seed, seeds and the setting's name, as JSON"},
         images={"help": "how many to draw, as JSON"},
         root=root,
+        output=output,
+    )
+    command(
+        conditioning,
+        "Tune and run the perceptron's optimizers at every condition number.",
+        runs={"help": "parameters of a run of each optimizer, as JSON"},
+        ranges={"help": "of the search, by optimizer, as JSON"},
+        search={"help": "the configuration's section conditioning, as JSON"},
         output=output,
     )
     command(limits, "Gather the verdicts of every setting.", reports={"nargs": "+"}, output=output)

@@ -295,6 +295,36 @@ def tuning(results: Results) -> Figure:
     return figure
 
 
+def conditioning(results: Results) -> Figure:
+    """The gap to the optimum against iterations at some condition numbers, and after the last against all of them."""
+    entries = json.loads((Path(results.folder) / "conditioning.json").read_text())
+    numbers = sorted({entry["condition_number"] for entry in entries})
+    shown = numbers[:: max(1, (len(numbers) - 1) // 3)][:4]
+    figure = plt.figure(figsize=(10, 2.9))
+    grid = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)
+    for optimizer, look in OPTIMIZERS.items():
+        mine = {entry["condition_number"]: entry["gaps"] for entry in entries if entry["optimizer"] == optimizer}
+        if not mine:
+            continue
+        for axes, number in zip(grid[0], shown, strict=False):
+            finished = [gaps for gaps in mine[number] if gaps[-1] is not None]
+            if finished:
+                axes.plot(np.median(finished, axis=0), label=look.name, markevery=0.16, **look.line)
+        ends = {n: [g[-1] for g in gaps if g[-1] is not None] for n, gaps in mine.items()}
+        points = [(n, np.median(values)) for n, values in sorted(ends.items()) if values]
+        grid[0, -1].plot(*zip(*points, strict=True), label=look.name, **look.line)
+    for axes, number in zip(grid[0], shown, strict=False):
+        axes.set(
+            title=f"condition number {number:g}", xlabel="iteration", yscale="log", xscale="symlog", xlim=(0, None)
+        )
+    grid[0, 0].set(ylabel="gap to the optimum, start = 1")
+    grid[0, -1].set(title="after the last iteration", xlabel="condition number", xscale="log")
+    count = len(entries[0]["gaps"])
+    title = f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy."
+    _legend(figure, grid, 5, title)
+    return figure
+
+
 VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
 MEASURED = {"area": "area", "final": "final loss", "train_psnr": "PSNR\ntraining", "unseen_psnr": "PSNR\nunseen"}
 
@@ -347,6 +377,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "benchmark": benchmark,
     "tuning": tuning,
     "limits": limits,
+    "conditioning": conditioning,
 }
 
 

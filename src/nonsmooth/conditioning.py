@@ -1,0 +1,90 @@
+"""The perceptron explained: how far from its optimum each optimizer stays, by the condition number of the inputs."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nonsmooth import problems, tuning
+from nonsmooth.files import replacing
+from nonsmooth.problems import Split
+
+# What each optimizer minimises, as a column of the history. BADMM and gradient descent on D minimise a convex loss.
+OBJECTIVES = {
+    "sgd": "train_loss",
+    "adam": "train_loss",
+    "gradient-d": "train_d",
+    "badmm": "train_d",
+    "badmm-ls": "train_d",
+}
+
+
+def optimum(split: Split) -> dict[str, float]:
+    """The smallest mean D and mean squared error of a ReLU perceptron with bias on `split`, by scipy.
+
+    D is convex, and trust-exact goes to its minimum with the second derivative that it has almost everywhere. The
+    squared error is not: its minimum is the one that L-BFGS-B finds from there.
+    """
+    from scipy import optimize  # imported late: it takes a second
+
+    X, y = split.inputs.double().numpy(), split.targets.double().numpy()[:, 0]
+    X, count = np.hstack([X, np.ones((len(X), 1))]), len(X)
+
+    def distance(v: np.ndarray) -> tuple[float, np.ndarray]:
+        z = X @ v
+        s = np.maximum(z, 0)
+        return (0.5 * (y - s) ** 2 - (z - s) * (y - s)).mean(), X.T @ (s - y) / count
+
+    def curvature(v: np.ndarray) -> np.ndarray:
+        return (X * (X @ v > 0)[:, None]).T @ X / count
+
+    def squared(v: np.ndarray) -> tuple[float, np.ndarray]:
+        z = X @ v
+        rest = np.maximum(z, 0) - y
+        return (rest**2).mean(), 2 * X.T @ (rest * (z > 0)) / count
+
+    start = np.linalg.lstsq(X, y, rcond=None)[0]
+    options = {"gtol": 1e-13, "maxiter": 2000}
+    found = optimize.minimize(distance, start, jac=True, hess=curvature, method="trust-exact", options=options)
+    options = {"maxiter": 20000, "maxfun": 50000, "ftol": 1e-16, "gtol": 1e-12, "maxcor": 30}
+    other = optimize.minimize(squared, found.x, jac=True, method="L-BFGS-B", options=options)
+    return {"train_d": float(found.fun), "train_loss": float(other.fun)}
+
+
+def study(runs: dict[str, dict], ranges: dict[str, dict], search: dict, output: str | Path) -> None:
+    """Tune each optimizer at every condition number on one seed, run it with every seed, and write what came of it.
+
+    runs: parameters of a run of each optimizer (config.parameters); ranges: of the search, by optimizer; search: the
+    configuration's section "conditioning". Of each run the gap: its objective less the optimum, relative to the gap
+    at the start, by iteration; None once it has diverged.
+    """
+    told = []
+    for number in search["condition_numbers"]:
+        best = {}
+        for seed in (search["tuning_seed"], *search["seeds"]):
+            first = next(iter(runs.values()))
+            problem = first["problem"] | {"condition_number": number}
+            best[seed] = optimum(problems.build(None, **problem, seed=seed, dtype="float64").training)
+        for name, parameters in runs.items():
+            there = parameters | {"problem": parameters["problem"] | {"condition_number": number}}
+
+            def gaps(settings: dict, seed: int, there: dict = there, name: str = name, best: dict = best) -> list:
+                asked = there | {"seed": seed, "settings": settings}
+                _, _, training = tuning.run(asked, None)
+                if training.status == "diverged":
+                    return [None]
+                column = OBJECTIVES[name]
+                values = torch.tensor(training.history[column], dtype=torch.float64) - best[seed][column]
+                return (values / values[0]).clamp(min=1e-16).tolist()
+
+            candidates = [parameters["settings"]]
+            candidates += [candidates[0] | trial for trial in tuning.trials(ranges[name], search["trials"])]
+            ends = [gaps(settings, search["tuning_seed"])[-1] for settings in candidates]
+            chosen = candidates[min(range(len(ends)), key=lambda k: math.inf if ends[k] is None else ends[k])]
+            found = [gaps(chosen, seed) for seed in search["seeds"]]
+            told.append({"condition_number": number, "optimizer": name, "settings": chosen, "gaps": found})
+            print(f"[conditioning {number:g}/{name}] {[run[-1] for run in found]}", flush=True)
+    with replacing(output) as path:
+        path.write_text(json.dumps(told) + "\n")

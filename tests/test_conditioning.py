@@ -1,0 +1,52 @@
+"""The optimum that gaps are measured from, and gaps that close."""
+
+import json
+
+import pytest
+import torch
+
+from nonsmooth import bregman, conditioning, config, networks, optimizers, problems, proximal
+from nonsmooth.problems import Split
+
+
+@pytest.mark.parametrize("condition_number", [1.0, 1e3])
+def test_the_optimum_is_that_of_the_exact_weight_step(condition_number):
+    settings = {"inputs": 5, "samples": 60, "condition_number": condition_number, "label_noise": 0.1}
+    problem = problems.build(None, name="teacher", seed=0, dtype="float64", **settings)
+    network = networks.build(
+        problem.sizes, hidden=[], activation="relu", output_activation="relu", bias=True, initialization="torch",
+        scale=1.0, seed=0, dtype="float64",
+    )  # fmt: skip
+    optimizer = optimizers.build("badmm-ls", network, *problem.training, seed=0)
+    for _ in range(2000):
+        optimizer.step()
+    with torch.no_grad():
+        z = network[0](problem.training.inputs)
+    mine = bregman.distance(proximal.of(network[1]), problem.training.targets, z).mean().item()
+    found = conditioning.optimum(problem.training)
+    assert found["train_d"] == pytest.approx(mine, rel=1e-8)
+    with torch.no_grad():
+        error = (network(problem.training.inputs) - problem.training.targets).square().mean().item()
+    assert found["train_loss"] <= error * (1 + 1e-12)
+
+
+def test_data_that_a_perceptron_fits_has_an_optimum_of_zero():
+    X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = (X @ torch.ones(3, 1, dtype=torch.float64)).clamp(min=0)
+    assert conditioning.optimum(Split(X, y)) == pytest.approx({"train_d": 0.0, "train_loss": 0.0}, abs=1e-12)
+
+
+def test_gaps_start_at_one_and_close(smoke_config, tmp_path):
+    runs = {name: config.parameters(smoke_config, "perceptron-teacher", name, 0) for name in ("sgd", "badmm-ls")}
+    runs = {name: run | {"iterations": 200} for name, run in runs.items()}
+    search = smoke_config["conditioning"]
+    ranges = smoke_config["experiments"]["perceptron-teacher"]["tuning"]["ranges"]
+    conditioning.study(runs, ranges, search, tmp_path / "report.json")
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [(e["condition_number"], e["optimizer"]) for e in told] == [
+        (number, name) for number in (1, 100) for name in runs
+    ]
+    for entry in told:
+        for gaps in entry["gaps"]:
+            assert gaps[0] == 1.0
+            assert 0 < gaps[-1] < 0.5
