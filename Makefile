@@ -39,11 +39,12 @@ benchmark: .venv/ready  ## speed and size against their goals: results/benchmark
 
 claims: .venv/ready  ## a verdict on every claim of the poster: results/claims.json, README.md
 	$(SNAKEMAKE) claims
-	cp results/claims.json figures/claims.json
+	cp results/notebooks/claims.ipynb notebooks/executed/
 	$(call take_over,claims.md,README.md)
 
 limits: .venv/ready  ## where the claims stop holding: figures/limits.png; can be stopped and resumed
 	$(SNAKEMAKE) limits
+	cp results/notebooks/limits.ipynb notebooks/executed/
 
 verify: .venv/ready  ## compute the default runs and hold them against the numbers in tests/expected/
 	$(SNAKEMAKE) verify

@@ -89,7 +89,25 @@ rule judge_claims:
         " --claims {output.claims} --page {output.page} 2>&1 | tee {log}"
 
 
+rule tell_claims:
+    """The claims as a short paper."""
+    input:
+        claims=rules.judge_claims.output.claims,
+        notebook=source("notebooks/claims.ipynb"),
+        modules=library(source("notebooks/claims.ipynb")),
+    output:
+        notebook="results/notebooks/claims.ipynb",
+    log:
+        "logs/tell_claims.log",
+    params:
+        parameters=as_json({"folder": "results"}),
+    shell:
+        "{COMMAND} notebook --notebook {input.notebook} --parameters {params.parameters:q}"
+        " --working-copy logs/notebooks/claims.ipynb --output {output.notebook} 2>&1 | tee {log}"
+
+
 rule claims:
     """A verdict on every claim of the poster: `snakemake --cores 4 claims`, then `make claims` takes the page over."""
     input:
         rules.judge_claims.output,
+        rules.tell_claims.output,

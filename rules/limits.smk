@@ -84,8 +84,27 @@ rule study_conditioning:
         " --output {output.report} 2>&1 | tee {log}"
 
 
+rule tell_limits:
+    """The limits as a short paper."""
+    input:
+        limits=rules.collect_limits.output.limits,
+        conditioning=rules.study_conditioning.output.report,
+        notebook=source("notebooks/limits.ipynb"),
+        modules=library(source("notebooks/limits.ipynb")),
+    output:
+        notebook="results/notebooks/limits.ipynb",
+    log:
+        "logs/tell_limits.log",
+    params:
+        parameters=as_json({"folder": "results"}),
+    shell:
+        "{COMMAND} notebook --notebook {input.notebook} --parameters {params.parameters:q}"
+        " --working-copy logs/notebooks/limits.ipynb --output {output.notebook} 2>&1 | tee {log}"
+
+
 rule limits:
     """Where the claims stop holding: `snakemake --cores 4 limits`, which can be stopped and goes on where it was."""
     input:
         rules.collect_limits.output.limits,
+        rules.tell_limits.output.notebook,
         expand("figures/{figure}.{format}", figure=["limits", "conditioning"], format=["pdf", "png"]),

@@ -14,7 +14,7 @@ from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.files import replacing
 from nonsmooth.seeds import generator
 
-REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
+VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
 TRAINING = {
     "area": "area under the log training loss",
     "final": "training loss in the end",
@@ -227,6 +227,20 @@ def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], l
         _table(*_reference_rows(bounds, references)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def answer(entries: list[dict]) -> str:
+    """The verdicts of one claim in a sentence for each reading, and what each rests on."""
+    lines = []
+    for reading in sorted({entry.get("reading", "") for entry in entries}):
+        mine = [entry for entry in entries if entry.get("reading", "") == reading]
+        counts = [f"{verdict}: {sum(e['verdict'] == verdict for e in mine)}" for verdict in VERDICTS]
+        lines.append(f"{OPTIMIZERS[reading].name if reading else mine[0]['claim']} - {', '.join(counts)}")
+        for entry in mine:
+            what = QUANTITIES.get(entry["quantity"], "largest difference quotient")
+            against = f" against {OPTIMIZERS[entry['against']].name}" if reading else ""
+            lines.append(f"    {what}{against}: {_cell(entry).replace('**', '')}")
+    return "\n".join(lines)
 
 
 def _reference_rows(bounds: dict, references: dict[str, list[dict]]) -> tuple[list[str], list[list[str]]]:

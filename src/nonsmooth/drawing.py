@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from nonsmooth.training import Training
@@ -56,6 +57,37 @@ def draw_history(axes: Axes, training: Training) -> None:
         axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
     axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
     axes.legend()
+
+
+def draw_effects(figure: Figure, entries: list[dict]) -> None:
+    """Effects of claims (claims.judge) with their intervals, a panel for ratios and one for differences of each unit.
+
+    Filled where the claim is replicated, hollow where it is not.
+    """
+    units = {"psnr": "difference of PSNR, dB", "ssim": "difference of SSIM"}
+    panels: dict[str, list[dict]] = {}
+    for entry in entries:
+        panels.setdefault(units.get(entry["quantity"].split("_")[-1], "ratio to the baseline"), []).append(entry)
+    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axes, (unit, shown) in zip(grid, panels.items(), strict=True):
+        names = list(dict.fromkeys((entry["quantity"], entry["against"]) for entry in shown))
+        for entry in shown:
+            look = OPTIMIZERS[entry["reading"]]
+            place = names.index((entry["quantity"], entry["against"])) + (
+                0.15 if entry["reading"] == "badmm-ls" else -0.15
+            )
+            if entry["effect"] is not None:
+                fill = look.color if entry["verdict"] == "replicated" else "white"
+                axes.plot(entry["interval"], [place, place], color=look.color)
+                axes.plot(entry["effect"], place, look.marker, color=look.color, markerfacecolor=fill, label=look.name)
+        ratio = unit.startswith("ratio")
+        axes.axvline(1 if ratio else 0, color="black", linewidth=0.6)
+        axes.set(xscale="log" if ratio else "linear", xlabel=unit)
+        labels = [f"{quantity.replace('_', ' ')}, {OPTIMIZERS[against].name}" for quantity, against in names]
+        axes.set_yticks(range(len(names)), labels)
+        axes.invert_yaxis()
+    handles = {label: line for axes in grid for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
 
 
 def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:
