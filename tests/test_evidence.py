@@ -1,0 +1,76 @@
+"""The targets that gather evidence, on the smoke configuration."""
+
+import json
+
+import nbformat
+import pytest
+import yaml
+from workflow import jobs, output, snakemake
+
+from nonsmooth import claims, config, limits
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("evidence")
+    done = snakemake(directory, "claims", "limits", "tune", "--cores", "2")
+    assert done.returncode == 0, output(done)
+    return directory
+
+
+def test_every_claim_has_a_verdict_for_each_reading(finished, smoke_config):
+    entries = json.loads((finished / "results/claims.json").read_text())
+    assert all(entry.keys() >= {"id", "claim", "verdict", "effect", "interval", "seeds"} for entry in entries)
+    expected = {"gradient"}
+    for statement in smoke_config["claims"]["statements"]:
+        for against in statement.get("against", []):
+            for quantity in statement["quantities"]:
+                expected |= {f"{statement['id']}/{against}/{quantity}/{reading}" for reading in config.READINGS}
+    assert {entry["id"] for entry in entries} == expected
+    assert {entry["verdict"] for entry in entries} <= set(claims.VERDICTS)
+    assert all(len(entry["seeds"]) == 3 for entry in entries)
+    page = (finished / "results/claims.md").read_text()
+    for name in ("noisy input", "mean image", "linear map", "L-BFGS", "Adam, weight decay", "Adam, mini-batches"):
+        assert f"| {name} |" in page
+
+
+def test_runs_of_claims_use_the_settings_that_their_column_chose(finished, smoke_config):
+    for column, chosen in smoke_config["experiments"]["autoencoder"]["tuned_on"].items():
+        for name in ("sgd", "badmm-ls"):
+            told = json.loads((finished / f"results/claims/autoencoder/{column}/{name}.json").read_text())
+            assert chosen[name].items() <= told["settings"].items()
+
+
+def test_every_setting_of_the_limits_is_judged(finished, smoke_config):
+    settings = json.loads((finished / "results/limits.json").read_text())
+    assert [setting["name"] for setting in settings] == [s["name"] for s in smoke_config["limits"]["settings"]]
+    count = len(config.READINGS) * len(limits.BASELINES) * len(limits.QUANTITIES)
+    assert all(len(setting["verdicts"]) == count for setting in settings)
+    assert {v["verdict"] for setting in settings for v in setting["verdicts"]} <= {"holds", "open", "fails"}
+
+
+def test_a_setting_that_is_there_is_not_computed_again(finished):
+    (finished / "results/limits/default-default.json").unlink()
+    done = snakemake(finished, "limits", "--dry-run", "--cores", "2")
+    assert jobs(done)["study_setting"] == 1
+
+
+def test_chosen_settings_have_the_form_of_the_configuration(finished):
+    tuned = yaml.safe_load((finished / "results/tuned.yaml").read_text())["experiments"]
+    assert tuned["autoencoder"]["tuned_on"].keys() == {"train_loss", "validation_loss"}
+    assert "adamw" not in tuned["autoencoder"]["optimizers"]
+
+
+@pytest.mark.parametrize("name", ["claims", "limits"])
+def test_the_notebooks_are_executed_and_answer(finished, name):
+    cells = nbformat.read(finished / f"results/notebooks/{name}.ipynb", 4).cells
+    texts = "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
+    assert {"claims": "not replicated:", "limits": "condition number 100:"}[name] in texts
+    assert any("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
+
+
+def test_figures_are_drawn(finished):
+    for name in ("limits", "conditioning", "tuning"):
+        assert (finished / f"figures/{name}.png").stat().st_size > 5000
