@@ -19,7 +19,7 @@ EVERY = 50  # iterations between evaluations where only the last one counts (and
 
 
 def trials(ranges: dict[str, dict], count: int) -> list[dict]:
-    """`count` settings, spread over the ranges by a scrambled Sobol sequence that depends on their number alone.
+    """`count` settings, spread over the ranges by a scrambled Sobol sequence that depends on their names alone.
 
     A range is {"log": [low, high]} or {"linear": [low, high]}, with the sequence uniform in the logarithm or the
     value. Values have three significant digits.
@@ -30,7 +30,7 @@ def trials(ranges: dict[str, dict], count: int) -> list[dict]:
     found = []
     for point in points.tolist():
         settings = {}
-        for (name, scale), share in zip(ranges.items(), point, strict=True):
+        for (name, scale), share in zip(sorted(ranges.items()), point, strict=True):
             ((kind, (low, high)),) = scale.items()
             value = low * (high / low) ** share if kind == "log" else low + share * (high - low)
             settings[name] = float(f"{value:.3g}")
