@@ -284,6 +284,7 @@ def tuning(results: Results) -> Figure:
                 if lost:
                     axes.plot(lost, [0.97] * len(lost), "x", color=look.color, transform=axes.get_xaxis_transform())
         axes.set(yscale="log")
+        axes.set_visible(bool(axes.lines))
         if setting == "learning_rate":
             axes.set_xscale("log")
         if column == 0:
