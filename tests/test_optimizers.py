@@ -13,6 +13,7 @@ from nonsmooth import GradientD, TorchOptimizer, optimizers
 SETTINGS = {
     "sgd": {"learning_rate": 0.3},
     "adam": {"learning_rate": 0.03},
+    "adamw": {"learning_rate": 0.03},
     "adam-minibatch": {"learning_rate": 0.01, "batch_size": 30},
 }
 every_optimizer = pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
