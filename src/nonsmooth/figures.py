@@ -322,8 +322,8 @@ def conditioning(results: Results) -> Figure:
     grid[0, -1].set(title="after the last iteration", xlabel="condition number", xscale="log")
     count = len(entries[0]["gaps"])
     title = (
-        f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy, that of the\n"
-        "squared error a local one. The lowest values are at or below what scipy found."
+        f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy, that of "
+        "the\nsquared error a local one. The lowest values are at or below what scipy found."
     )
     _legend(figure, grid, 5, title)
     return figure
