@@ -28,7 +28,7 @@ OPTIMIZERS = {
     "sgd": Look("SGD", "#E69F00", "-", "s"),
     "adam": Look("Adam", "#009E73", "-", "^"),
     "adam-minibatch": Look("Adam, mini-batches", "#009E73", "--", "P"),
-    "adamw": Look("Adam, weight decay", "#009E73", ":", "v"),
+    "adamw": Look("Adam, weight decay", "#009E73", ":", "<"),
     "lbfgs": Look("L-BFGS", "#D55E00", "-", "X"),
     "badmm": Look("BADMM (gradient)", "#0072B2", "-", "o"),
     "badmm-ls": Look("BADMM (least squares)", "#0072B2", "--", "D"),
