@@ -289,8 +289,10 @@ def tuning(results: Results) -> Figure:
             axes.set_xscale("log")
         if column == 0:
             axes.set_ylabel(experiment)
-    for axes, setting in zip(grid[-1], shown, strict=True):
-        axes.set_xlabel(RATES[setting])
+    for column, setting in zip(grid.T, shown, strict=True):
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.set_xlabel(RATES[setting])
+        lowest.tick_params(labelbottom=True)
     title = "Training loss of every trial, mean over seeds (perceptrons: geometric mean over iterations). x: diverged."
     _legend(figure, grid, 4, title)
     return figure
