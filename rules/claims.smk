@@ -1,5 +1,6 @@
 CLAIMS = config["claims"]
-SELECTIONS = ["train_loss", "validation_loss"]
+SELECTIONS = configuration.SELECTIONS
+COMPARED = [*configuration.BASELINES, *configuration.READINGS]
 
 
 def claimed(statement):
@@ -9,7 +10,7 @@ def claimed(statement):
 # The experiments of the claims, each with the settings that the search chose by either column.
 JUDGED = sorted({experiment for statement in CLAIMS["statements"] for experiment in claimed(statement)})
 REFERENCES = sorted(EXPERIMENTS["autoencoder"].get("references", {}))
-SHOWN = ["sgd", "adam", "badmm", "badmm-ls", *REFERENCES]  # in the table of what bounds the picture
+SHOWN = [*COMPARED, *REFERENCES]  # in the table of what bounds the picture
 
 
 def images_to_judge(wildcards):
@@ -69,8 +70,7 @@ rule judge_claims:
             f"results/claims/{experiment}/{selection}/{optimizer}.json"
             for experiment in JUDGED
             for selection in SELECTIONS
-            for optimizer in OPTIMIZERS[experiment]
-            if optimizer in ("sgd", "adam", "badmm", "badmm-ls")
+            for optimizer in COMPARED
         ],
         references=expand("results/claims/autoencoder/validation_loss/{name}.json", name=REFERENCES),
         bounds="results/bounds/claims.json",

@@ -1,6 +1,5 @@
 LIMITS = config["limits"]
 PLACES = {re.sub("[^a-z0-9.]+", "-", f"{s['group']} {s['name']}".lower()): s for s in LIMITS["settings"]}
-COMPARED = ["sgd", "adam", "badmm", "badmm-ls"]
 
 
 def section_at(place):

@@ -50,7 +50,7 @@ def test_the_interval_is_a_bootstrap_of_the_pairs_and_wilcoxon_theirs():
 
 @given(st.lists(st.floats(0.01, 10), min_size=2, max_size=6), st.lists(st.floats(0.01, 10), min_size=2, max_size=6))
 def test_both_reach_the_loss_that_iterations_are_counted_to(mine, others):
-    pair = claims._pair("iterations", run(0, mine), run(0, others), (1.0, 1.0))
+    pair = claims.pair("iterations", run(0, mine), run(0, others), (1.0, 1.0))
     target = max(min(mine), min(others))
     for count, losses in zip(pair, (mine, others), strict=True):
         assert 1 <= count < len(losses)

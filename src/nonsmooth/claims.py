@@ -13,6 +13,7 @@ from nonsmooth.config import READINGS
 from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.files import replacing
 from nonsmooth.seeds import generator
+from nonsmooth.tables import table as markdown
 
 VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
 TRAINING = {
@@ -49,7 +50,8 @@ def first_reached(losses: list[float], target: float) -> int:
     return max(1, next(k for k, loss in enumerate(losses) if loss <= target))
 
 
-def _pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float]) -> tuple[float, float]:
+def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
+    """The quantity of my run and of the other's, neither of them diverged; `seconds`: of an iteration of each."""
     if quantity in IMAGES:
         return mine["final"][quantity], other["final"][quantity]
     losses = mine["train_loss"], other["train_loss"]
@@ -84,7 +86,7 @@ def compare(
     seeds = [a["seed"] for a, _ in pairs]
     if len(pairs) < 2:
         return Effect(math.nan, (-math.inf, math.inf), 1.0, seeds, diverged)
-    values = np.array([_pair(quantity, a, b, seconds) for a, b in pairs])
+    values = np.array([pair(quantity, a, b, seconds) for a, b in pairs])
     scaled = values if quantity in IMAGES else np.log(values)
     differences = scaled[:, 0] - scaled[:, 1]
     back = float if quantity in IMAGES else math.exp
@@ -220,11 +222,11 @@ def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], l
     parts = [
         f"Over {count} seeds, in brackets the {100 * level:.0f}% interval. Losses, iterations and time are ratios to "
         "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better).",
-        _table(head, lines),
+        markdown(head, lines),
         "What bounds the picture on the autoencoder's data, medians over seeds. Settings were chosen on validation "
         "images; stopped: at the iteration with the smallest validation loss. Always active: share of hidden units "
         f"that are linear on all training images. The linear map has rank {bounds['rank']}.",
-        _table(*_reference_rows(bounds, references)),
+        markdown(*_reference_rows(bounds, references)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -261,10 +263,6 @@ def _reference_rows(bounds: dict, references: dict[str, list[dict]]) -> tuple[li
         rows.append([OPTIMIZERS[name].name, *cells])
     head = ["", "training loss", "unseen loss", "training PSNR", "unseen PSNR", "unseen SSIM", "active"]
     return [*head, "always active", "stopped at", "unseen loss, stopped"], rows
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
 
 
 def write(folder: str | Path, settings: dict, names: list[str], summary: str, output: str) -> None:

@@ -10,6 +10,8 @@ from nonsmooth.errors import ConfigError
 
 NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
 READINGS = ("badmm", "badmm-ls")  # the two of the algorithm, each of which claims are judged for
+BASELINES = ("sgd", "adam")
+SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 
@@ -130,8 +132,9 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
         faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
         if section["tuning"]["ranges"] and not section["tuning"]["trials"]:
             faults.append(f"{place}.tuning.trials: 0, and there are ranges to search")
-    if config["limits"]["tuning_seed"] in config["limits"]["seeds"]:
-        faults.append(f"limits.tuning_seed: {config['limits']['tuning_seed']} is one of limits.seeds")
+    for part in ("limits", "conditioning"):
+        if config[part]["tuning_seed"] in config[part]["seeds"]:
+            faults.append(f"{part}.tuning_seed: {config[part]['tuning_seed']} is one of {part}.seeds")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})

@@ -10,6 +10,7 @@ from nonsmooth.benchmark import EARLY, LIFTED, PIXELS, VARIANTS
 from nonsmooth.files import replacing
 from nonsmooth.overhead import CORES, SECONDS_A_NOTEBOOK, TRAINING_FACTOR
 from nonsmooth.runs import Results
+from nonsmooth.tables import table as markdown
 
 
 def _iterations_to(history: dict, loss: float) -> float:
@@ -112,10 +113,6 @@ def predictions(report: dict, measured: dict) -> list[dict]:
     return table
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
-
-
 def _spread(values: list[float | None], digits: int = 2) -> str:
     middle, low, high = ("never" if value is None else f"{value:.{digits}f}" for value in values)
     return f"{middle} ({low} to {high})"
@@ -132,7 +129,7 @@ def _goals_table(table: dict[str, dict]) -> str:
     for key, row in table.items():
         value = "never" if row["value"] is None else f"{row['value']:.3g}"
         rows.append([key, value, row["goal"], "yes" if row["met"] else "**no**", row["where"]])
-    return _table(["figure", "measured", "goal", "met", "where"], rows)
+    return markdown(["figure", "measured", "goal", "met", "where"], rows)
 
 
 def _time_table(report: dict) -> str:
@@ -150,7 +147,7 @@ def _time_table(report: dict) -> str:
         rows.append(line)
     head = ["N", "h", "threads", "SGD, ms", "Adam, ms"]
     head += [f"{name}{what}" for name in LIFTED for what in (", ms", " / Adam", ", share of floor", ", early")]
-    return _table(head, rows)
+    return markdown(head, rows)
 
 
 def _memory_table(report: dict) -> str:
@@ -158,7 +155,7 @@ def _memory_table(report: dict) -> str:
         [str(row["samples"]), str(row["hidden"]), row["name"], f"{row['peak'] / 2**20:.0f}", f"{row['ratio']:.2f}"]
         for row in report["memory"]
     ]
-    return _table(["N", "h", "optimizer", "MiB", "peak / state"], rows)
+    return markdown(["N", "h", "optimizer", "MiB", "peak / state"], rows)
 
 
 def _quality_table(quality: dict[str, dict]) -> str:
@@ -166,7 +163,7 @@ def _quality_table(quality: dict[str, dict]) -> str:
     for name, row in quality.items():
         reached = ", ".join("-" if count is None else str(count) for count in row["iterations"])
         rows.append([name, reached, _spread(row["ratio"], 3)])
-    return _table(["optimizer", "iterations, by seed", "time / Adam's, median (smallest to largest)"], rows)
+    return markdown(["optimizer", "iterations, by seed", "time / Adam's, median (smallest to largest)"], rows)
 
 
 def _scaling_table(measured: dict) -> str:
@@ -176,7 +173,7 @@ def _scaling_table(measured: dict) -> str:
         ratios = [_spread(row[key]) for key in ("strong_speed_up", "weak_efficiency", "beside_efficiency")]
         rows.append([row["name"], str(row["hidden"]), *times, *ratios])
     head = ["optimizer", "h", "one process", "two, N / 2 each", "two, N each"]
-    return _table([*head, "strong speed-up", "weak efficiency", "efficiency without messages"], rows)
+    return markdown([*head, "strong speed-up", "weak efficiency", "efficiency without messages"], rows)
 
 
 def _prediction_tables(table: list[dict]) -> list[str]:
@@ -194,7 +191,7 @@ def _prediction_tables(table: list[dict]) -> list[str]:
             times.append([*head, f"{samples:,}", *told])
     first = ["optimizer", "h", "fixed", "sample", "messages", "bytes", "two processes, predicted", "measured"]
     second = ["optimizer", "h", "N", *(f"P = {count}" for count in scaling.PREDICTED["processes"])]
-    return [_table(first, rows), _table(second, times)]
+    return [markdown(first, rows), markdown(second, times)]
 
 
 def _overhead_table(overhead: dict) -> str:
@@ -207,12 +204,13 @@ def _overhead_table(overhead: dict) -> str:
         "everything else: starting processes, images, timing, figures, Snakemake": wall - notebooks,
         "wall time": wall,
     }
-    return _table(["part", "s", "of all"], [[k, f"{v:.0f}", f"{100 * v / wall:.0f}%"] for k, v in parts.items()])
+    return markdown(["part", "s", "of all"], [[k, f"{v:.0f}", f"{100 * v / wall:.0f}%"] for k, v in parts.items()])
 
 
 def _page(report: dict, table: dict, quality: dict, measured: dict, overhead: dict, predicted: list[dict]) -> str:
     machine = report["processor"] if report["device"] == "cpu" else report["device"]
     constants = predicted[0]["constants"]
+    model, future = _prediction_tables(predicted)
     parts = [
         f"Measured on {machine} ({measured['cores']} cores) with torch {report['versions']['torch']}, float32. Ratios "
         "are medians over rounds (lower to upper quartile).",
@@ -238,11 +236,11 @@ def _page(report: dict, table: dict, quality: dict, measured: dict, overhead: di
         f"An all-reduce of a few bytes between two processes takes {1e6 * constants['latency']:.0f} us, large ones "
         f"pass {constants['bandwidth'] / 2**30:.2f} GiB/s. Fixed and sample: the line through the times above of the "
         "smallest and the largest N on one thread. Messages and bytes: of one iteration.",
-        *_prediction_tables(predicted)[:1],
+        model,
         "### Predictions",
         "Nothing in this table was run: time of an iteration by the cost model with the constants above, and the "
         "efficiency against one process.",
-        *_prediction_tables(predicted)[1:],
+        future,
         "### Wall time of the default target",
         f"`snakemake --cores {overhead['cores']}` from nothing but the images' files, {overhead['count']} notebooks: "
         f"{overhead['wall']:.0f} s; the goal allows {overhead['allowed']:.0f} s. A part's time is that of "

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 from nonsmooth import mnist, tuning
-from nonsmooth.claims import compare
-from nonsmooth.config import READINGS
+from nonsmooth.claims import IMAGES, compare, pair
+from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import train_seeds
 from nonsmooth.files import replacing
 
-BASELINES = ("sgd", "adam")
 QUANTITIES = ("area", "final", "train_psnr", "unseen_psnr")
 
 
@@ -56,17 +55,18 @@ def verdicts(report: dict) -> list[dict]:
     for reading in READINGS:
         for against in BASELINES:
             for quantity in QUANTITIES:
-                column = "validation_loss" if quantity.endswith("psnr") else "train_loss"
+                column = "validation_loss" if quantity in IMAGES else "train_loss"
                 mine, others = (report["runs"][column][name]["runs"] for name in (reading, against))
                 effect = compare(quantity, mine, others, resamples=99)
                 better = 0
                 for a, b in zip(mine, others, strict=True):
                     if a["status"] == "diverged":
                         continue
-                    alone = compare(quantity, [a, a], [b, b], resamples=99)
-                    better += b["status"] == "diverged" or (
-                        alone.value > 0 if quantity.endswith("psnr") else alone.value < 1
-                    )
+                    if b["status"] == "diverged":
+                        better += 1
+                        continue
+                    here, there = pair(quantity, a, b)
+                    better += here > there if quantity in IMAGES else here < there
                 entry = {"reading": reading, "against": against, "quantity": quantity, "effect": effect.value}
                 verdict = "holds" if better == len(mine) else "fails" if better == 0 else "open"
                 table.append(entry | {"better": int(better), "seeds": len(mine), "verdict": verdict})

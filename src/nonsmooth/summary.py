@@ -8,6 +8,7 @@ import numpy as np
 from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.files import replacing
 from nonsmooth.runs import Results, Run
+from nonsmooth.tables import table
 
 
 def _median(values: list[float], digits: int = 3) -> str:
@@ -16,10 +17,6 @@ def _median(values: list[float], digits: int = 3) -> str:
         return "-"
     low, middle, high = np.min(values), np.median(values), np.max(values)
     return f"{middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
 
 
 def _rows(results: Results, experiment: str) -> list[tuple[str, str, list[Run]]]:
@@ -49,7 +46,7 @@ def _autoencoder(results: Results) -> list[str]:
     lines = [
         f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}.",
         "",
-        *_table(head, rows),
+        table(head, rows),
         "",
     ]
     for other in ("adam", "sgd"):
@@ -95,7 +92,7 @@ def _perceptron(results: Results, experiment: str, title: str) -> list[str]:
     return [
         f"Perceptron, {title}, after {iterations} iterations, {_over(results, experiment)}.",
         "",
-        *_table(head, rows),
+        table(head, rows),
     ]
 
 

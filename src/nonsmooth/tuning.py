@@ -9,12 +9,12 @@ import torch
 import yaml
 
 from nonsmooth import networks, optimizers, placement, problems
+from nonsmooth.config import SELECTIONS
 from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
 from nonsmooth.training import Training, train
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
-SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that trials are chosen by
 EVERY = 50  # iterations between evaluations where only the last one counts (and divergence)
 
 
