@@ -31,6 +31,8 @@ rule train_seeds:
         runs="results/claims/{experiment}/{selection}/{optimizer}.json",
     log:
         "logs/train_seeds/{experiment}/{selection}/{optimizer}.log",
+    benchmark:
+        "results/times/claims/{experiment}/{selection}/{optimizer}.tsv"
     wildcard_constraints:
         selection="|".join(SELECTIONS),
     threads: config["threads"]

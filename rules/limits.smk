@@ -6,14 +6,28 @@ def section_at(place):
     return configuration.merge(EXPERIMENTS["autoencoder"], PLACES[place]["over"])
 
 
+def fixed_at(place, optimizer):
+    """The settings of an optimizer that are what is moved there: the search has no say in them."""
+    return PLACES[place]["over"].get("optimizers", {}).get(optimizer, {})
+
+
+def run_at(place, optimizer, selection):
+    there = config | {"experiments": {"autoencoder": section_at(place)}}
+    parameters = configuration.parameters(there, "autoencoder", optimizer, 0, selection)
+    return parameters | {"settings": parameters["settings"] | fixed_at(place, optimizer)}
+
+
 def runs_at(wildcards):
     """Parameters of a run of each optimizer by either selection, as JSON."""
-    there = config | {"experiments": {"autoencoder": section_at(wildcards.place)}}
-    runs = {
-        column: {name: configuration.parameters(there, "autoencoder", name, 0, column) for name in COMPARED}
-        for column in SELECTIONS
-    }
-    return as_json(runs)
+    return as_json({c: {name: run_at(wildcards.place, name, c) for name in COMPARED} for c in SELECTIONS})
+
+
+def ranges_at(wildcards):
+    ranges = {}
+    for name in COMPARED:
+        fixed = fixed_at(wildcards.place, name)
+        ranges[name] = {key: ends for key, ends in ranges_of("autoencoder")[name].items() if key not in fixed}
+    return as_json(ranges)
 
 
 def images_at(wildcards):
@@ -35,12 +49,14 @@ rule study_setting:
         report="results/limits/{place}.json",
     log:
         "logs/study_setting/{place}.log",
+    benchmark:
+        "results/times/limits/{place}.tsv"
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
     threads: config["threads"]
     params:
         runs=runs_at,
-        ranges=as_json({name: ranges_of("autoencoder")[name] for name in COMPARED}),
+        ranges=ranges_at,
         search=search_at,
         images=images_at,
     shell:
@@ -68,6 +84,8 @@ rule study_conditioning:
         report="results/conditioning.json",
     log:
         "logs/study_conditioning.log",
+    benchmark:
+        "results/times/limits/conditioning.tsv"
     threads: config["threads"]
     params:
         runs=as_json(

@@ -36,6 +36,8 @@ rule tune_optimizer:
         report="results/tuning/{experiment}/{optimizer}.json",
     log:
         "logs/tune_optimizer/{experiment}/{optimizer}.log",
+    benchmark:
+        "results/times/tune/{experiment}/{optimizer}.tsv"
     threads: config["threads"]
     params:
         parameters=base_of_trials,

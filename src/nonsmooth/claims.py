@@ -45,6 +45,11 @@ class Effect:
     diverged: tuple[int, int]
 
 
+def finished(numbers: dict) -> dict:
+    """A reference (evidence.bounds) of one seed in the form of a run: there is nothing to iterate, so no losses."""
+    return {"seed": numbers["seed"], "status": "finished", "train_loss": [], "final": numbers}
+
+
 def first_reached(losses: list[float], target: float) -> int:
     """The first iteration, at least 1, with a loss of at most `target`."""
     return max(1, next(k for k, loss in enumerate(losses) if loss <= target))

@@ -12,6 +12,7 @@ from nonsmooth.training import mean_squared_error, psnr
 from nonsmooth.tuning import run
 
 SIDE = 28
+LINEAR_MAP = "linear map"
 
 
 @torch.no_grad()
@@ -74,14 +75,14 @@ def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int 
 
 
 def bounds(parameters: dict, samples: dict[int, Sample], ssim: bool = True) -> dict:
-    """`quality` of the noisy input, the mean image and the best linear map of the hidden layer's rank, by seed."""
-    told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], "linear map": []}
-    (rank,) = parameters["network"]["hidden"]
+    """`quality` by seed of the noisy input, the mean image and the best linear map of the smallest hidden layer's rank."""
+    told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], LINEAR_MAP: []}
+    rank = min(parameters["network"]["hidden"])
     for seed, sample in samples.items():
         problem = problems.build(sample, **parameters["problem"], seed=seed, dtype=parameters["dtype"])
         linear, ridge = references.linear_map(problem, rank)
         maps = {"noisy input": references.noisy_input(), "mean image": references.mean_image(problem)}
-        for name, network in (maps | {"linear map": linear}).items():
+        for name, network in (maps | {LINEAR_MAP: linear}).items():
             told[name].append({"seed": seed} | quality(network, problem, ssim))
-        told["linear map"][-1]["ridge"] = ridge
+        told[LINEAR_MAP][-1]["ridge"] = ridge
     return {"rank": rank, "references": told}
