@@ -16,6 +16,7 @@ test: .venv/ready  ## every test
 tuned: .venv/ready  ## choose settings by the search and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
+	$(call take_over,times/tune_time.md,README.md)
 
 # A page that the pipeline wrote, kept in figures/ and repeated between its marks in a document.
 define take_over
@@ -41,10 +42,12 @@ claims: .venv/ready  ## a verdict on every claim of the poster: results/claims.j
 	$(SNAKEMAKE) claims
 	cp results/notebooks/claims.ipynb notebooks/executed/
 	$(call take_over,claims.md,README.md)
+	$(call take_over,times/claims_time.md,README.md)
 
 limits: .venv/ready  ## where the claims stop holding: figures/limits.png; can be stopped and resumed
 	$(SNAKEMAKE) limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
+	$(call take_over,times/limits_time.md,README.md)
 
 verify: .venv/ready  ## compute the default runs and hold them against the numbers in tests/expected/
 	$(SNAKEMAKE) verify

@@ -29,6 +29,7 @@ include: "rules/figures.smk"
 include: "rules/scale.smk"
 include: "rules/claims.smk"
 include: "rules/limits.smk"
+include: "rules/times.smk"
 
 
 rule all:

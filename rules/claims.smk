@@ -113,3 +113,4 @@ rule claims:
     input:
         rules.judge_claims.output,
         rules.tell_claims.output,
+        "results/times/claims_time.md",

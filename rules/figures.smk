@@ -20,6 +20,7 @@ FIGURES = {
     "benchmark": ["results/benchmark/measurements.json"],
     "limits": ["results/limits.json"],
     "conditioning": ["results/conditioning.json"],
+    "ablation": expand("results/ablation/{selection}.json", selection=configuration.SELECTIONS),
     "tuning": expand("results/tuning/{run}.json", run=TUNED),
 }
 POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]

@@ -101,11 +101,38 @@ rule study_conditioning:
         " --output {output.report} 2>&1 | tee {log}"
 
 
+rule study_ablation:
+    """Both readings with each other's settings, in one process."""
+    input:
+        images=[path for seed in SEEDS["autoencoder"] for path in images_of("autoencoder", seed)],
+        modules=library("ablation.py"),
+    output:
+        report="results/ablation/{selection}.json",
+    log:
+        "logs/study_ablation/{selection}.log",
+    benchmark:
+        "results/times/limits/ablation-{selection}.tsv"
+    wildcard_constraints:
+        selection="|".join(SELECTIONS),
+    threads: config["threads"]
+    params:
+        runs=lambda wildcards: as_json(
+            {
+                name: configuration.parameters(config, "autoencoder", name, 0, wildcards.selection)
+                for name in configuration.READINGS
+            }
+        ),
+        samples=images_by_seed("autoencoder", SEEDS["autoencoder"]),
+    shell:
+        "{COMMAND} ablate --runs {params.runs:q} --samples {params.samples:q} --output {output.report} 2>&1 | tee {log}"
+
+
 rule tell_limits:
     """The limits as a short paper."""
     input:
         limits=rules.collect_limits.output.limits,
         conditioning=rules.study_conditioning.output.report,
+        ablation=expand(rules.study_ablation.output.report, selection=SELECTIONS),
         notebook=source("notebooks/limits.ipynb"),
         modules=library(source("notebooks/limits.ipynb")),
     output:
@@ -124,4 +151,5 @@ rule limits:
     input:
         rules.collect_limits.output.limits,
         rules.tell_limits.output.notebook,
-        expand("figures/{figure}.{format}", figure=["limits", "conditioning"], format=["pdf", "png"]),
+        expand("figures/{figure}.{format}", figure=["limits", "conditioning", "ablation"], format=["pdf", "png"]),
+        "results/times/limits_time.md",

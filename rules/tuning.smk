@@ -71,3 +71,4 @@ rule tune:
     input:
         rules.collect_tuned.output.tuned,
         expand("figures/tuning.{format}", format=["pdf", "png"]),
+        "results/times/tune_time.md",

@@ -218,3 +218,11 @@ def test_all_of_mnist_on_the_smoke_configuration(tmp_path):
     assert len(run.history["train_loss"]) == 7
     assert "validation_loss" not in run.history
     assert (tmp_path / "figures/full_mnist.png").stat().st_size > 1000
+
+
+def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
+    for name, seconds in (("a", 60.0), ("b", 90.0)):
+        (tmp_path / name).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t1.0\n")
+    overhead.spent([tmp_path / "a", tmp_path / "b"], "limits", tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    assert text.startswith("`snakemake limits`: 2 jobs of training, 2.5 minutes in all, the longest of 1.5,")

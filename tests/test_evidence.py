@@ -47,7 +47,7 @@ def test_runs_of_claims_use_the_settings_that_their_column_chose(finished, smoke
 def test_every_setting_of_the_limits_is_judged(finished, smoke_config):
     settings = json.loads((finished / "results/limits.json").read_text())
     assert [setting["name"] for setting in settings] == [s["name"] for s in smoke_config["limits"]["settings"]]
-    count = len(config.READINGS) * len(limits.BASELINES) * len(limits.QUANTITIES)
+    count = len(config.READINGS) * len(limits.TESTS)
     assert all(len(setting["verdicts"]) == count for setting in settings)
     assert {v["verdict"] for setting in settings for v in setting["verdicts"]} <= {"holds", "open", "fails"}
 
@@ -78,5 +78,5 @@ def test_the_notebooks_are_executed_and_answer(finished, name):
 
 
 def test_figures_are_drawn(finished):
-    for name in ("limits", "conditioning", "tuning"):
+    for name in ("limits", "conditioning", "ablation", "tuning"):
         assert (finished / f"figures/{name}.png").stat().st_size > 5000

@@ -124,6 +124,12 @@ def conditioning(arguments: argparse.Namespace) -> None:
     study(*(json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search)), arguments.output)
 
 
+def ablate(arguments: argparse.Namespace) -> None:
+    from nonsmooth.ablation import study
+
+    study(json.loads(arguments.runs), _samples(arguments.samples), arguments.output)
+
+
 def limits(arguments: argparse.Namespace) -> None:
     from nonsmooth.limits import collect
 
@@ -154,6 +160,12 @@ def overhead(arguments: argparse.Namespace) -> None:
     from nonsmooth.overhead import measure
 
     measure(arguments.snakefile, json.loads(arguments.config), arguments.output)
+
+
+def spent(arguments: argparse.Namespace) -> None:
+    from nonsmooth.overhead import spent
+
+    spent(arguments.times, arguments.target, arguments.output)
 
 
 def summarise(arguments: argparse.Namespace) -> None:
@@ -302,6 +314,13 @@ def parser() -> argparse.ArgumentParser:
         search={"help": "the configuration's section conditioning, as JSON"},
         output=output,
     )
+    command(
+        ablate,
+        "Train both readings of BADMM with each other's settings.",
+        runs={"help": "parameters of a run of each reading, as JSON"},
+        samples=samples,
+        output=output,
+    )
     command(limits, "Gather the verdicts of every setting.", reports={"nargs": "+"}, output=output)
     command(
         time,
@@ -329,6 +348,13 @@ def parser() -> argparse.ArgumentParser:
         "Compute the default target anew and tell where the time went.",
         snakefile={"help": "the project's Snakefile"},
         config={"help": "the whole configuration, as JSON"},
+        output=output,
+    )
+    command(
+        spent,
+        "Tell what the jobs of a target took.",
+        times={"nargs": "+", "help": "the jobs' files from Snakemake's benchmark directive"},
+        target={"help": "its name"},
         output=output,
     )
     command(

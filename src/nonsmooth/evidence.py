@@ -75,7 +75,7 @@ def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int 
 
 
 def bounds(parameters: dict, samples: dict[int, Sample], ssim: bool = True) -> dict:
-    """`quality` by seed of the noisy input, the mean image and the best linear map of the smallest hidden layer's rank."""
+    """`quality` by seed: of the noisy input, the mean image, the best linear map with the smallest layer's rank."""
     told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], LINEAR_MAP: []}
     rank = min(parameters["network"]["hidden"])
     for seed, sample in samples.items():

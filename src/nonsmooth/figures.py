@@ -15,6 +15,7 @@ from nonsmooth import networks, problems
 from nonsmooth.config import READINGS
 from nonsmooth.drawing import OPTIMIZERS, draw_images, style
 from nonsmooth.files import replacing
+from nonsmooth.references import linear_map
 from nonsmooth.runs import Results
 from nonsmooth.training import psnr
 
@@ -124,6 +125,8 @@ def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count
     record = next(iter(trained.values())).record
     common = {"seed": seed, "dtype": record["dtype"]}
     data = problems.build(results.sample(seed), **record["problem"], **common)
+    rank = min(record["network"]["hidden"])
+    linear, _ = linear_map(data, rank)
     panels = figure.subplots(1, 2)
     for axes, (part, title) in zip(panels, (("training", "training images"), ("unseen", "unseen images")), strict=True):
         noisy, clean = getattr(data, part)
@@ -134,6 +137,9 @@ def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count
             with torch.no_grad():
                 denoised = net(noisy)
             rows[OPTIMIZERS[name].name] = (denoised[:count], psnr(denoised, clean))
+        with torch.no_grad():
+            denoised = linear(noisy)
+        rows[f"best linear map (rank {rank})"] = (denoised[:count], psnr(denoised, clean))
         named = {_two_lines(name, decibels): (images, decibels) for name, (images, decibels) in rows.items()}
         draw_images(axes, named)
         axes.set_title(title)
@@ -162,15 +168,15 @@ def autoencoder_convergence(results: Results) -> Figure:
 
 
 def autoencoder_samples(results: Results) -> Figure:
-    figure = plt.figure(figsize=(7.5, 4.6))
+    figure = plt.figure(figsize=(7.5, 5.0))
     draw_autoencoder_samples(figure, results)
     return figure
 
 
 def poster(results: Results) -> Figure:
     """The poster's numerical panels on one page."""
-    figure = plt.figure(figsize=(7.5, 13.6))
-    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 4.7, 4.2))
+    figure = plt.figure(figsize=(7.5, 14.3))
+    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 4.7, 4.9))
     draw_perceptron_loss(first, results)
     draw_autoencoder_convergence(second, results)
     draw_autoencoder_samples(third, results)
@@ -325,51 +331,109 @@ def conditioning(results: Results) -> Figure:
     count = len(entries[0]["gaps"])
     title = (
         f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy, that of "
-        "the\nsquared error a local one. The lowest values are at or below what scipy found."
+        "the\nsquared error the lowest of many starts. The lowest values are at or below what scipy found."
     )
     _legend(figure, grid, 5, title)
     return figure
 
 
 VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
-MEASURED = {"area": "area", "final": "final loss", "train_psnr": "PSNR\ntraining", "unseen_psnr": "PSNR\nunseen"}
+MEASURED = {"area": "area", "final": "final\nloss", "train_psnr": "PSNR\ntraining", "unseen_psnr": "PSNR\nunseen"}
 
 
 def limits(results: Results) -> Figure:
-    """Settings down, claims across: the verdict by colour, the effect by number."""
+    """Settings down, claims across: the verdict by colour, the effect by number; then the share of active units."""
     settings = json.loads((Path(results.folder) / "limits.json").read_text())
-    columns = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
-    figure = plt.figure(figsize=(10, 1.6 + 0.24 * len(settings)))
+    tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
+    names = [name for name in OPTIMIZERS if name in settings[0]["active"]]
+    width, height = len(tests) + len(names), len(settings)
+    figure = plt.figure(figsize=(12, 1.9 + 0.22 * height))
     axes = figure.subplots()
     for row, setting in enumerate(settings):
         for column, verdict in enumerate(setting["verdicts"]):
             axes.add_patch(plt.Rectangle((column, row), 1, 1, color=VERDICTS[verdict["verdict"]], linewidth=0))
-            effect = verdict["effect"]
-            if effect is None:
-                text = "diverged"
-            else:
-                text = f"{effect:+.2f}" if verdict["quantity"].endswith("psnr") else f"{effect:.2f}"
+            axes.text(column + 0.5, row + 0.5, _effect(verdict), ha="center", va="center", fontsize=6)
+        for column, name in enumerate(names, len(tests)):
+            share = setting["active"].get(name)
+            text = "diverged" if share is None else f"{share:.2f}"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6)
-        new = row == 0 or settings[row - 1]["group"] != setting["group"]
-        if new:
+        if row == 0 or settings[row - 1]["group"] != setting["group"]:
             axes.axhline(row, color="black", linewidth=0.5)
-    names = [s["name"] if s["name"] == s["group"] else f"{s['group']}: {s['name']}" for s in settings]
-    axes.set_yticks(np.arange(len(settings)) + 0.5, names)
-    axes.set_xticks(np.arange(len(columns)) + 0.5, [MEASURED[quantity] for _, _, quantity in columns], fontsize=6)
+    labels = [s["name"] if s["name"] == s["group"] else f"{s['group']}: {s['name']}" for s in settings]
+    axes.set_yticks(np.arange(height) + 0.5, labels, fontsize=7)
+    heads = [MEASURED[quantity] for _, _, quantity in tests] + [OPTIMIZERS[name].name.split()[-1] for name in names]
+    axes.set_xticks(np.arange(width) + 0.5, [head.strip("()") for head in heads], fontsize=6)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.grid(False)
-    axes.set(xlim=(0, len(columns)), ylim=(len(settings), 0))
-    width = len(MEASURED)
-    for start in range(0, len(columns), width):
-        reading, against, _ = columns[start]
-        title = f"{OPTIMIZERS[reading].name}\nagainst {OPTIMIZERS[against].name}"
-        axes.text(start + width / 2, -1.6, title, ha="center", va="bottom", fontsize=7)
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    blocks = [f"{OPTIMIZERS[reading].name}\nagainst {_named(against)}" for reading, against, _ in tests]
+    blocks += ["active units,\nBADMM by its reading"] * len(names)
+    for title in dict.fromkeys(blocks):
+        start = blocks.index(title)
+        middle = start + blocks.count(title) / 2
+        narrow = blocks.count(title) == 1
+        text = title.replace("BADMM (", "(").replace("against ", "against\n") if narrow else title
+        axes.annotate(
+            text,
+            (middle, 0),
+            (0, 26),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=5.5 if narrow else 7,
+        )
         axes.axvline(start, color="black", linewidth=0.5)
     seeds = settings[0]["verdicts"][0]["seeds"]
     handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
-    labels = [f"better with all {seeds} seeds", "with some of them", "with none"]
+    texts = [f"better with all {seeds} seeds", "with some of them", "with none"]
     title = "Area and final loss: ratios (below 1 is better). PSNR: differences in dB (above 0 is better)."
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, title=title)
+    figure.legend(handles, texts, loc="outside lower center", ncols=3, title=title)
+    return figure
+
+
+def _effect(verdict: dict) -> str:
+    if verdict["effect"] is None:
+        return "diverged"
+    return f"{verdict['effect']:+.2f}" if verdict["quantity"].endswith("psnr") else f"{verdict['effect']:.2f}"
+
+
+def _named(against: str) -> str:
+    return OPTIMIZERS[against].name if against in OPTIMIZERS else against
+
+
+SETTINGS = {"tau_z": r"$\tau_Z$", "tau_x": r"$\tau_X$", "ridge": "ridge", "delta": r"$\delta$", "tau_m": r"$\tau_M$"}
+
+
+def ablation(results: Results) -> Figure:
+    """Both readings with their own settings, with each of the other's and with all: a dot for each seed."""
+    panels = {"train_loss": "training loss", "validation_loss": "unseen loss"}
+    figure = plt.figure(figsize=(10, 3.2))
+    for axes, (column, title) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        variants = json.loads((Path(results.folder) / "ablation" / f"{column}.json").read_text())
+        measured = column.replace("validation", "unseen")
+        labels = []
+        for row, variant in enumerate(variants):
+            look, taken = OPTIMIZERS[variant["reading"]], variant["taken"]
+            values = [run["final"][measured] for run in variant["runs"] if run["status"] == "finished"]
+            style = {"color": look.color, "markersize": 3}
+            if taken is None:
+                labels.append(look.name)
+                if values:
+                    axes.axvline(np.median(values), color=look.color, linewidth=0.5, linestyle=look.linestyle)
+            else:
+                value = f" = {variant['settings'][taken]:g}" if taken in variant["settings"] else ""
+                labels.append(f"with the other's {SETTINGS.get(taken, 'settings')}{value}")
+            if values:
+                axes.plot(values, [row] * len(values), look.marker, fillstyle="none", **style)
+                axes.plot(np.median(values), row, "|", color=look.color, markersize=9)
+            lost = len(variant["runs"]) - len(values)
+            if lost:
+                labels[-1] += f" ({lost} diverged)"
+        axes.set_yticks(range(len(labels)), labels)
+        axes.invert_yaxis()
+        axes.set(xscale="log", xlabel=title, title=f"settings chosen by {column.replace('_', ' ')}")
+    seeds = len(variants[0]["runs"])
+    figure.supxlabel(f"A dot for each of {seeds} seeds, a bar for their median.", fontsize=7)
     return figure
 
 
@@ -384,6 +448,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "tuning": tuning,
     "limits": limits,
     "conditioning": conditioning,
+    "ablation": ablation,
 }
 
 

@@ -1,5 +1,7 @@
-"""Where the wall time of the default target goes: training, the rest of its notebooks, and everything else."""
+"""Where the wall time of the default target goes (training, the rest of its notebooks, and everything else), and what
+the other targets take."""
 
+import csv
 import json
 import os
 import subprocess
@@ -55,6 +57,22 @@ def measure(snakefile: str | Path, config: dict, output: str | Path) -> None:
         report = account(folder, wall)
     with replacing(output) as path:
         path.write_text(json.dumps(report | provenance(), indent=1) + "\n")
+
+
+def spent(times: list[str | Path], target: str, output: str | Path) -> None:
+    """Write to `output` a sentence (Markdown) on what the jobs of `target` took.
+
+    times: the jobs' files from Snakemake's directive `benchmark`. What is told is the sum of their seconds, so that a
+    target which was stopped and resumed tells the same.
+    """
+    rows = [next(csv.DictReader(Path(path).read_text().splitlines(), delimiter="\t")) for path in times]
+    minutes = [float(row["s"]) / 60 for row in rows]
+    text = (
+        f"`snakemake {target}`: {len(minutes)} jobs of training, {sum(minutes):.1f} minutes in all, the longest of "
+        f"{max(minutes):.1f}, each on one core of {provenance()['processor']}. On `--cores n` about an nth of that.\n"
+    )
+    with replacing(output) as path:
+        path.write_text(text)
 
 
 def _environment() -> dict[str, str]:

@@ -10,6 +10,8 @@ from nonsmooth.files import replacing
 from nonsmooth.runs import Results, Run
 from nonsmooth.tables import table
 
+LOSSES, DECIBELS = ("train_loss", "unseen_loss"), ("train_psnr", "unseen_psnr")
+
 
 def _median(values: list[float], digits: int = 3) -> str:
     """Median over seeds, with the smallest and the largest; a dash where there is none."""
@@ -38,13 +40,20 @@ def _autoencoder(results: Results) -> list[str]:
     rows = []
     for name, optimizer, runs in _rows(results, "autoencoder"):
         finished = [run for run in runs if not run.diverged]
-        last = [[run.history[column][-1] for run in finished] for column in ("train_loss", "unseen_loss")]
-        decibels = [[run.record["final"][key] for run in finished] for key in ("train_psnr", "unseen_psnr")]
+        last = [[run.history[column][-1] for run in finished] for column in LOSSES]
+        decibels = [[run.record["final"][key] for run in finished] for key in DECIBELS]
         ratio = timing["optimizers"][optimizer]["ratio_to_adam"][0]
         cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
         rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
+    bounds = json.loads((Path(results.folder) / "bounds" / "figures.json").read_text())
+    for name, entries in bounds["references"].items():
+        found = [[entry[column] for entry in entries] for column in (*LOSSES, *DECIBELS)]
+        rows.append(
+            [name, *(_median(values, digits) for values, digits in zip(found, (3, 3, 4, 4), strict=True)), "-", ""]
+        )
     lines = [
-        f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}.",
+        f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}. The last three rows "
+        f"are references without iterations; the linear map has rank {bounds['rank']}, in closed form.",
         "",
         table(head, rows),
         "",

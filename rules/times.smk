@@ -1,0 +1,28 @@
+# Of the targets that train for long: where their jobs' times lie.
+TIMES = {
+    "tune": expand("results/times/tune/{run}.tsv", run=TUNED),
+    "claims": [
+        *expand("results/times/claims/{run}/{name}.tsv", run=expand("{e}/{s}", e=JUDGED, s=SELECTIONS), name=COMPARED),
+        *expand("results/times/claims/autoencoder/validation_loss/{name}.tsv", name=REFERENCES),
+    ],
+    "limits": [
+        *expand("results/times/limits/{place}.tsv", place=PLACES),
+        "results/times/limits/conditioning.tsv",
+        *expand("results/times/limits/ablation-{selection}.tsv", selection=SELECTIONS),
+    ],
+}
+
+
+rule tell_time:
+    """A sentence for the README on what the jobs of a target took."""
+    input:
+        times=lambda wildcards: TIMES[wildcards.target],
+        modules=library("overhead.py"),
+    output:
+        page="results/times/{target}_time.md",
+    log:
+        "logs/tell_time/{target}.log",
+    wildcard_constraints:
+        target="|".join(TIMES),
+    shell:
+        "{COMMAND} spent --times {input.times} --target {wildcards.target} --output {output.page} 2>&1 | tee {log}"
