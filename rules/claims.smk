@@ -9,7 +9,7 @@ def claimed(statement):
 
 # The experiments of the claims, each with the settings that the search chose by either column.
 JUDGED = sorted({experiment for statement in CLAIMS["statements"] for experiment in claimed(statement)})
-REFERENCES = sorted(EXPERIMENTS["autoencoder"].get("references", {}))
+REFERENCES = [name for name in OPTIMIZERS["autoencoder"] if name not in COMPARED]
 SHOWN = [*COMPARED, *REFERENCES]  # in the table of what bounds the picture
 
 

@@ -50,9 +50,7 @@ def notebooks_of(*experiments):
 
 wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
-    optimizer="|".join(
-        sorted(set().union(*OPTIMIZERS.values(), *(s.get("references", {}) for s in EXPERIMENTS.values())))
-    ),
+    optimizer="|".join(sorted(set().union(*OPTIMIZERS.values()))),
     seed=r"\d+",
     drawn=rf"(({'|'.join(EXPERIMENTS)})/)?seed-\d+",
 

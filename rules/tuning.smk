@@ -22,9 +22,8 @@ def base_of_trials(wildcards):
 
 def search_of_trials(wildcards):
     tuning = EXPERIMENTS[wildcards.experiment]["tuning"]
-    search = {name: tuning[name] for name in ("trials", "statistic")}
-    reference = wildcards.optimizer in EXPERIMENTS[wildcards.experiment].get("references", {})
-    return as_json(search | {"ranges": tuning["ranges"][wildcards.optimizer], "reference": reference})
+    search = {name: tuning[name] for name in ("trials", "finalists", "statistic")}
+    return as_json(search | {"ranges": tuning["ranges"][wildcards.optimizer]})
 
 
 rule tune_optimizer:

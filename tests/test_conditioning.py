@@ -30,6 +30,23 @@ def test_the_optimum_is_that_of_the_exact_weight_step(condition_number):
     assert found["train_loss"] <= error * (1 + 1e-12)
 
 
+def test_no_gradient_descent_from_anywhere_gets_below_the_optimum():
+    settings = {"inputs": 8, "samples": 60, "condition_number": 100.0, "label_noise": 0.3}
+    X, y = problems.build(None, name="teacher", seed=1, dtype="float64", **settings).training
+    found = conditioning.optimum(Split(X, y))["train_loss"]
+    X = torch.linalg.qr(torch.cat([X, torch.ones_like(y)], 1))[0] * len(X) ** 0.5
+    start = torch.randn(9, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    v = start.requires_grad_()  # 200 descents side by side
+    optimizer = torch.optim.Adam([v], lr=0.01)
+    for _ in range(3000):
+        optimizer.zero_grad()
+        losses = ((X @ v).relu() - y).square().mean(0)
+        losses.sum().backward()
+        optimizer.step()
+    assert losses.min() >= found * (1 - 1e-12)
+    assert losses.min() <= found * (1 + 1e-3)
+
+
 def test_data_that_a_perceptron_fits_has_an_optimum_of_zero():
     X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = (X @ torch.ones(3, 1, dtype=torch.float64)).clamp(min=0)

@@ -62,9 +62,9 @@ def tune(arguments: argparse.Namespace) -> None:
     from nonsmooth.tuning import tune
 
     search, samples = json.loads(arguments.search), _samples(arguments.samples)
-    asked = search["ranges"], search["trials"], search["statistic"]
+    asked = (search[name] for name in ("ranges", "trials", "finalists", "statistic"))
     report = tune(json.loads(arguments.parameters), *asked, samples)
-    _write_json(report | {"ranges": search["ranges"], "reference": search["reference"]}, arguments.output)
+    _write_json(report | {"ranges": search["ranges"]}, arguments.output)
 
 
 def tuned(arguments: argparse.Namespace) -> None:
@@ -255,7 +255,7 @@ def parser() -> argparse.ArgumentParser:
         tune,
         "Train once for each trial of a search and each seed.",
         parameters=parameters,
-        search={"help": "ranges, trials, statistic and whether it is a reference, as JSON"},
+        search={"help": "ranges, trials, finalists and statistic, as JSON"},
         samples=samples,
         output=output,
     )

@@ -126,12 +126,11 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
                 )
         if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
             faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
-        unknown = (
-            section["tuning"]["ranges"].keys() - section["optimizers"].keys() - section.get("references", {}).keys()
-        )
+        unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
         faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
-        if section["tuning"]["ranges"] and not section["tuning"]["trials"]:
-            faults.append(f"{place}.tuning.trials: 0, and there are ranges to search")
+        for key in ("trials", "finalists"):
+            if section["tuning"]["ranges"] and not section["tuning"][key]:
+                faults.append(f"{place}.tuning.{key}: 0, and there are ranges to search")
     for part in ("limits", "conditioning"):
         if config[part]["tuning_seed"] in config[part]["seeds"]:
             faults.append(f"{part}.tuning_seed: {config[part]['tuning_seed']} is one of {part}.seeds")
@@ -180,13 +179,13 @@ def images(config: dict, experiment: str) -> dict[str, int]:
 
 
 def parameters(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> dict:
-    """What a notebook is told of its run: the section of the experiment, with one optimizer's or reference's settings.
+    """What a notebook is told of its run: the section of the experiment, with one optimizer's settings.
 
     `tuned_on`: the column of the history whose choice of settings is taken, in place of the one that the experiment
     itself selects by.
     """
     section = config["experiments"][experiment]
-    settings = (section.get("references", {}) | section["optimizers"])[optimizer]
+    settings = section["optimizers"][optimizer]
     if tuned_on:
         settings = settings | section.get("tuned_on", {}).get(tuned_on, {}).get(optimizer, {})
     return {

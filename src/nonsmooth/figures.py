@@ -331,7 +331,7 @@ def conditioning(results: Results) -> Figure:
     count = len(entries[0]["gaps"])
     title = (
         f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy, that of "
-        "the\nsquared error a local one. The lowest values are at or below what scipy found."
+        "the\nsquared error the lowest of many starts. The lowest values are at or below what scipy found."
     )
     _legend(figure, grid, 5, title)
     return figure

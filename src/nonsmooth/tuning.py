@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,6 @@ from nonsmooth.mnist import Sample
 from nonsmooth.training import Training, train
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
-EVERY = 50  # iterations between evaluations where only the last one counts (and divergence)
 
 
 def trials(ranges: dict[str, dict], count: int) -> list[dict]:
@@ -43,10 +43,14 @@ def _mean_log(losses: list[float]) -> float:
 
 
 STATISTICS = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
+EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of them only tell of divergence sooner
 
 
 def run(parameters: dict, sample: Sample | None, **loop) -> tuple[torch.nn.Sequential, problems.Problem, Training]:
-    """Network, problem and training of one run; `parameters` as from config.parameters, `loop` goes to `train`."""
+    """Network, problem and training of one run; `parameters` as from config.parameters, `loop` goes to `train`.
+
+    The history has no unseen losses: the loop is not given that data, so that it can choose nothing.
+    """
     torch.set_num_threads(parameters["threads"])
     common = {"seed": parameters["seed"], "dtype": parameters["dtype"]}
     place = placement.device(parameters["device"])
@@ -55,56 +59,78 @@ def run(parameters: dict, sample: Sample | None, **loop) -> tuple[torch.nn.Seque
     optimizer = optimizers.build(
         parameters["optimizer"], network, *problem.training, seed=parameters["seed"], **parameters["settings"]
     )
-    return network, problem, train(network, optimizer, problem, parameters["iterations"], **loop)
+    known = replace(problem, unseen=None, test=None)
+    return network, problem, train(network, optimizer, known, parameters["iterations"], **loop)
 
 
-def tune(parameters: dict, ranges: dict, count: int, statistic: str, samples: dict[int, Sample | None]) -> dict:
-    """Train once for each trial and seed, and tell what came of them.
+def tune(
+    parameters: dict, ranges: dict, count: int, finalists: int, statistic: str, samples: dict[int, Sample | None]
+) -> dict:
+    """Train once for each trial with the first seed, once more for the best ones with each other seed, and tell.
 
     `parameters` are those of a run (config.parameters) of any seed; `samples` the images by seed, None for problems
-    without. A trial has a score for each of SELECTIONS, the mean over seeds of the column's `statistic`: "last" is its
-    last value, "mean_log" the mean of its decimal logarithm over the iterations.
-    One that diverges with any seed has none.
+    without. A trial has scores for each of SELECTIONS, one for each seed that it was trained with, of the column's
+    `statistic`: "last" is its last value, "mean_log" the mean of its decimal logarithm over the iterations. The
+    `finalists` with the smallest score of either column go on to the other seeds. One that diverges has no scores.
     """
-    every = EVERY if statistic == "last" else 1
-    told = []
-    for number, settings in enumerate(trials(ranges, count), 1):
-        scores: dict[str, list[float]] = {column: [] for column in SELECTIONS}
-        status = "finished"
-        for seed, sample in samples.items():
-            asked = parameters | {"seed": seed, "settings": parameters["settings"] | settings}
-            _, _, training = run(asked, sample, every=every)
-            if training.status == "diverged":
-                status = "diverged"
-                break
-            for column in SELECTIONS:
-                if column in training.history:
-                    scores[column].append(STATISTICS[statistic](training.history[column]))
-        trial = {"settings": settings, "status": status}
-        if status == "finished":
-            trial["scores"] = {column: statistics.fmean(values) for column, values in scores.items() if values}
-        told.append(trial)
-        print(
-            f"[tune {parameters['experiment']}/{parameters['optimizer']}] {number}/{count} {json.dumps(trial)}",
-            flush=True,
-        )
+    first, *others = samples
+    told = [{"settings": settings, "status": "finished", "scores": {}} for settings in trials(ranges, count)]
+
+    def score(number: int, seed: int) -> None:
+        trial = told[number]
+        asked = parameters | {"seed": seed, "settings": parameters["settings"] | trial["settings"]}
+        _, _, training = run(asked, samples[seed], every=EVERY[statistic])
+        if training.status == "diverged":
+            trial["status"], trial["scores"] = "diverged", {}
+        else:
+            for column in (column for column in SELECTIONS if column in training.history):
+                trial["scores"].setdefault(column, []).append(STATISTICS[statistic](training.history[column]))
+        name = f"{parameters['experiment']}/{parameters['optimizer']}/seed-{seed}"
+        print(f"[tune {name}] trial {number + 1} of {count}: {json.dumps(trial)}", flush=True)
+
+    for number in range(count):
+        score(number, first)
+    best = set()
+    for column in SELECTIONS:
+        ranked = [n for n, trial in enumerate(told) if column in trial["scores"]]
+        best |= set(sorted(ranked, key=lambda n: told[n]["scores"][column][0])[:finalists])
+    for number in sorted(best):
+        for seed in others:
+            if told[number]["status"] == "finished":
+                score(number, seed)
     names = {name: parameters[name] for name in ("experiment", "optimizer")}
     return names | {"seeds": list(samples), "statistic": statistic, "trials": told}
 
 
 def choose(report: dict, column: str) -> dict:
-    """The settings with the smallest score. Raises ValueError, naming the optimizer, where every trial diverged."""
-    finished = [trial for trial in report["trials"] if column in trial.get("scores", {})]
+    """The settings with the smallest score, mean over all seeds, of the trials that were trained with every one.
+
+    Raises ValueError, naming the optimizer, where every such trial diverged.
+    """
+    finished = [t for t in report["trials"] if len(t["scores"].get(column, [])) == len(report["seeds"])]
     if not finished:
-        raise ValueError(f"every trial of {report['experiment']}/{report['optimizer']} diverged: move its ranges")
-    return min(finished, key=lambda trial: trial["scores"][column])["settings"]
+        raise ValueError(f"every finalist of {report['experiment']}/{report['optimizer']} diverged: move its ranges")
+    return min(finished, key=lambda trial: statistics.fmean(trial["scores"][column]))["settings"]
+
+
+def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
+    """`settings` with all that are searched made smaller, and made larger, by `share` of their ranges, kept inside."""
+    moved = []
+    for step in (-share, share):
+        other = dict(settings)
+        for name, scale in ranges.items():
+            ((kind, (low, high)),) = scale.items()
+            value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
+            other[name] = float(f"{min(max(value, low), high):.3g}")
+        moved.append(other)
+    return moved
 
 
 def collect(paths: list[str | Path], select_by: dict[str, str], output: str | Path) -> None:
     """Choose settings from the reports of `tune` and write them in the form of config/tuned.yaml.
 
     Of each experiment "tuned_on" has the choice by each column, and "optimizers" the one by the column that
-    `select_by` names, which the experiment's own runs use (references are no part of them).
+    `select_by` names, which the experiment's own runs use.
     """
     experiments: dict = {}
     for report in (json.loads(Path(path).read_text()) for path in paths):
@@ -112,8 +138,7 @@ def collect(paths: list[str | Path], select_by: dict[str, str], output: str | Pa
         section = experiments.setdefault(experiment, {"optimizers": {}, "tuned_on": {}})
         for column in SELECTIONS:
             section["tuned_on"].setdefault(column, {})[optimizer] = choose(report, column)
-        if not report["reference"]:
-            section["optimizers"][optimizer] = section["tuned_on"][select_by[experiment]][optimizer]
+        section["optimizers"][optimizer] = section["tuned_on"][select_by[experiment]][optimizer]
     with replacing(output) as path:
         path.write_text(HEAD + yaml.dump({"experiments": experiments}, sort_keys=False, Dumper=_Plain))
 

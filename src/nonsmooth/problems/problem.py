@@ -25,12 +25,12 @@ def first_rows(test: Split, unseen_images: int) -> Split:
 class Problem:
     """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest).
 
-    validation is None where every image is trained on.
+    validation is None where every image is trained on; unseen is None where it may not be looked at.
     """
 
     training: Split
     validation: Split | None
-    unseen: Split
+    unseen: Split | None
     test: Split | None = None
 
     @property
