@@ -3,14 +3,29 @@ SELECTIONS = configuration.SELECTIONS
 COMPARED = [*configuration.BASELINES, *configuration.READINGS]
 
 
-def claimed(statement):
-    return [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []
-
-
-# The experiments of the claims, each with the settings that the search chose by either column.
-JUDGED = sorted({experiment for statement in CLAIMS["statements"] for experiment in claimed(statement)})
+STATEMENTS = [statement for statement in CLAIMS["statements"] if "experiment" in statement]
+# Where the claims are judged, each experiment with the loss that settings are chosen by.
+JUDGED = sorted(
+    {
+        (experiment, statement["selected_by"])
+        for statement in STATEMENTS
+        for experiment in [statement["experiment"], *statement.get("elsewhere", [])]
+    }
+)
+TIMED = sorted(
+    {
+        experiment
+        for statement in STATEMENTS
+        if "seconds" in statement["quantities"]
+        for experiment in [statement["experiment"], *statement.get("elsewhere", [])]
+    }
+)
 REFERENCES = [name for name in OPTIMIZERS["autoencoder"] if name not in COMPARED]
 SHOWN = [*COMPARED, *REFERENCES]  # in the table of what bounds the picture
+JUDGED_RUNS = [
+    *(f"{experiment}/{selection}/{name}" for experiment, selection in JUDGED for name in COMPARED),
+    *(f"autoencoder/validation_loss/{name}" for name in REFERENCES),
+]
 
 
 def images_to_judge(wildcards):
@@ -39,9 +54,11 @@ rule train_seeds:
     params:
         parameters=parameters_to_judge,
         samples=lambda wildcards: images_by_seed(wildcards.experiment, CLAIMS["seeds"]),
+        every=lambda wildcards: CLAIMS["every"][wildcards.selection],
+        ssim=lambda wildcards: "yes" if wildcards.selection == "validation_loss" else "no",  # images are judged by it
     shell:
-        "{COMMAND} evidence --parameters {params.parameters:q} --samples {params.samples:q}"
-        " --output {output.runs} 2>&1 | tee {log}"
+        "{COMMAND} evidence --parameters {params.parameters:q} --samples {params.samples:q} --every {params.every}"
+        " --ssim {params.ssim} --output {output.runs} 2>&1 | tee {log}"
 
 
 BOUNDED = {"figures": SEEDS["autoencoder"], "claims": CLAIMS["seeds"]}
@@ -68,15 +85,9 @@ rule bound_picture:
 
 rule judge_claims:
     input:
-        runs=[
-            f"results/claims/{experiment}/{selection}/{optimizer}.json"
-            for experiment in JUDGED
-            for selection in SELECTIONS
-            for optimizer in COMPARED
-        ],
-        references=expand("results/claims/autoencoder/validation_loss/{name}.json", name=REFERENCES),
+        runs=expand("results/claims/{run}.json", run=JUDGED_RUNS),
         bounds="results/bounds/claims.json",
-        timing=expand("results/timing/{experiment}.json", experiment=JUDGED),
+        timing=expand("results/timing/{experiment}.json", experiment=TIMED),
         modules=library("claims.py"),
     output:
         claims="results/claims.json",

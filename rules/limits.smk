@@ -17,63 +17,105 @@ def run_at(place, optimizer, selection):
     return parameters | {"settings": parameters["settings"] | fixed_at(place, optimizer)}
 
 
-def runs_at(wildcards):
-    """Parameters of a run of each optimizer by either selection, as JSON."""
-    return as_json({c: {name: run_at(wildcards.place, name, c) for name in COMPARED} for c in SELECTIONS})
+def runs_at(place, optimizer):
+    """Parameters of a run by either selection, as JSON."""
+    return as_json({selection: run_at(place, optimizer, selection) for selection in SELECTIONS})
 
 
-def ranges_at(wildcards):
-    ranges = {}
+def ranges_at(place, optimizer):
+    fixed = fixed_at(place, optimizer)
+    return as_json({key: ends for key, ends in ranges_of("autoencoder")[optimizer].items() if key not in fixed})
+
+
+def data_at(place):
+    """Parameters of a run without an optimizer, as JSON: what a closed form depends on, and no initial weights."""
+    parameters = run_at(place, "sgd", SELECTIONS[0])
+    data = {name: parameters[name] for name in ("problem", "dtype")}
+    return as_json(data | {"network": {"hidden": parameters["network"]["hidden"]}})
+
+
+def images_at(place):
+    return as_json(configuration.images(config | {"experiments": {"at": section_at(place)}}, "at"))
+
+
+# Nothing is computed twice: where what is moved is nothing to an optimizer, its file is that of the first such setting.
+FILES_AT = {"optimizers": {}, "bounds": {}}
+for place in PLACES:
     for name in COMPARED:
-        fixed = fixed_at(wildcards.place, name)
-        ranges[name] = {key: ends for key, ends in ranges_of("autoencoder")[name].items() if key not in fixed}
-    return as_json(ranges)
+        asked = (name, runs_at(place, name), ranges_at(place, name), images_at(place))
+        FILES_AT["optimizers"].setdefault(asked, f"results/limits/{place}/{name}.json")
+    FILES_AT["bounds"].setdefault((data_at(place), images_at(place)), f"results/limits/{place}/bounds.json")
 
 
-def images_at(wildcards):
-    return as_json(configuration.images(config | {"experiments": {"at": section_at(wildcards.place)}}, "at"))
+def files_at(place):
+    """Where the results for the setting lie."""
+    asked = {name: (name, runs_at(place, name), ranges_at(place, name), images_at(place)) for name in COMPARED}
+    runs = {name: FILES_AT["optimizers"][key] for name, key in asked.items()}
+    bounds = FILES_AT["bounds"][data_at(place), images_at(place)]
+    return {name: PLACES[place][name] for name in ("group", "name")} | {"runs": runs, "bounds": bounds}
 
 
-def search_at(wildcards):
-    setting = {name: PLACES[wildcards.place][name] for name in ("group", "name")}
-    search = {name: LIMITS[name] for name in ("trials", "tuning_seed", "seeds", "every")}
-    return as_json(search | {"setting": setting})
+STUDIED = list(FILES_AT["optimizers"].values())
 
 
 rule study_setting:
-    """Every optimizer tuned and run at one setting, in one process."""
+    """One optimizer tuned and run at one setting."""
     input:
         receipt=rules.fetch_mnist.output.receipt,
         modules=library("limits.py"),
     output:
-        report="results/limits/{place}.json",
+        report="results/limits/{place}/{optimizer}.json",
     log:
-        "logs/study_setting/{place}.log",
+        "logs/study_setting/{place}/{optimizer}.log",
     benchmark:
-        "results/times/limits/{place}.tsv"
+        "results/times/limits/{place}/{optimizer}.tsv"
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
     threads: config["threads"]
     params:
-        runs=runs_at,
-        ranges=ranges_at,
-        search=search_at,
-        images=images_at,
+        runs=lambda wildcards: runs_at(wildcards.place, wildcards.optimizer),
+        ranges=lambda wildcards: ranges_at(wildcards.place, wildcards.optimizer),
+        search=as_json({name: LIMITS[name] for name in ("shift", "tuning_seed", "seeds", "every")}),
+        images=lambda wildcards: images_at(wildcards.place),
     shell:
         "{COMMAND} study --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"
         " --images {params.images:q} --root {DATA_ROOT} --output {output.report} 2>&1 | tee {log}"
 
 
+rule bound_setting:
+    """The best linear map at one setting."""
+    input:
+        receipt=rules.fetch_mnist.output.receipt,
+        modules=library("limits.py"),
+    output:
+        bounds="results/limits/{place}/bounds.json",
+    log:
+        "logs/bound_setting/{place}.log",
+    wildcard_constraints:
+        place="|".join(map(re.escape, PLACES)),
+    threads: config["threads"]
+    params:
+        parameters=lambda wildcards: data_at(wildcards.place),
+        seeds=LIMITS["seeds"],
+        images=lambda wildcards: images_at(wildcards.place),
+    shell:
+        "{COMMAND} bound --parameters {params.parameters:q} --seeds {params.seeds} --images {params.images:q}"
+        " --root {DATA_ROOT} --output {output.bounds} 2>&1 | tee {log}"
+
+
 rule collect_limits:
     input:
-        reports=expand("results/limits/{place}.json", place=PLACES),
+        runs=STUDIED,
+        bounds=list(FILES_AT["bounds"].values()),
         modules=library("limits.py"),
     output:
         limits="results/limits.json",
     log:
         "logs/collect_limits.log",
+    params:
+        places=as_json([files_at(place) for place in PLACES]),
     shell:
-        "{COMMAND} limits --reports {input.reports} --output {output.limits} 2>&1 | tee {log}"
+        "{COMMAND} limits --places {params.places:q} --output {output.limits} 2>&1 | tee {log}"
 
 
 rule study_conditioning:
@@ -104,7 +146,7 @@ rule study_conditioning:
 rule study_ablation:
     """Both readings with each other's settings, in one process."""
     input:
-        images=[path for seed in SEEDS["autoencoder"] for path in images_of("autoencoder", seed)],
+        images=[path for seed in LIMITS["seeds"] for path in images_of("autoencoder", seed)],
         modules=library("ablation.py"),
     output:
         report="results/ablation/{selection}.json",
@@ -122,7 +164,7 @@ rule study_ablation:
                 for name in configuration.READINGS
             }
         ),
-        samples=images_by_seed("autoencoder", SEEDS["autoencoder"]),
+        samples=images_by_seed("autoencoder", LIMITS["seeds"]),
     shell:
         "{COMMAND} ablate --runs {params.runs:q} --samples {params.samples:q} --output {output.report} 2>&1 | tee {log}"
 

@@ -1,12 +1,9 @@
 # Of the targets that train for long: where their jobs' times lie.
 TIMES = {
     "tune": expand("results/times/tune/{run}.tsv", run=TUNED),
-    "claims": [
-        *expand("results/times/claims/{run}/{name}.tsv", run=expand("{e}/{s}", e=JUDGED, s=SELECTIONS), name=COMPARED),
-        *expand("results/times/claims/autoencoder/validation_loss/{name}.tsv", name=REFERENCES),
-    ],
+    "claims": expand("results/times/claims/{run}.tsv", run=JUDGED_RUNS),
     "limits": [
-        *expand("results/times/limits/{place}.tsv", place=PLACES),
+        *(path.replace("results/limits", "results/times/limits").replace(".json", ".tsv") for path in STUDIED),
         "results/times/limits/conditioning.tsv",
         *expand("results/times/limits/ablation-{selection}.tsv", selection=SELECTIONS),
     ],

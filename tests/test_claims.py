@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 def run(seed, losses, psnr=20.0, status="finished"):
     final = dict.fromkeys(claims.IMAGES, psnr + 0.01 * seed)
-    return {"seed": seed, "status": status, "train_loss": losses, "final": final, "stopped": final, "stopped_at": 1}
+    told = {"seed": seed, "status": status, "iteration": list(range(len(losses))), "train_loss": losses}
+    return told | {"final": final, "stopped": final, "stopped_at": 1}
 
 
 def runs(factor=1.0, psnr=20.0, seeds=10):
@@ -57,6 +58,22 @@ def test_both_reach_the_loss_that_iterations_are_counted_to(mine, others):
         assert count == 1 or min(losses[:count]) > target
 
 
+def test_iterations_are_those_that_were_recorded():
+    mine = run(0, [1.0, 0.5, 0.1]) | {"iteration": [0, 5, 7]}
+    others = run(0, [1.0, 0.8, 0.4, 0.1]) | {"iteration": [0, 5, 10, 12]}
+    assert claims.pair("iterations", mine, others) == (7, 12)
+
+
+def test_with_few_seeds_the_interval_can_be_students():
+    from scipy import stats
+
+    mine = [run(seed, [1.0, loss]) for seed, loss in enumerate((0.4, 0.5, 0.7))]
+    effect = claims.compare("final", mine, [run(seed, [1.0, 1.0]) for seed in range(3)], resamples=None)
+    logs = np.log([0.4, 0.5, 0.7])
+    found = stats.ttest_1samp(logs, 0.0).confidence_interval(0.95)
+    assert effect.interval == pytest.approx((math.exp(found.low), math.exp(found.high)))
+
+
 def test_seconds_are_iterations_times_the_time_of_one():
     mine, others = [run(s, [1.0, 0.5, 0.1]) for s in (0, 1)], [run(s, [1.0, 0.8, 0.5]) for s in (0, 1)]
     assert claims.compare("iterations", mine, others).value == pytest.approx(1 / 2)
@@ -87,9 +104,9 @@ SETTINGS = {
     "statements": [
         {"id": "gradient", "claim": "It is 1-Lipschitz", "source": "s", "threshold": 1.0},
         {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder", "elsewhere": ["other"]}
-        | {"against": ["sgd"], "quantities": ["final", "seconds"]},
+        | {"selected_by": "train_loss", "against": ["sgd"], "quantities": ["final", "seconds"]},
         {"id": "images", "claim": "Better", "source": "s", "experiment": "autoencoder"}
-        | {"against": ["adam"], "quantities": ["unseen_psnr"]},
+        | {"selected_by": "validation_loss", "against": ["adam"], "quantities": ["unseen_psnr"]},
     ],
 }
 
@@ -142,7 +159,7 @@ def test_a_draw_is_no_replication(judged):
 def test_a_claim_that_holds_elsewhere_alone_is_conditional_and_says_where(judged, tmp_path):
     entry = judged(runs(2.0, 19.0), runs(0.5))["faster/sgd/final/badmm-ls"]
     assert (entry["verdict"], entry["holds_elsewhere"]) == ("conditional", ["other"])
-    assert "conditional (other): 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
+    assert "conditional: 2 (2 to 2), and with other: 0.5 (0.5 to 0.5)" in (tmp_path / "claims.md").read_text()
 
 
 def test_the_gradient_of_the_loss_is_measured_and_a_wrong_one_is_found(monkeypatch):

@@ -9,16 +9,14 @@ from nonsmooth import config, limits
 
 def run(seed, loss, psnr, status="finished"):
     final = {"train_psnr": psnr, "unseen_psnr": psnr}
-    return {"seed": seed, "status": status, "train_loss": [1.0, loss], "final": final}
+    return {"seed": seed, "status": status, "iteration": [0, 5], "train_loss": [1.0, loss], "final": final}
 
 
 def report(mine, others):
-    runs = {}
-    for column in ("train_loss", "validation_loss"):
-        runs[column] = {name: {"runs": mine} for name in config.READINGS}
-        runs[column] |= {name: {"runs": others} for name in limits.BASELINES}
+    runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
     references = {"linear map": [{"seed": run["seed"], "unseen_psnr": 20.0} for run in others]}
-    return {"runs": runs, "bounds": {"references": references}}
+    told = {name: {key: {"runs": found} for key in limits.SELECTIONS} for name, found in runs.items()}
+    return {"runs": told, "bounds": {"references": references}}
 
 
 OTHERS = [run(0, 0.1, 20.0), run(1, 0.1, 20.0), run(2, 0.1, 20.0)]
@@ -26,25 +24,34 @@ OTHERS = [run(0, 0.1, 20.0), run(1, 0.1, 20.0), run(2, 0.1, 20.0)]
 
 @pytest.mark.parametrize(
     ("losses", "psnr", "verdict"),
-    [([0.05, 0.02, 0.09], 21.0, "holds"), ([0.05, 0.2, 0.09], None, "open"), ([0.2, 0.3, 0.4], 19.0, "fails")],
+    [
+        ([0.05, 0.04, 0.06], [21.0, 21.1, 21.2], "holds"),
+        ([0.05, 0.2, 0.09], [19.0, 20.5, 21.0], "open"),
+        ([0.09, 0.01, 0.099], [20.1, 25.0, 20.2], "open"),  # better with every seed, and no interval says so
+        ([0.2, 0.25, 0.22], [19.0, 19.1, 19.2], "fails"),
+    ],
 )
-def test_a_claim_holds_where_every_seed_is_better_and_fails_where_none_is(losses, psnr, verdict):
-    mine = [run(seed, loss, psnr or 20.0 + seed - 1) for seed, loss in enumerate(losses)]
+def test_a_claim_holds_or_fails_where_the_whole_interval_is_on_one_side(losses, psnr, verdict):
+    mine = [run(seed, loss, decibels) for seed, (loss, decibels) in enumerate(zip(losses, psnr, strict=True))]
     table = limits.verdicts(report(mine, OTHERS))
-    assert len(table) == 18
+    assert len(table) == 2 * len(limits.TESTS)
     assert {entry["verdict"] for entry in table if entry["quantity"] in ("final", "area")} == {verdict}
     unseen = {entry["against"]: entry["verdict"] for entry in table if entry["quantity"] == "unseen_psnr"}
     assert unseen == {"sgd": verdict, "adam": verdict, "linear map": verdict}
 
 
-def test_a_run_of_mine_that_diverged_is_no_better_one_and_a_baselines_is():
+def of(table, quantity):
+    return next(entry for entry in table if entry["quantity"] == quantity)
+
+
+def test_a_run_of_mine_that_diverged_is_a_failure_and_a_baselines_is_no_win():
     mine = [run(0, 0.05, 21.0), run(1, 9.0, 0.0, "diverged"), run(2, 0.05, 21.0)]
-    final = next(e for e in limits.verdicts(report(mine, OTHERS)) if e["quantity"] == "final")
-    assert (final["better"], final["verdict"]) == (2, "open")
-    turned = [run(0, 0.1, 20.0), run(1, 9.0, 0.0, "diverged"), run(2, 0.1, 20.0)]
+    assert of(limits.verdicts(report(mine, OTHERS)), "final")["verdict"] == "fails"
     healthy = [run(seed, 0.05, 21.0) for seed in range(3)]
-    final = next(e for e in limits.verdicts(report(healthy, turned)) if e["quantity"] == "final")
-    assert (final["better"], final["verdict"]) == (3, "holds")
+    lost = [run(seed, 9.0, 0.0, "diverged") for seed in range(3)]
+    final = of(limits.verdicts(report(healthy, lost)), "final")
+    assert (final["verdict"], final["effect"], final["diverged"]) == ("open", None, [0, 3])
+    json.dumps(final, allow_nan=False)
 
 
 def test_the_share_of_active_units_is_that_of_runs_that_finished():
@@ -55,19 +62,39 @@ def test_the_share_of_active_units_is_that_of_runs_that_finished():
     assert limits.activity(report(mine, lost)) == {"badmm": 0.625, "badmm-ls": 0.625}
 
 
-def test_nothing_is_trained_twice(monkeypatch, smoke_config, tmp_path):
-    """Where both columns choose the same settings the runs are shared."""
+SEARCH = {"shift": 0.4, "tuning_seed": 1000, "seeds": [0, 1], "every": 1}
+IMAGES = {"training_images": 40, "validation_images": 20}
+
+
+def studied(smoke_config, tmp_path, rates, ranges):
+    """One optimizer tuned and run where its settings at the default are `rates`, by either column."""
+    run = config.parameters(smoke_config, "autoencoder", "sgd", 0) | {"iterations": 4}
+    runs = {
+        column: run | {"settings": {"learning_rate": rate}}
+        for column, rate in zip(limits.SELECTIONS, rates, strict=True)
+    }
+    limits.study(runs, ranges, SEARCH, IMAGES, "data/excerpt", tmp_path / "report.json")
+    return json.loads((tmp_path / "report.json").read_text())
+
+
+def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_config, tmp_path):
     trained = []
     train_seeds = limits.train_seeds
     monkeypatch.setattr(limits, "train_seeds", lambda *a, **k: trained.append(1) or train_seeds(*a, **k))
-    run = config.parameters(smoke_config, "autoencoder", "sgd", 0) | {"iterations": 2}
-    search = {"trials": 1, "tuning_seed": 1000, "seeds": [0, 1], "every": 1, "setting": {"group": "g", "name": "n"}}
-    images = {"training_images": 40, "validation_images": 20}
-    ranges = {"sgd": {"learning_rate": {"log": [1e-9, 1e-8]}}}
-    runs = {"train_loss": {"sgd": run}, "validation_loss": {"sgd": run}}
-    limits.study(runs, ranges, search, images, "data/excerpt", tmp_path / "report.json")
-    told = json.loads((tmp_path / "report.json").read_text())
+    told = studied(smoke_config, tmp_path, (1e-3, 1e-3), {"learning_rate": {"log": [1e-6, 1.0]}})
     assert trained == [1]
-    assert told["runs"]["train_loss"] == told["runs"]["validation_loss"]
-    assert told["runs"]["train_loss"]["sgd"]["settings"] == run["settings"]  # the trial's rate is too small to learn
-    assert [entry["seed"] for entry in told["bounds"]["references"]["linear map"]] == [0, 1]
+    assert told["train_loss"] == told["validation_loss"]
+    assert told["train_loss"]["settings"] == {"learning_rate": 0.251}  # the larger step: 1e-3 * 1e6^0.4
+    assert [run["seed"] for run in told["train_loss"]["runs"]] == [0, 1]
+
+
+def test_a_setting_without_ranges_keeps_the_better_of_the_defaults(smoke_config, tmp_path):
+    told = studied(smoke_config, tmp_path, (1e-3, 0.1), {})
+    assert [told[column]["settings"] for column in limits.SELECTIONS] == [{"learning_rate": 0.1}] * 2
+
+
+def test_the_closed_form_is_measured_with_every_seed(smoke_config, tmp_path):
+    run = config.parameters(smoke_config, "autoencoder", "sgd", 0)
+    limits.bound(run, [0, 1], IMAGES, "data/excerpt", tmp_path / "bounds.json")
+    told = json.loads((tmp_path / "bounds.json").read_text())
+    assert [entry["seed"] for entry in told["references"]["linear map"]] == [0, 1]

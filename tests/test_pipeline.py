@@ -32,14 +32,17 @@ def test_everything_has_its_name(finished):
     summary = (finished / "results" / "summary.md").read_text()
     assert "BADMM (gradient) against Adam: training loss lower at every iteration from 10 on for" in summary
     assert summary.count("| BADMM (least squares) |") == 3
+    for name in ("Adam, mini-batches", "Adam, weight decay", "L-BFGS", "noisy input", "mean image", "linear map"):
+        assert summary.count(f"| {name} |") == 1
     perceptron = ["sgd", "adam", "badmm", "badmm-ls", "gradient-d"]
-    runs = {"perceptron": perceptron, "perceptron-teacher": perceptron, "autoencoder": perceptron[:4]}
+    autoencoder = [*perceptron[:4], "adamw", "adam-minibatch", "lbfgs"]
+    runs = {"perceptron": perceptron, "perceptron-teacher": perceptron, "autoencoder": autoencoder}
     for experiment, optimizers in runs.items():
         for optimizer in optimizers:
             assert (finished / f"results/notebooks/{experiment}/{optimizer}/seed-0.ipynb").exists()
             record = json.loads((finished / f"results/runs/{experiment}/{optimizer}/seed-0/run.json").read_text())
             assert (record["experiment"], record["optimizer"], record["seed"]) == (experiment, optimizer, 0)
-    assert len(results(finished)) == 2 * 14
+    assert len(results(finished)) == 2 * 17
 
 
 def test_every_optimizer_starts_from_the_same_network_and_data(finished):
@@ -75,7 +78,7 @@ def test_another_seed_runs_its_own_notebooks_and_nothing_old(finished):
         "bound_picture": 1,
         "draw_figure": 5,
         "draw_images": 1,
-        "run_notebook": 14,
+        "run_notebook": 17,
         "write_summary": 1,
     }
 

@@ -76,7 +76,9 @@ def tuned(arguments: argparse.Namespace) -> None:
 def evidence(arguments: argparse.Namespace) -> None:
     from nonsmooth.evidence import train_seeds
 
-    _write_json(train_seeds(json.loads(arguments.parameters), _samples(arguments.samples)), arguments.output)
+    asked = json.loads(arguments.parameters), _samples(arguments.samples)
+    found = train_seeds(*asked, arguments.every, arguments.ssim == "yes")
+    _write_json(found, arguments.output)
 
 
 def bounds(arguments: argparse.Namespace) -> None:
@@ -130,10 +132,17 @@ def ablate(arguments: argparse.Namespace) -> None:
     study(json.loads(arguments.runs), _samples(arguments.samples), arguments.output)
 
 
+def bound(arguments: argparse.Namespace) -> None:
+    from nonsmooth.limits import bound
+
+    asked = json.loads(arguments.parameters), arguments.seeds, json.loads(arguments.images)
+    bound(*asked, arguments.root, arguments.output)
+
+
 def limits(arguments: argparse.Namespace) -> None:
     from nonsmooth.limits import collect
 
-    collect(arguments.reports, arguments.output)
+    collect(json.loads(arguments.places), arguments.output)
 
 
 def time(arguments: argparse.Namespace) -> None:
@@ -266,13 +275,22 @@ def parser() -> argparse.ArgumentParser:
         select_by={"help": "column by experiment, as JSON"},
         output=output,
     )
-    command(evidence, "Train with every seed of the claims.", parameters=parameters, samples=samples, output=output)
+    ssim = {"choices": ["yes", "no"], "help": "whether to compute SSIM, which takes long"}
+    command(
+        evidence,
+        "Train with every seed of the claims.",
+        parameters=parameters,
+        samples=samples,
+        every={"type": int, "help": "iterations between evaluations"},
+        ssim=ssim,
+        output=output,
+    )
     command(
         bounds,
         "Measure what bounds the picture without training by gradients.",
         parameters=parameters,
         samples=samples,
-        ssim={"choices": ["yes", "no"], "help": "whether to compute SSIM, which takes longest"},
+        ssim=ssim,
         output=output,
     )
     command(
@@ -280,7 +298,7 @@ def parser() -> argparse.ArgumentParser:
         "Judge the poster's claims.",
         folder={"help": "folder of the results"},
         settings={"help": "the configuration's section claims, as JSON"},
-        shown={"nargs": "+", "help": "optimizers and references of the second table"},
+        shown={"nargs": "+", "help": "optimizers of the second table"},
         claims={"help": "JSON file to write"},
         page={"help": "Markdown file to write"},
     )
@@ -296,13 +314,23 @@ def parser() -> argparse.ArgumentParser:
         numbers={"help": "file that the command numbers has written"},
         expected={"help": "file of expected numbers"},
     )
+    images = {"help": "how many to draw, as JSON"}
     command(
         study,
-        "Tune and run every optimizer at one setting.",
-        runs={"help": "parameters of a run of each optimizer, by the column of its choice, as JSON"},
-        ranges={"help": "of the search, by optimizer, as JSON"},
-        search={"help": "trials, tuning seed, seeds and the setting's name, as JSON"},
-        images={"help": "how many to draw, as JSON"},
+        "Tune and run one optimizer at one setting.",
+        runs={"help": "parameters of a run, by the column of its choice, as JSON"},
+        ranges={"help": "of the search, as JSON"},
+        search={"help": "shift, tuning seed, seeds and iterations between evaluations, as JSON"},
+        images=images,
+        root=root,
+        output=output,
+    )
+    command(
+        bound,
+        "Measure what bounds the picture at one setting.",
+        parameters=parameters,
+        seeds={"nargs": "+", "type": int},
+        images=images,
         root=root,
         output=output,
     )
@@ -321,7 +349,8 @@ def parser() -> argparse.ArgumentParser:
         samples=samples,
         output=output,
     )
-    command(limits, "Gather the verdicts of every setting.", reports={"nargs": "+"}, output=output)
+    places = {"help": "for each setting its name and the files of its results, as JSON"}
+    command(limits, "Gather the verdicts of every setting.", places=places, output=output)
     command(
         time,
         "Time an iteration of each optimizer, side by side.",

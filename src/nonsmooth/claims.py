@@ -47,12 +47,13 @@ class Effect:
 
 def finished(numbers: dict) -> dict:
     """A reference (evidence.bounds) of one seed in the form of a run: there is nothing to iterate, so no losses."""
-    return {"seed": numbers["seed"], "status": "finished", "train_loss": [], "final": numbers}
+    return {"seed": numbers["seed"], "status": "finished", "iteration": [], "train_loss": [], "final": numbers}
 
 
-def first_reached(losses: list[float], target: float) -> int:
-    """The first iteration, at least 1, with a loss of at most `target`."""
-    return max(1, next(k for k, loss in enumerate(losses) if loss <= target))
+def first_reached(run: dict, target: float) -> int:
+    """The first recorded iteration, at least 1, with a training loss of at most `target`."""
+    recorded = zip(run["iteration"], run["train_loss"], strict=True)
+    return max(1, next(iteration for iteration, loss in recorded if loss <= target))
 
 
 def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
@@ -65,7 +66,7 @@ def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = 
     if quantity == "final":
         return losses[0][-1], losses[1][-1]
     target = max(min(values) for values in losses)
-    reached = [first_reached(values, target) for values in losses]
+    reached = [first_reached(run, target) for run in (mine, other)]
     return tuple(r * s for r, s in zip(reached, seconds if quantity == "seconds" else (1, 1), strict=True))
 
 
@@ -75,12 +76,13 @@ def compare(
     others: list[dict],
     seconds: tuple[float, float] = (1.0, 1.0),
     level: float = 0.95,
-    resamples: int = 9999,
+    resamples: int | None = 9999,
 ) -> Effect:
     """`quantity` of my runs against the others', paired by seed, over the seeds with which neither diverged.
 
-    Ratios are geometric means, differences means; the interval is a bootstrap over seeds (BCa) at `level`. `seconds`:
-    of an iteration, mine and the others'. Raises ValueError for runs whose seeds are not the same.
+    Ratios are geometric means, differences means; the interval is a bootstrap over seeds (BCa) at `level` with so many
+    `resamples`, or with None Student's of the mean (of logarithms, for ratios), which a few seeds allow. `seconds`: of
+    an iteration, mine and the others'. Raises ValueError for runs whose seeds are not the same.
     """
     from scipy import stats  # imported late: it takes a second
 
@@ -97,6 +99,8 @@ def compare(
     back = float if quantity in IMAGES else math.exp
     if np.ptp(differences) == 0:  # a bootstrap of equal values is those values
         low = high = differences[0]
+    elif resamples is None:
+        low, high = stats.t.interval(level, len(pairs) - 1, differences.mean(), stats.sem(differences))
     else:
         found = stats.bootstrap((differences,), np.mean, confidence_level=level, n_resamples=resamples, rng=0)
         low, high = found.confidence_interval
@@ -146,8 +150,9 @@ class Evidence:
         return report["optimizers"][optimizer]["seconds"]
 
 
-def _test(evidence: Evidence, settings: dict, experiment: str, quantity: str, reading: str, against: str) -> Effect:
-    selected_by = "validation_loss" if quantity in IMAGES else "train_loss"
+def _test(
+    evidence: Evidence, settings: dict, selected_by: str, experiment: str, quantity: str, reading: str, against: str
+) -> Effect:
     names = reading, against
     seconds = (1.0, 1.0)
     if quantity == "seconds":
@@ -172,15 +177,19 @@ def judge(evidence: Evidence, settings: dict) -> list[dict]:
                 {"id": statement["id"], **common, "verdict": verdict, **_told(effect), "quantity": "gradient"}
             )
             continue
+
+        def test(*asked: str, chosen: str = statement["selected_by"]) -> Effect:
+            return _test(evidence, settings, chosen, *asked)
+
         for against in statement["against"]:
             for quantity in statement["quantities"]:
                 direction, threshold = ("higher", 0.0) if quantity in IMAGES else ("lower", 1.0)
                 threshold = statement.get("threshold", threshold)
                 for reading in READINGS:
                     asked = (quantity, reading, against)
-                    effect = _test(evidence, settings, statement["experiment"], *asked)
+                    effect = test(statement["experiment"], *asked)
                     passed = holds(effect, direction, threshold)
-                    other = {name: _test(evidence, settings, name, *asked) for name in statement.get("elsewhere", [])}
+                    other = {name: test(name, *asked) for name in statement.get("elsewhere", [])}
                     where = [name for name, found in other.items() if holds(found, direction, threshold)]
                     verdict = REPLICATED if passed else CONDITIONAL if where else FAILED
                     entry = {"id": "/".join([statement["id"], against, quantity, reading]), **common}
@@ -199,16 +208,20 @@ def _told(effect: Effect) -> dict:
     return told | {"diverged": list(effect.diverged)}
 
 
-def _cell(entry: dict) -> str:
+def _number(entry: dict) -> str:
     if entry["effect"] is None:
-        number = "diverged"
-    elif entry["quantity"] in IMAGES:
-        number = "{:+.3g} ({:+.3g} to {:+.3g})".format(entry["effect"], *entry["interval"])
-    else:
-        number = "{:.3g} ({:.3g} to {:.3g})".format(entry["effect"], *entry["interval"])
+        return "diverged"
+    sign = "+" if entry["quantity"] in IMAGES else ""
+    effect, low, high = (f"{value:{sign}.3g}" for value in (entry["effect"], *entry["interval"]))
+    return f"{effect} ({low} to {high})"
+
+
+def _cell(entry: dict) -> str:
+    number = _number(entry)
     verdict = entry["verdict"] if entry["verdict"] != FAILED else f"**{FAILED}**"
-    if entry.get("holds_elsewhere"):
-        verdict += f" ({', '.join(entry['holds_elsewhere'])})" if entry["verdict"] == CONDITIONAL else ""
+    if entry["verdict"] == CONDITIONAL:
+        there = [f"{name}: {_number(entry | entry['elsewhere'][name])}" for name in entry["holds_elsewhere"]]
+        return f"{verdict}: {number}, and with {'; '.join(there)}"
     return f"{verdict}: {number}"
 
 
@@ -226,7 +239,8 @@ def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], l
     count = len(next(entry for entry in entries if "reading" in entry)["seeds"])
     parts = [
         f"Over {count} seeds, in brackets the {100 * level:.0f}% interval. Losses, iterations and time are ratios to "
-        "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better).",
+        "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better). `results/claims.json` "
+        "has the p-values of Wilcoxon's signed-rank test as well.",
         markdown(head, lines),
         "What bounds the picture on the autoencoder's data, medians over seeds. Settings were chosen on validation "
         "images; stopped: at the iteration with the smallest validation loss. Always active: share of hidden units "

@@ -18,18 +18,20 @@ class Look:
     color: str  # of the Okabe-Ito palette, told apart by colour-blind readers
     linestyle: str
     marker: str
+    reference: bool = False  # in no claim of the poster: drawn thinner
 
     @property
-    def line(self) -> dict[str, str]:
-        return {"color": self.color, "linestyle": self.linestyle, "marker": self.marker}
+    def line(self) -> dict:
+        width = {"linewidth": 0.7, "markersize": 2.5} if self.reference else {}
+        return {"color": self.color, "linestyle": self.linestyle, "marker": self.marker} | width
 
 
 OPTIMIZERS = {
     "sgd": Look("SGD", "#E69F00", "-", "s"),
     "adam": Look("Adam", "#009E73", "-", "^"),
-    "adam-minibatch": Look("Adam, mini-batches", "#009E73", "--", "P"),
-    "adamw": Look("Adam, weight decay", "#009E73", ":", "<"),
-    "lbfgs": Look("L-BFGS", "#D55E00", "-", "X"),
+    "adam-minibatch": Look("Adam, mini-batches", "#009E73", "--", "P", reference=True),
+    "adamw": Look("Adam, weight decay", "#009E73", ":", "<", reference=True),
+    "lbfgs": Look("L-BFGS", "#D55E00", "-", "X", reference=True),
     "badmm": Look("BADMM (gradient)", "#0072B2", "-", "o"),
     "badmm-ls": Look("BADMM (least squares)", "#0072B2", "--", "D"),
     "gradient-d": Look("gradient descent on D", "#CC79A7", "-.", "v"),

@@ -49,27 +49,29 @@ def _ssim(images: torch.Tensor, split: Split) -> float:
 
 
 def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int = 1, ssim: bool = True) -> dict:
-    """Train with every seed; "runs" has for each its seed, status, training loss by iteration and `quality`.
+    """Train with every seed; "runs" has for each its seed, status, losses and `quality`.
 
-    The loss is recorded after each `every` iterations. "final" is of the last one, "stopped" of the one with the
-    smallest validation loss ("stopped_at").
-    `samples`: the images by seed, None for problems without. A diverged run has a status and no quality.
+    "iteration" and "train_loss": the training loss after each `every` iterations and after the last. "final" is the
+    quality after the last one, "stopped" (without SSIM) that after the recorded one with the smallest validation loss,
+    "stopped_at". `samples`: the images by seed, None for problems without. A diverged run has losses as long as they
+    are finite, and no quality.
     """
     told = []
     for seed, sample in samples.items():
         network, problem, training = run(parameters | {"seed": seed}, sample, keep_best=True, every=every)
-        entry = {"seed": seed, "status": training.status, "train_loss": training.history["train_loss"]}
+        history = training.history
+        finite = [loss for loss in history["train_loss"] if math.isfinite(loss)]
+        entry = {"seed": seed, "status": training.status, "iteration": history["iteration"][: len(finite)]}
+        entry["train_loss"] = finite
         if training.status == "finished":
             entry["final"] = quality(network, problem, ssim)
-            losses = training.history["validation_loss"]
-            entry["stopped_at"] = training.history["iteration"][losses.index(min(losses))]
+            losses = history["validation_loss"]
+            entry["stopped_at"] = history["iteration"][losses.index(min(losses))]
             network.load_state_dict(training.best)
-            entry["stopped"] = quality(network, problem, ssim)
-        else:
-            entry["train_loss"] = [loss for loss in entry["train_loss"] if math.isfinite(loss)]
+            entry["stopped"] = quality(network, problem, ssim=False)
         told.append(entry)
-        end = entry["train_loss"][-1]
-        print(f"[claims {parameters['experiment']}/{parameters['optimizer']}/seed-{seed}] {end:.4g}", flush=True)
+        end = f"{training.status}, training loss {finite[-1]:.4g}"
+        print(f"[{parameters['experiment']}/{parameters['optimizer']}/seed-{seed}] {end}", flush=True)
     kept = {name: parameters[name] for name in ("experiment", "optimizer", "settings", "iterations")}
     return kept | {"runs": told}
 

@@ -15,11 +15,9 @@ from nonsmooth import networks, problems
 from nonsmooth.config import READINGS
 from nonsmooth.drawing import OPTIMIZERS, draw_images, style
 from nonsmooth.files import replacing
-from nonsmooth.references import linear_map
+from nonsmooth.references import linear_map, mean_image
 from nonsmooth.runs import Results
 from nonsmooth.training import psnr
-
-SAMPLE_OPTIMIZERS = ("sgd", "adam", "badmm", "badmm-ls")
 
 
 def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seconds: bool = False) -> None:
@@ -47,7 +45,8 @@ def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seco
             x = unit * finished[0].history["iteration"]
             low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
             axes.plot(x, median, label=label, markevery=(shift, 0.16), **look.line)
-            axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
+            if not look.reference:
+                axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
         else:
             axes.plot([], [], label=label, **look.line)
     axes.set_yscale("log")
@@ -97,7 +96,11 @@ def draw_perceptron_loss(figure: Figure | SubFigure, results: Results) -> None:
 def draw_autoencoder_convergence(
     figure: Figure | SubFigure, results: Results, experiment: str = "autoencoder", iteration: str = "iteration"
 ) -> None:
-    """Loss on training and on unseen images, against iterations and against seconds of optimizer time."""
+    """Loss on training and on unseen images, against iterations and against seconds of optimizer time.
+
+    A ring on a curve of unseen images is where the smallest validation loss would have stopped it, where that is before
+    the end.
+    """
     parts = {"train_loss": "training images", "unseen_loss": "unseen images"}
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
     bounds = Path(results.folder) / "bounds" / "figures.json"
@@ -105,6 +108,8 @@ def draw_autoencoder_convergence(
     for row, (column, title) in zip(grid, parts.items(), strict=True):
         for axes, seconds in zip(row, (False, True), strict=True):
             draw_curves(axes, results, experiment, column, seconds)
+            if column == "unseen_loss":
+                _ring_early_stops(axes, results, experiment, seconds)
             axes.set_title(f"Denoising autoencoder, {title}")
             for name, entries in references.items():
                 level = np.median([entry[column] for entry in entries])
@@ -118,15 +123,30 @@ def draw_autoencoder_convergence(
     _legend(figure, grid, 4, f"{_seeds(results, experiment)} {unit}")
 
 
+def _ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: bool) -> None:
+    label = "smallest validation loss, before the end"
+    for optimizer in results.optimizers[experiment]:
+        unit = results.seconds(experiment, optimizer) if seconds else 1
+        histories = [run.history for run in results.runs(experiment, optimizer) if not run.diverged]
+        if not histories or "validation_loss" not in histories[0]:
+            continue
+        stop = int(np.median([np.argmin(history["validation_loss"]) for history in histories]))
+        if stop < len(histories[0]["iteration"]) - 1:
+            level = np.median([history["unseen_loss"][stop] for history in histories])
+            ring = {"color": OPTIMIZERS[optimizer].color, "fillstyle": "none", "markersize": 7}
+            axes.plot(unit * stop, level, "o", label=label, linestyle="none", **ring)
+
+
 def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:
     """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
     seed = results.seeds["autoencoder"][0]
-    trained = {name: results.run("autoencoder", name, seed) for name in SAMPLE_OPTIMIZERS}
+    shown = [name for name in OPTIMIZERS if name in results.optimizers["autoencoder"]]
+    trained = {name: results.run("autoencoder", name, seed) for name in shown}
     record = next(iter(trained.values())).record
     common = {"seed": seed, "dtype": record["dtype"]}
     data = problems.build(results.sample(seed), **record["problem"], **common)
     rank = min(record["network"]["hidden"])
-    linear, _ = linear_map(data, rank)
+    closed = {f"best linear map (rank {rank})": linear_map(data, rank)[0], "mean image": mean_image(data)}
     panels = figure.subplots(1, 2)
     for axes, (part, title) in zip(panels, (("training", "training images"), ("unseen", "unseen images")), strict=True):
         noisy, clean = getattr(data, part)
@@ -137,9 +157,10 @@ def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count
             with torch.no_grad():
                 denoised = net(noisy)
             rows[OPTIMIZERS[name].name] = (denoised[:count], psnr(denoised, clean))
-        with torch.no_grad():
-            denoised = linear(noisy)
-        rows[f"best linear map (rank {rank})"] = (denoised[:count], psnr(denoised, clean))
+        for name, reference in closed.items():
+            with torch.no_grad():
+                denoised = reference(noisy)
+            rows[name] = (denoised[:count], psnr(denoised, clean))
         named = {_two_lines(name, decibels): (images, decibels) for name, (images, decibels) in rows.items()}
         draw_images(axes, named)
         axes.set_title(title)
@@ -151,7 +172,7 @@ def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count
 
 
 def _two_lines(name: str, decibels: torch.Tensor | None) -> str:
-    name = name.replace(" (", "\n(")
+    name = name.replace(" (", "\n(").replace(", ", ",\n")
     return name if decibels is None else f"{name}\n{decibels.mean():.2f} dB"
 
 
@@ -168,15 +189,15 @@ def autoencoder_convergence(results: Results) -> Figure:
 
 
 def autoencoder_samples(results: Results) -> Figure:
-    figure = plt.figure(figsize=(7.5, 5.0))
+    figure = plt.figure(figsize=(7.5, 7.3))
     draw_autoencoder_samples(figure, results)
     return figure
 
 
 def poster(results: Results) -> Figure:
     """The poster's numerical panels on one page."""
-    figure = plt.figure(figsize=(7.5, 14.3))
-    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 4.7, 4.9))
+    figure = plt.figure(figsize=(7.5, 17))
+    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 5.0, 7.3))
     draw_perceptron_loss(first, results)
     draw_autoencoder_convergence(second, results)
     draw_autoencoder_samples(third, results)
@@ -262,11 +283,18 @@ def benchmark(results: Results) -> Figure:
     return figure
 
 
-RATES = {"learning_rate": "learning rate", "tau_w": r"$\tau_W$", "tau_x": r"$\tau_X$", "tau_z": r"$\tau_Z$"}
+RATES = {
+    "learning_rate": "learning rate",
+    "tau_w": r"$\tau_W$",
+    "tau_x": r"$\tau_X$",
+    "tau_z": r"$\tau_Z$",
+    "ridge": "ridge",
+    "weight_decay": "weight decay",
+}
 
 
 def tuning(results: Results) -> Figure:
-    """Every trial of the search: the score against the learning rate, or against each step size of BADMM."""
+    """Every trial of the search: its score with the first seed against the learning rate or BADMM's step sizes."""
     reports = [json.loads(path.read_text()) for path in sorted((Path(results.folder) / "tuning").glob("*/*.json"))]
     experiments = [name for name in results.optimizers if any(r["experiment"] == name for r in reports)]
     shown = [setting for setting in RATES if any(setting in report["ranges"] for report in reports)]
@@ -280,18 +308,23 @@ def tuning(results: Results) -> Figure:
                     continue
                 if setting not in report["ranges"]:
                     continue
-                done = [trial for trial in report["trials"] if "scores" in trial]
-                points = np.array([(t["settings"][setting], t["scores"]["train_loss"]) for t in done])
-                if report["statistic"] == "mean_log":
-                    points[:, 1] = 10 ** points[:, 1]
-                points = points[points[:, 0].argsort()]
-                axes.plot(*points.T, look.marker, color=look.color, label=look.name, markersize=3)
-                lost = [trial["settings"][setting] for trial in report["trials"] if "scores" not in trial]
+                done = [trial for trial in report["trials"] if trial["status"] == "finished"]
+                for finalist in (False, True):
+                    points = [
+                        (trial["settings"][setting], trial["scores"]["train_loss"][0])
+                        for trial in done
+                        if (len(trial["scores"]["train_loss"]) == len(report["seeds"])) == finalist
+                    ]
+                    x, y = np.array(points or np.empty((0, 2))).T
+                    style = {"color": look.color, "markersize": 3, "fillstyle": "full" if finalist else "none"}
+                    label = look.name if finalist else None
+                    axes.plot(x, 10**y if report["statistic"] == "mean_log" else y, look.marker, label=label, **style)
+                lost = [trial["settings"][setting] for trial in report["trials"] if trial["status"] == "diverged"]
                 if lost:
                     axes.plot(lost, [0.97] * len(lost), "x", color=look.color, transform=axes.get_xaxis_transform())
         axes.set(yscale="log")
         axes.set_visible(bool(axes.lines))
-        if setting == "learning_rate":
+        if setting in ("learning_rate", "ridge", "weight_decay"):
             axes.set_xscale("log")
         if column == 0:
             axes.set_ylabel(experiment)
@@ -299,7 +332,10 @@ def tuning(results: Results) -> Figure:
         lowest = [axes for axes in column if axes.get_visible()][-1]
         lowest.set_xlabel(RATES[setting])
         lowest.tick_params(labelbottom=True)
-    title = "Training loss of every trial, mean over seeds (perceptrons: geometric mean over iterations). x: diverged."
+    title = (
+        "Training loss of every trial with the first seed (perceptrons: geometric mean over iterations).\nFilled: "
+        "finalists, which went on to the other seeds. x: diverged."
+    )
     _legend(figure, grid, 4, title)
     return figure
 
@@ -338,7 +374,13 @@ def conditioning(results: Results) -> Figure:
 
 
 VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
-MEASURED = {"area": "area", "final": "final\nloss", "train_psnr": "PSNR\ntraining", "unseen_psnr": "PSNR\nunseen"}
+MEASURED = {
+    "iterations": "itera-\ntions",
+    "area": "area",
+    "final": "final\nloss",
+    "train_psnr": "PSNR\ntraining",
+    "unseen_psnr": "PSNR\nunseen",
+}
 
 
 def limits(results: Results) -> Figure:
@@ -347,7 +389,7 @@ def limits(results: Results) -> Figure:
     tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
     names = [name for name in OPTIMIZERS if name in settings[0]["active"]]
     width, height = len(tests) + len(names), len(settings)
-    figure = plt.figure(figsize=(12, 1.9 + 0.22 * height))
+    figure = plt.figure(figsize=(13, 1.9 + 0.22 * height))
     axes = figure.subplots()
     for row, setting in enumerate(settings):
         for column, verdict in enumerate(setting["verdicts"]):
@@ -385,8 +427,11 @@ def limits(results: Results) -> Figure:
         axes.axvline(start, color="black", linewidth=0.5)
     seeds = settings[0]["verdicts"][0]["seeds"]
     handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
-    texts = [f"better with all {seeds} seeds", "with some of them", "with none"]
-    title = "Area and final loss: ratios (below 1 is better). PSNR: differences in dB (above 0 is better)."
+    texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: the whole interval, or it diverged"]
+    title = (
+        f"Over {seeds} seeds. Iterations (to the loss that both reach), area and final loss: ratios, below 1 is "
+        "better. PSNR: differences in dB, above 0 is better."
+    )
     figure.legend(handles, texts, loc="outside lower center", ncols=3, title=title)
     return figure
 
@@ -394,7 +439,9 @@ def limits(results: Results) -> Figure:
 def _effect(verdict: dict) -> str:
     if verdict["effect"] is None:
         return "diverged"
-    return f"{verdict['effect']:+.2f}" if verdict["quantity"].endswith("psnr") else f"{verdict['effect']:.2f}"
+    if verdict["quantity"].endswith("psnr"):
+        return f"{verdict['effect']:+.2f}"
+    return f"{verdict['effect']:.2g}" if verdict["effect"] < 0.1 else f"{verdict['effect']:.2f}"
 
 
 def _named(against: str) -> str:

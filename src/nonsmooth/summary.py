@@ -36,24 +36,28 @@ def _autoencoder(results: Results) -> list[str]:
     timing = json.loads((Path(results.folder) / "timing" / "autoencoder.json").read_text())
     iterations = results.run("autoencoder", "badmm", results.seeds["autoencoder"][0]).record["iterations"]
     head = ["optimizer", "training loss", "unseen loss", "training PSNR, dB", "unseen PSNR, dB"]
-    head += ["time of an iteration, Adam = 1", ""]
+    head += ["unseen loss, stopped", "stopped at", "time of an iteration, Adam = 1", ""]
     rows = []
     for name, optimizer, runs in _rows(results, "autoencoder"):
         finished = [run for run in runs if not run.diverged]
         last = [[run.history[column][-1] for run in finished] for column in LOSSES]
         decibels = [[run.record["final"][key] for run in finished] for key in DECIBELS]
         ratio = timing["optimizers"][optimizer]["ratio_to_adam"][0]
+        stops = [int(np.argmin(run.history["validation_loss"])) for run in finished]
+        stopped = [run.history["unseen_loss"][stop] for run, stop in zip(finished, stops, strict=True)]
         cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
+        cells += [_median(stopped), _median(stops)]
         rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
     bounds = json.loads((Path(results.folder) / "bounds" / "figures.json").read_text())
     for name, entries in bounds["references"].items():
         found = [[entry[column] for entry in entries] for column in (*LOSSES, *DECIBELS)]
         rows.append(
-            [name, *(_median(values, digits) for values, digits in zip(found, (3, 3, 4, 4), strict=True)), "-", ""]
+            [name, *(_median(values, digits) for values, digits in zip(found, (3, 3, 4, 4), strict=True)), *"---", ""]
         )
     lines = [
-        f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}. The last three rows "
-        f"are references without iterations; the linear map has rank {bounds['rank']}, in closed form.",
+        f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}. Stopped: at the "
+        "iteration with the smallest validation loss. The last three rows are references without iterations; the "
+        f"linear map has rank {bounds['rank']}, in closed form.",
         "",
         table(head, rows),
         "",
