@@ -122,7 +122,11 @@ def test_modules_import_in_one_direction():
 
 
 @pytest.mark.parametrize(
-    ("page", "document"), [("summary.md", "README.md"), ("claims.md", "README.md"), ("benchmark.md", "docs/scaling.md")]
+    ("page", "document"),
+    [
+        *((f"{page}.md", "README.md") for page in ("summary", "claims", "tune_time", "claims_time", "limits_time")),
+        ("benchmark.md", "docs/scaling.md"),
+    ],
 )
 def test_documents_repeat_the_pages_that_the_pipeline_wrote(page, document):
     block = re.search(rf"<!-- figures/{page} -->\n(.*?)<!-- end -->", (ROOT / document).read_text(), re.DOTALL)
