@@ -43,7 +43,7 @@ def test_the_finalist_with_the_smallest_score_is_chosen_and_divergence_never(sta
     assert 0 < len(finished) < 8  # the highest rates diverge, and their trials have no score
     assert all(bool(trial["scores"]) == (trial["status"] == "finished") for trial in report["trials"])
     counts = [len(trial["scores"]["validation_loss"]) for trial in finished]
-    assert 2 <= counts.count(2) <= 4  # two by either loss
+    assert 1 <= counts.count(2) <= 4  # two by either loss, less those that diverged there
     scores = {sum(t["scores"]["validation_loss"]) / 2: t for t in finished if len(t["scores"]["validation_loss"]) == 2}
     assert tuning.choose(report, "validation_loss") == scores[min(scores)]["settings"]
 
