@@ -22,10 +22,10 @@ TIMED = sorted(
 )
 REFERENCES = [name for name in OPTIMIZERS["autoencoder"] if name not in COMPARED]
 SHOWN = [*COMPARED, *REFERENCES]  # in the table of what bounds the picture
-JUDGED_RUNS = [
+JUDGED_RUNS = {
     *(f"{experiment}/{selection}/{name}" for experiment, selection in JUDGED for name in COMPARED),
-    *(f"autoencoder/validation_loss/{name}" for name in REFERENCES),
-]
+    *(f"autoencoder/validation_loss/{name}" for name in SHOWN),
+}
 
 
 def images_to_judge(wildcards):
@@ -85,7 +85,7 @@ rule bound_picture:
 
 rule judge_claims:
     input:
-        runs=expand("results/claims/{run}.json", run=JUDGED_RUNS),
+        runs=expand("results/claims/{run}.json", run=sorted(JUDGED_RUNS)),
         bounds="results/bounds/claims.json",
         timing=expand("results/timing/{experiment}.json", experiment=TIMED),
         modules=library("claims.py"),

@@ -1,5 +1,7 @@
 LIMITS = config["limits"]
 PLACES = {re.sub("[^a-z0-9.]+", "-", f"{s['group']} {s['name']}".lower()): s for s in LIMITS["settings"]}
+if len(PLACES) < len(LIMITS["settings"]):
+    raise WorkflowError("limits.settings: two settings have the same group and name")
 
 
 def section_at(place):
@@ -75,7 +77,7 @@ rule study_setting:
     params:
         runs=lambda wildcards: runs_at(wildcards.place, wildcards.optimizer),
         ranges=lambda wildcards: ranges_at(wildcards.place, wildcards.optimizer),
-        search=as_json({name: LIMITS[name] for name in ("shift", "tuning_seed", "seeds", "every")}),
+        search=as_json({name: LIMITS[name] for name in ("trials", "shift", "tuning_seed", "seeds", "every")}),
         images=lambda wildcards: images_at(wildcards.place),
     shell:
         "{COMMAND} study --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"

@@ -1,7 +1,7 @@
 # Of the targets that train for long: where their jobs' times lie.
 TIMES = {
     "tune": expand("results/times/tune/{run}.tsv", run=TUNED),
-    "claims": expand("results/times/claims/{run}.tsv", run=JUDGED_RUNS),
+    "claims": expand("results/times/claims/{run}.tsv", run=sorted(JUDGED_RUNS)),
     "limits": [
         *(path.replace("results/limits", "results/times/limits").replace(".json", ".tsv") for path in STUDIED),
         "results/times/limits/conditioning.tsv",

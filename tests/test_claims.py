@@ -92,6 +92,22 @@ def test_a_seed_with_which_the_baseline_diverged_is_no_win_and_one_of_mine_is_a_
     assert not claims.holds(everywhere, "lower", 1.0)
 
 
+def test_a_loss_of_exactly_zero_is_a_very_small_one(judged, tmp_path):
+    perfect = [run(seed, [1.0, 0.0]) for seed in range(10)]
+    entry = judged(perfect, runs())["faster/sgd/final/badmm"]
+    assert entry["verdict"] == "replicated"
+    assert 0 < entry["effect"] < 1e-100
+
+
+def test_the_page_tells_of_divergence_and_whose(judged, tmp_path):
+    mine = runs(0.5, 21.0)
+    mine[2] = run(2, [1.0, 1e9], status="diverged")
+    assert judged(mine, mine)["faster/sgd/final/badmm"]["verdict"] == "not replicated"
+    page = (tmp_path / "claims.md").read_text()
+    assert "**not replicated**: 0.5 (0.5 to 0.5); 1 of its own runs diverged" in page
+    assert page.startswith("Over 10 seeds")
+
+
 def test_runs_of_other_seeds_are_not_compared():
     with pytest.raises(ValueError, match="same seeds"):
         claims.compare("final", runs(), runs()[1:])
@@ -101,6 +117,7 @@ SETTINGS = {
     "seeds": list(range(10)),
     "level": 0.95,
     "resamples": 999,
+    "every": {"train_loss": 1, "validation_loss": 1},
     "statements": [
         {"id": "gradient", "claim": "It is 1-Lipschitz", "source": "s", "threshold": 1.0},
         {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder", "elsewhere": ["other"]}

@@ -53,6 +53,22 @@ def test_a_diverged_run_is_drawn_as_such_and_never_part_of_the_median(results):
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses] == [(2, 4000.0)]
 
 
+def test_a_ring_is_where_validation_would_have_stopped(results):
+    validation = {"sgd": [4.0, 3.0, 2.0, 1.0], "badmm": [4.0, 1.0, 2.0, 3.0]}
+    for optimizer, losses in validation.items():
+        history = {"iteration": [0, 1, 2, 3], "train_loss": losses, "validation_loss": losses}
+        history["unseen_loss"] = [1.0, 0.7, 0.8, 0.9]
+        for seed in (0, 1):
+            folder = Path(results.folder) / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
+            runs.save(folder, torch.nn.Linear(1, 1), Training(history, "finished", 1.0, 2.0), {})
+    for seconds, x in ((False, 1), (True, 0.25)):
+        _, axes = plt.subplots()
+        figures._ring_early_stops(axes, results, "autoencoder", seconds)
+        (ring,) = axes.lines  # SGD's smallest validation loss is at the end
+        assert ring.get_color() == drawing.OPTIMIZERS["badmm"].color
+        assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (x, 0.7)
+
+
 def test_the_same_results_give_the_same_bytes(results, tmp_path, monkeypatch):
     def figure(results):
         figure, axes = plt.subplots()

@@ -1,6 +1,7 @@
 """Verdicts at a setting, from runs made for the purpose."""
 
 import json
+import math
 
 import pytest
 
@@ -15,7 +16,7 @@ def run(seed, loss, psnr, status="finished"):
 def report(mine, others):
     runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
     references = {"linear map": [{"seed": run["seed"], "unseen_psnr": 20.0} for run in others]}
-    told = {name: {key: {"runs": found} for key in limits.SELECTIONS} for name, found in runs.items()}
+    told = {name: {key: {"runs": found} for key in config.SELECTIONS} for name, found in runs.items()}
     return {"runs": told, "bounds": {"references": references}}
 
 
@@ -62,8 +63,9 @@ def test_the_share_of_active_units_is_that_of_runs_that_finished():
     assert limits.activity(report(mine, lost)) == {"badmm": 0.625, "badmm-ls": 0.625}
 
 
-SEARCH = {"shift": 0.4, "tuning_seed": 1000, "seeds": [0, 1], "every": 1}
+SEARCH = {"trials": 3, "shift": 0.4, "tuning_seed": 1000, "seeds": [0, 1], "every": 1}
 IMAGES = {"training_images": 40, "validation_images": 20}
+RATES = {"learning_rate": {"log": [1e-6, 1.0]}}
 
 
 def studied(smoke_config, tmp_path, rates, ranges):
@@ -71,7 +73,7 @@ def studied(smoke_config, tmp_path, rates, ranges):
     run = config.parameters(smoke_config, "autoencoder", "sgd", 0) | {"iterations": 4}
     runs = {
         column: run | {"settings": {"learning_rate": rate}}
-        for column, rate in zip(limits.SELECTIONS, rates, strict=True)
+        for column, rate in zip(config.SELECTIONS, rates, strict=True)
     }
     limits.study(runs, ranges, SEARCH, IMAGES, "data/excerpt", tmp_path / "report.json")
     return json.loads((tmp_path / "report.json").read_text())
@@ -81,7 +83,7 @@ def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_co
     trained = []
     train_seeds = limits.train_seeds
     monkeypatch.setattr(limits, "train_seeds", lambda *a, **k: trained.append(1) or train_seeds(*a, **k))
-    told = studied(smoke_config, tmp_path, (1e-3, 1e-3), {"learning_rate": {"log": [1e-6, 1.0]}})
+    told = studied(smoke_config, tmp_path, (1e-3, 1e-3), RATES)
     assert trained == [1]
     assert told["train_loss"] == told["validation_loss"]
     assert told["train_loss"]["settings"] == {"learning_rate": 0.251}  # the larger step: 1e-3 * 1e6^0.4
@@ -90,7 +92,33 @@ def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_co
 
 def test_a_setting_without_ranges_keeps_the_better_of_the_defaults(smoke_config, tmp_path):
     told = studied(smoke_config, tmp_path, (1e-3, 0.1), {})
-    assert [told[column]["settings"] for column in limits.SELECTIONS] == [{"learning_rate": 0.1}] * 2
+    assert [told[column]["settings"] for column in config.SELECTIONS] == [{"learning_rate": 0.1}] * 2
+
+
+@pytest.mark.parametrize(("best", "walked"), [(1e-5, [1e-2, 1e-3, 1e-4, 1e-5, 1e-6]), (1e-2, [1e-2, 1e-3, 1e-1])])
+def test_trials_walk_on_while_the_outermost_is_the_best(best, walked):
+    """A loss whose smallest value is far from the start is found, and no more trials are made than needed."""
+
+    def ends(settings):
+        return dict.fromkeys(config.SELECTIONS, abs(math.log10(settings["learning_rate"] / best)))
+
+    search = {"trials": 5, "shift": 1 / 6}
+    trials = limits._trials(ends, [{"learning_rate": 1e-2}] * 2, RATES, search)
+    assert [settings["learning_rate"] for settings, _ in trials] == pytest.approx(walked)
+
+
+def test_trials_follow_either_loss(smoke_config):
+    """The training loss asks for larger steps and the validation loss for smaller ones."""
+
+    def ends(settings):
+        rate = math.log10(settings["learning_rate"])
+        return {"train_loss": -rate, "validation_loss": rate}
+
+    search = {"trials": 6, "shift": 1 / 6}
+    trials = limits._trials(ends, [{"learning_rate": 1e-3}], RATES, search)
+    rates = {settings["learning_rate"] for settings, _ in trials}
+    assert len(trials) == 6
+    assert min(rates) < 1e-4 < 1e-2 < max(rates)
 
 
 def test_the_closed_form_is_measured_with_every_seed(smoke_config, tmp_path):

@@ -51,12 +51,15 @@ def test_the_finalist_with_the_smallest_score_is_chosen_and_divergence_never(sta
 def test_finalists_are_the_best_with_the_first_seed_and_go_on_to_the_others(parameters):
     together = tuning.tune(parameters, RATES, 4, 1, "last", {1000: None, 1001: None})["trials"]
     apart = [tuning.tune(parameters, RATES, 4, 1, "last", {seed: None})["trials"] for seed in (1000, 1001)]
-    first = [trial["scores"].get("train_loss", [math.inf])[0] for trial in apart[0]]
-    best = first.index(min(first))
-    assert together[best]["scores"]["train_loss"] == [trials[best]["scores"]["train_loss"][0] for trials in apart]
+    finalists = set()
+    for column in tuning.SELECTIONS:
+        first = [trial["scores"].get(column, [math.inf])[0] for trial in apart[0]]
+        finalists.add(first.index(min(first)))
+    assert len(finalists) < sum(trial["status"] == "finished" for trial in apart[0])
     for number, trial in enumerate(together):
-        if number != best and len(trial["scores"].get("train_loss", [])) == 2:
-            assert min(trial["scores"]["validation_loss"]) <= max(together[best]["scores"]["validation_loss"])
+        alone = [trials[number]["scores"] for trials in apart[: 2 if number in finalists else 1]]
+        expected = {name: [scores[name][0] for scores in alone] for name in tuning.SELECTIONS} if all(alone) else {}
+        assert trial["scores"] == expected
 
 
 def test_the_search_is_not_given_unseen_data(parameters, monkeypatch):
@@ -69,9 +72,15 @@ def test_the_search_is_not_given_unseen_data(parameters, monkeypatch):
 
 
 def test_neighbours_are_smaller_and_larger_and_stay_in_their_ranges():
-    ranges = {"a": {"log": [1e-3, 1e3]}, "b": {"linear": [0.0, 2.0]}}
-    found = tuning.neighbours({"a": 1.0, "b": 1.9, "c": 5}, ranges, 1 / 6)
-    assert found == [{"a": 0.1, "b": pytest.approx(1.57), "c": 5}, {"a": 10.0, "b": 2.0, "c": 5}]
+    steps = {"a": {"linear": [0.0, 2.0]}, "b": {"linear": [0.0, 3.0]}}
+    found = tuning.neighbours({"a": 1.9, "b": 1.5, "c": 5}, steps, 1 / 6)
+    assert found == [{"a": 1.57, "b": 1.0, "c": 5}, {"a": 2.0, "b": 2.0, "c": 5}]
+
+
+def test_learning_rates_move_alone():
+    ranges = {"rate": {"log": [1e-3, 1e3]}, "momentum": {"linear": [0.0, 1.0]}}
+    found = tuning.neighbours({"rate": 1.0, "momentum": 0.9}, ranges, 1 / 6)
+    assert found == [{"rate": 0.1, "momentum": 0.9}, {"rate": 10.0, "momentum": 0.9}]
 
 
 def test_mean_log_is_the_area_under_the_log_loss():

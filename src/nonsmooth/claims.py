@@ -64,7 +64,7 @@ def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = 
     if quantity == "area":
         return tuple(10 ** np.mean(np.log10(np.maximum(values, 1e-300))) for values in losses)
     if quantity == "final":
-        return losses[0][-1], losses[1][-1]
+        return tuple(max(values[-1], np.finfo(float).tiny) for values in losses)
     target = max(min(values) for values in losses)
     reached = [first_reached(run, target) for run in (mine, other)]
     return tuple(r * s for r, s in zip(reached, seconds if quantity == "seconds" else (1, 1), strict=True))
@@ -209,8 +209,14 @@ def _told(effect: Effect) -> dict:
 
 
 def _number(entry: dict) -> str:
-    if entry["effect"] is None:
-        return "diverged"
+    owners = zip(entry["diverged"], ("its own", "the baseline's"), strict=True)
+    lost = [f"; {count} of {whose} runs diverged" for count, whose in owners if count]
+    return "".join([_effect(entry), *lost])
+
+
+def _effect(entry: dict) -> str:
+    if None in (entry["effect"], *entry["interval"]):
+        return "-"
     sign = "+" if entry["quantity"] in IMAGES else ""
     effect, low, high = (f"{value:{sign}.3g}" for value in (entry["effect"], *entry["interval"]))
     return f"{effect} ({low} to {high})"
@@ -225,8 +231,8 @@ def _cell(entry: dict) -> str:
     return f"{verdict}: {number}"
 
 
-def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], level: float) -> str:
-    """The verdicts as a table, and the references that bound the picture as another."""
+def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], settings: dict) -> str:
+    """The verdicts as a table, and the references that bound the picture as another; `settings` as of `judge`."""
     lines = []
     for entry in entries:
         if entry["quantity"] == "gradient":
@@ -236,9 +242,12 @@ def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], l
         name = OPTIMIZERS[mine["against"]].name
         lines.append([mine["claim"], QUANTITIES[mine["quantity"]], name, _cell(mine), _cell(exact)])
     head = ["claim", "measured by", "against", *(OPTIMIZERS[name].name for name in READINGS)]
-    count = len(next(entry for entry in entries if "reading" in entry)["seeds"])
+    steps = settings["every"]["train_loss"]
     parts = [
-        f"Over {count} seeds, in brackets the {100 * level:.0f}% interval. Losses, iterations and time are ratios to "
+        f"Over {len(settings['seeds'])} seeds, in brackets the {100 * settings['level']:.0f}% interval (of the "
+        "difference quotient the smallest and the largest)."
+        + (f" Iterations are rounded up to a multiple of {steps}." if steps > 1 else "")
+        + " Losses, iterations and time are ratios to "
         "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better). `results/claims.json` "
         "has the p-values of Wilcoxon's signed-rank test as well.",
         markdown(head, lines),
@@ -296,4 +305,4 @@ def write(folder: str | Path, settings: dict, names: list[str], summary: str, ou
     with replacing(summary) as path:
         path.write_text(json.dumps(entries, indent=1) + "\n")
     with replacing(output) as path:
-        path.write_text(page(entries, bounds, references, settings["level"]))
+        path.write_text(page(entries, bounds, references, settings))

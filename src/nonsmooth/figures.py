@@ -296,7 +296,7 @@ RATES = {
 def tuning(results: Results) -> Figure:
     """Every trial of the search: its score with the first seed against the learning rate or BADMM's step sizes."""
     reports = [json.loads(path.read_text()) for path in sorted((Path(results.folder) / "tuning").glob("*/*.json"))]
-    experiments = [name for name in results.optimizers if any(r["experiment"] == name for r in reports)]
+    experiments = list(dict.fromkeys(report["experiment"] for report in reports))
     shown = [setting for setting in RATES if any(setting in report["ranges"] for report in reports)]
     figure = plt.figure(figsize=(1.2 + 1.9 * len(shown), 0.9 + 1.9 * len(experiments)))
     grid = figure.subplots(len(experiments), len(shown), sharey="row", sharex="col", squeeze=False)

@@ -3,11 +3,12 @@
 import json
 import math
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 from nonsmooth import evidence, mnist, tuning
 from nonsmooth.claims import IMAGES, compare, finished, holds
-from nonsmooth.config import BASELINES, READINGS, SELECTIONS
+from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, train_seeds
 from nonsmooth.files import replacing
 
@@ -27,35 +28,54 @@ def study(
     """Tune one optimizer at one setting, train it with every seed, and write the runs to `output` (JSON).
 
     runs: parameters of a run (config.parameters) by the column of SELECTIONS that its settings were chosen by at the
-    default. What is tried, on one seed, are those choices and the first one's `tuning.neighbours`; that with the
-    smallest loss at the end is chosen, by either column. ranges: of the search. search: "shift", "tuning_seed",
-    "seeds" and "every" of the configuration's section "limits". images: counts, drawn from the files in `root`.
+    default, where the trials begin (`_trials`). That with the smallest loss at the end is chosen, by either column.
+    ranges: of the search. search: the configuration's section "limits". images: counts, drawn from the files in `root`.
     """
-    candidates: list[dict] = []
-    first = runs[SELECTIONS[0]]
-    shifted = tuning.neighbours(first["settings"], ranges, search["shift"])
-    for settings in [*(parameters["settings"] for parameters in runs.values()), *shifted]:
-        if settings not in candidates:
-            candidates.append(settings)
+    first = next(iter(runs.values()))
     sample = _draw(root, search["tuning_seed"], images)
-    histories = []
-    for settings in candidates:
+
+    def ends(settings: dict) -> dict[str, float]:
         trial = first | {"seed": search["tuning_seed"], "settings": settings}
         _, _, training = tuning.run(trial, sample, every=tuning.EVERY["last"])
-        histories.append(training.history if training.status == "finished" else None)
+        finished = training.status == "finished"
+        return {column: training.history[column][-1] if finished else math.inf for column in runs}
+
+    trials = _trials(ends, [parameters["settings"] for parameters in runs.values()], ranges, search)
     samples = {seed: _draw(root, seed, images) for seed in search["seeds"]}
-    trained: dict[int, dict] = {}  # by number of the candidate, which both columns may choose
-    told = {}
+    told: dict[str, dict] = {}
     for column in runs:
-        scores = [history[column][-1] if history else math.inf for history in histories]
-        best = scores.index(min(scores))
-        if best not in trained:
-            trained[best] = train_seeds(
-                first | {"settings": candidates[best]}, samples, every=search["every"], ssim=False
-            )
-        told[column] = trained[best]
+        chosen, _ = min(trials, key=lambda trial: trial[1][column])
+        same = next((found for found in told.values() if found["settings"] == chosen), None)  # by the other column
+        asked = first | {"settings": chosen}
+        told[column] = same or train_seeds(asked, samples, every=search["every"], ssim=False)
     with replacing(output) as path:
         path.write_text(json.dumps(told) + "\n")
+
+
+def _trials(ends: Callable[[dict], dict[str, float]], starts: list[dict], ranges: dict, search: dict) -> list[tuple]:
+    """Settings with their `ends`: the `starts`, then neighbours of the best so far by either column in turn.
+
+    As many as search["trials"], or fewer where every neighbour of the best has been tried.
+    """
+    trials: list[tuple[dict, dict[str, float]]] = []
+
+    def untried(options: list[dict]) -> list[dict]:
+        return [settings for settings in options if all(settings != tried for tried, _ in trials)]
+
+    for settings in starts:
+        for new in untried([settings]):
+            trials.append((new, ends(new)))
+    columns = list(trials[0][1])[::-1]
+    while len(trials) < search["trials"]:
+        before = len(trials)
+        for column in columns:
+            best, _ = min(trials, key=lambda trial: trial[1][column])
+            options = untried(tuning.neighbours(best, ranges, search["shift"]))
+            if options and len(trials) < search["trials"]:
+                trials.append((options[0], ends(options[0])))
+        if len(trials) == before:
+            break
+    return trials
 
 
 def bound(parameters: dict, seeds: list[int], images: dict[str, int], root: str | Path, output: str | Path) -> None:

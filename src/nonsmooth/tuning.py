@@ -114,12 +114,17 @@ def choose(report: dict, column: str) -> dict:
 
 
 def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
-    """`settings` with all that are searched made smaller, and made larger, by `share` of their ranges, kept inside."""
+    """`settings` with what sets the length of a step made smaller, and made larger, by `share` of its range.
+
+    That are the settings searched on a logarithmic scale (learning rates), or where there are none all that are
+    searched (step sizes of BADMM). Values are kept inside their ranges.
+    """
+    rates = {name for name, scale in ranges.items() if "log" in scale} or ranges.keys()
     moved = []
     for step in (-share, share):
         other = dict(settings)
-        for name, scale in ranges.items():
-            ((kind, (low, high)),) = scale.items()
+        for name in rates:
+            ((kind, (low, high)),) = ranges[name].items()
             value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
             other[name] = float(f"{min(max(value, low), high):.3g}")
         moved.append(other)
