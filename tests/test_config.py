@@ -63,6 +63,8 @@ def put(tree, path, value):
         ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"log": [0, 1]}, "learning_rate.log.0: 0"),
         ("experiments/autoencoder/tuning/trials", 0, "tuning.trials: 0, and there are ranges"),
         ("claims/seeds", [1000], "claims.seeds: 1000 is one of tuning_seeds"),
+        ("limits/seeds", [1001], "limits.seeds: 1001 is a seed of a search"),
+        ("conditioning/seeds", [1000], "conditioning.seeds: 1000 is a seed of a search"),
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
         ("data/training_images", 59500, "training_images + validation_images = 60500"),
@@ -156,3 +158,16 @@ def test_root_is_found_from_below_and_missed_outside(tmp_path):
     assert config.find_root(FOLDER) == FOLDER.parent
     with pytest.raises(FileNotFoundError, match="no config/config"):
         config.find_root(tmp_path)
+
+
+def test_a_setting_written_by_hand_stays_whatever_loss_settings_are_chosen_by():
+    full = config.project(FOLDER.parent)
+    section = full["experiments"]["autoencoder"]
+    chosen = section["tuned_on"]
+    assert chosen["train_loss"]["adam"] != chosen["validation_loss"]["adam"]
+    for column in config.SELECTIONS:
+        settings = config.parameters(full, "autoencoder", "adam", 0, column)["settings"]
+        assert settings["learning_rate"] == chosen[column]["adam"]["learning_rate"]
+    section["optimizers"]["adam"]["learning_rate"] = 0.1234
+    for column in (None, *config.SELECTIONS):
+        assert config.parameters(full, "autoencoder", "adam", 0, column)["settings"]["learning_rate"] == 0.1234

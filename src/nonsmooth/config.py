@@ -132,8 +132,8 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
             if section["tuning"]["ranges"] and not section["tuning"][key]:
                 faults.append(f"{place}.tuning.{key}: 0, and there are ranges to search")
     for part in ("limits", "conditioning"):
-        if config[part]["tuning_seed"] in config[part]["seeds"]:
-            faults.append(f"{part}.tuning_seed: {config[part]['tuning_seed']} is one of {part}.seeds")
+        for seed in sorted({*config["tuning_seeds"], config[part]["tuning_seed"]} & set(config[part]["seeds"])):
+            faults.append(f"{part}.seeds: {seed} is a seed of a search, and runs must not share a draw with it")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})
@@ -182,12 +182,14 @@ def parameters(config: dict, experiment: str, optimizer: str, seed: int, tuned_o
     """What a notebook is told of its run: the section of the experiment, with one optimizer's settings.
 
     `tuned_on`: the column of the history whose choice of settings is taken, in place of the one that the experiment
-    itself selects by.
+    itself selects by. A setting that differs from the latter was written by hand and stays.
     """
     section = config["experiments"][experiment]
     settings = section["optimizers"][optimizer]
     if tuned_on:
-        settings = settings | section.get("tuned_on", {}).get(tuned_on, {}).get(optimizer, {})
+        choices = section.get("tuned_on", {})
+        usual, other = (choices.get(c, {}).get(optimizer, {}) for c in (section["tuning"]["select_by"], tuned_on))
+        settings = settings | {name: value for name, value in other.items() if settings.get(name) == usual.get(name)}
     return {
         "experiment": experiment,
         "optimizer": optimizer,

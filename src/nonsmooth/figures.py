@@ -189,15 +189,15 @@ def autoencoder_convergence(results: Results) -> Figure:
 
 
 def autoencoder_samples(results: Results) -> Figure:
-    figure = plt.figure(figsize=(7.5, 7.3))
+    figure = plt.figure(figsize=(7.5, 6.9))
     draw_autoencoder_samples(figure, results)
     return figure
 
 
 def poster(results: Results) -> Figure:
     """The poster's numerical panels on one page."""
-    figure = plt.figure(figsize=(7.5, 17))
-    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 5.0, 7.3))
+    figure = plt.figure(figsize=(7.5, 16.6))
+    first, second, third = figure.subfigures(3, 1, height_ratios=(4.7, 5.0, 6.9))
     draw_perceptron_loss(first, results)
     draw_autoencoder_convergence(second, results)
     draw_autoencoder_samples(third, results)

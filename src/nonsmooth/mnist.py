@@ -129,10 +129,10 @@ def sample(seed: int, path: str | Path | None = None) -> Sample:
     """The images of `seed`: read from `path`, or without one drawn as the project's configuration says."""
     if path is not None:
         return Sample.load(path)
-    from nonsmooth.config import find_root, read  # imported late: by hand alone
+    from nonsmooth.config import find_root, project  # imported late: by hand alone
 
     root = find_root()
-    data = read(root / "config" / "tuned.yaml", root / "config" / "config.yaml")["data"]
+    data = project(root)["data"]
     return draw(root / data["root"], seed, data["training_images"], data["validation_images"], data["sources"])
 
 
