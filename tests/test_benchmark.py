@@ -198,7 +198,7 @@ def test_the_benchmark_on_the_smoke_configuration(tmp_path):
         assert row.keys() == {"value", "goal", "met", "where"}
         assert f"| {name} |" in page
     spent = json.loads((tmp_path / "results/benchmark/overhead.json").read_text())
-    assert spent["count"] == 14
+    assert spent["count"] == 17
     assert 0 < spent["optimizer"] < spent["training"] < spent["notebooks"]
     told = json.loads((tmp_path / "results/benchmark/scaling.json").read_text())
     assert all(row[kind] > 0 for row in told["iterations"] for kind in ("one", "beside", "strong", "weak"))

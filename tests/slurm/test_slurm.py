@@ -49,5 +49,5 @@ def test_the_pipeline_through_slurm_has_the_bits_of_the_local_run(cluster, tmp_p
     local = snakemake(tmp_path / "local", *one_seed, "--cores", "2")
     assert local.returncode == 0, output(local)
     found, expected = results(tmp_path / "slurm"), results(tmp_path / "local")
-    assert len(expected) == 2 * 14 + 2
+    assert len(expected) == 2 * 17 + 2
     assert found == expected
