@@ -20,11 +20,23 @@ TIMED = sorted(
         for experiment in [statement["experiment"], *statement.get("elsewhere", [])]
     }
 )
+ELSEWHERE = sorted(
+    {
+        experiment
+        for statement in STATEMENTS
+        if statement["experiment"] == "autoencoder"
+        for experiment in statement.get("elsewhere", [])
+    }
+)
 REFERENCES = [name for name in OPTIMIZERS["autoencoder"] if name not in COMPARED]
-SHOWN = [*COMPARED, *REFERENCES]  # in the table of what bounds the picture
+# In the table of what bounds the picture: the autoencoder's runs, and those of where its claims are judged as well.
+SHOWN = [
+    *(f"autoencoder/{name}" for name in [*COMPARED, *REFERENCES]),
+    *(f"{experiment}/{name}" for experiment in ELSEWHERE for name in COMPARED),
+]
 JUDGED_RUNS = {
     *(f"{experiment}/{selection}/{name}" for experiment, selection in JUDGED for name in COMPARED),
-    *(f"autoencoder/validation_loss/{name}" for name in SHOWN),
+    *(shown.replace("/", "/validation_loss/") for shown in SHOWN),
 }
 
 

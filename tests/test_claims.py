@@ -146,7 +146,9 @@ def judged(tmp_path):
         bounds = {"rank": 2, "references": {"noisy input": [{"seed": 0, "train_loss": 0.09}]}}
         (tmp_path / "bounds").mkdir(exist_ok=True)
         (tmp_path / "bounds" / "claims.json").write_text(json.dumps(bounds))
-        claims.write(tmp_path, SETTINGS, ["sgd"], tmp_path / "claims.json", tmp_path / "claims.md")
+        claims.write(
+            tmp_path, SETTINGS, ["autoencoder/sgd", "other/sgd"], tmp_path / "claims.json", tmp_path / "claims.md"
+        )
         return {entry["id"]: entry for entry in json.loads((tmp_path / "claims.json").read_text())}
 
     return judge
@@ -158,7 +160,8 @@ def test_a_claim_that_holds_is_replicated(judged, tmp_path):
     assert found["faster/sgd/final/badmm"].keys() >= {"id", "claim", "verdict", "effect", "interval", "seeds"}
     page = (tmp_path / "claims.md").read_text()
     assert "replicated: 0.5 (0.5 to 0.5)" in page
-    assert "noisy input" in page
+    for row in ("noisy input", "SGD", "SGD, other"):
+        assert f"\n| {row} | " in page
 
 
 def test_a_claim_comes_out_negative_on_runs_made_to_be_bad(judged, tmp_path):

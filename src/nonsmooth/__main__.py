@@ -298,7 +298,7 @@ def parser() -> argparse.ArgumentParser:
         "Judge the poster's claims.",
         folder={"help": "folder of the results"},
         settings={"help": "the configuration's section claims, as JSON"},
-        shown={"nargs": "+", "help": "optimizers of the second table"},
+        shown={"nargs": "+", "help": "what the second table has, as experiment/optimizer"},
         claims={"help": "JSON file to write"},
         page={"help": "Markdown file to write"},
     )

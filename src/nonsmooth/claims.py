@@ -288,20 +288,23 @@ def _reference_rows(bounds: dict, references: dict[str, list[dict]]) -> tuple[li
         final, stopped = ([run[key] for run in finished] for key in ("final", "stopped"))
         cells = [median(final, column) for column in columns]
         cells += [median(finished, "stopped_at"), median(stopped, "unseen_loss")]
-        rows.append([OPTIMIZERS[name].name, *cells])
+        rows.append([name, *cells])
     head = ["", "training loss", "unseen loss", "training PSNR", "unseen PSNR", "unseen SSIM", "active"]
     return [*head, "always active", "stopped at", "unseen loss, stopped"], rows
 
 
 def write(folder: str | Path, settings: dict, names: list[str], summary: str, output: str) -> None:
-    """Judge the runs in `folder`; `names`: the autoencoder's optimizers and references for the page.
+    """Judge the runs in `folder`; `names`: what the second table shows, as "experiment/optimizer".
 
     Writes `summary` (JSON, one object for each test) and `output` (Markdown).
     """
     evidence = Evidence(folder)
     entries = judge(evidence, settings)
     bounds = json.loads((Path(folder) / "bounds" / "claims.json").read_text())
-    references = {name: evidence.runs("autoencoder", name, "validation_loss") for name in names}
+    references = {}
+    for experiment, optimizer in (name.split("/") for name in names):
+        label = OPTIMIZERS[optimizer].name + ("" if experiment == "autoencoder" else f", {experiment}")
+        references[label] = evidence.runs(experiment, optimizer, "validation_loss")
     with replacing(summary) as path:
         path.write_text(json.dumps(entries, indent=1) + "\n")
     with replacing(output) as path:
