@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from nonsmooth.training import Training
@@ -81,15 +82,16 @@ def draw_effects(figure: Figure, entries: list[dict]) -> None:
             if entry["effect"] is not None:
                 fill = look.color if entry["verdict"] == "replicated" else "white"
                 axes.plot(entry["interval"], [place, place], color=look.color)
-                axes.plot(entry["effect"], place, look.marker, color=look.color, markerfacecolor=fill, label=look.name)
+                axes.plot(entry["effect"], place, look.marker, color=look.color, markerfacecolor=fill)
         ratio = unit.startswith("ratio")
         axes.axvline(1 if ratio else 0, color="black", linewidth=0.6)
         axes.set(xscale="log" if ratio else "linear", xlabel=unit)
         labels = [f"{quantity.replace('_', ' ')}, {OPTIMIZERS[against].name}" for quantity, against in names]
         axes.set_yticks(range(len(names)), labels)
         axes.invert_yaxis()
-    handles = {label: line for axes in grid for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    looks = [OPTIMIZERS[reading] for reading in dict.fromkeys(entry["reading"] for entry in entries)]
+    handles = [Line2D([], [], color=look.color, marker=look.marker) for look in looks]
+    figure.legend(handles, [look.name for look in looks], loc="outside lower center", ncols=2)
 
 
 def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:
