@@ -4,30 +4,17 @@ COMPARED = [*configuration.BASELINES, *configuration.READINGS]
 
 
 STATEMENTS = [statement for statement in CLAIMS["statements"] if "experiment" in statement]
+
+
+def places_of(statement):
+    """The experiments that the statement is judged on, its own first."""
+    return [statement["experiment"], *statement.get("elsewhere", [])]
+
+
 # Where the claims are judged, each experiment with the loss that settings are chosen by.
-JUDGED = sorted(
-    {
-        (experiment, statement["selected_by"])
-        for statement in STATEMENTS
-        for experiment in [statement["experiment"], *statement.get("elsewhere", [])]
-    }
-)
-TIMED = sorted(
-    {
-        experiment
-        for statement in STATEMENTS
-        if "seconds" in statement["quantities"]
-        for experiment in [statement["experiment"], *statement.get("elsewhere", [])]
-    }
-)
-ELSEWHERE = sorted(
-    {
-        experiment
-        for statement in STATEMENTS
-        if statement["experiment"] == "autoencoder"
-        for experiment in statement.get("elsewhere", [])
-    }
-)
+JUDGED = sorted({(place, s["selected_by"]) for s in STATEMENTS for place in places_of(s)})
+TIMED = sorted({place for s in STATEMENTS if "seconds" in s["quantities"] for place in places_of(s)})
+ELSEWHERE = sorted({place for s in STATEMENTS if s["experiment"] == "autoencoder" for place in places_of(s)[1:]})
 REFERENCES = [name for name in OPTIMIZERS["autoencoder"] if name not in COMPARED]
 # In the table of what bounds the picture: the autoencoder's runs, and those of where its claims are judged as well.
 SHOWN = [

@@ -320,7 +320,7 @@ def parser() -> argparse.ArgumentParser:
         "Tune and run one optimizer at one setting.",
         runs={"help": "parameters of a run, by the column of its choice, as JSON"},
         ranges={"help": "of the search, as JSON"},
-        search={"help": "shift, tuning seed, seeds and iterations between evaluations, as JSON"},
+        search={"help": "trials, shift, tuning seed, seeds and iterations between evaluations, as JSON"},
         images=images,
         root=root,
         output=output,
