@@ -161,7 +161,8 @@ def test_torchrun_keeps_the_run_of_one_process(optimizer, tmp_path):
 
 
 def test_train_refuses_what_the_configuration_does_not_name(tmp_path):
-    done = train(tmp_path, optimizer="lbfgs")
+    done = train(tmp_path, optimizer="newton")
     assert done.returncode == 1
-    assert "optimizer = lbfgs: must be one of adam, badmm, badmm-ls, sgd" in done.stderr
+    known = "adam, adam-minibatch, adamw, badmm, badmm-ls, lbfgs, sgd"
+    assert f"optimizer = newton: must be one of {known}" in done.stderr
     assert "Traceback" not in done.stderr
