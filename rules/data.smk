@@ -13,7 +13,7 @@ rule fetch_mnist:
 def counts_of_images(wildcards):
     """Of the experiment whose folder the file lies in, or the common ones."""
     *experiment, _ = wildcards.drawn.split("/")
-    return configuration.images(config, experiment[0]) if experiment else DATA
+    return configuration.images(config, EXPERIMENTS[experiment[0]]) if experiment else DATA
 
 
 rule draw_images:

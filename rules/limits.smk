@@ -37,16 +37,23 @@ def data_at(place):
 
 
 def images_at(place):
-    return as_json(configuration.images(config | {"experiments": {"at": section_at(place)}}, "at"))
+    return as_json(configuration.images(config, section_at(place)))
+
+
+def runs_to_clock(place):
+    """Parameters of one run of each optimizer, as JSON, without what an iteration's time does not depend on."""
+    runs = [run_at(place, name, SELECTIONS[0]) for name in COMPARED]
+    return as_json([{key: value for key, value in run.items() if key != "iterations"} for run in runs])
 
 
 # Nothing is computed twice: where what is moved is nothing to an optimizer, its file is that of the first such setting.
-FILES_AT = {"optimizers": {}, "bounds": {}}
+FILES_AT = {"optimizers": {}, "bounds": {}, "timing": {}}
 for place in PLACES:
     for name in COMPARED:
         asked = (name, runs_at(place, name), ranges_at(place, name), images_at(place))
         FILES_AT["optimizers"].setdefault(asked, f"results/limits/{place}/{name}.json")
     FILES_AT["bounds"].setdefault((data_at(place), images_at(place)), f"results/limits/{place}/bounds.json")
+    FILES_AT["timing"].setdefault((runs_to_clock(place), images_at(place)), f"results/limits/{place}/timing.json")
 
 
 def files_at(place):
@@ -54,7 +61,9 @@ def files_at(place):
     asked = {name: (name, runs_at(place, name), ranges_at(place, name), images_at(place)) for name in COMPARED}
     runs = {name: FILES_AT["optimizers"][key] for name, key in asked.items()}
     bounds = FILES_AT["bounds"][data_at(place), images_at(place)]
-    return {name: PLACES[place][name] for name in ("group", "name")} | {"runs": runs, "bounds": bounds}
+    timing = FILES_AT["timing"][runs_to_clock(place), images_at(place)]
+    named = {name: PLACES[place][name] for name in ("group", "name")}
+    return named | {"runs": runs, "bounds": bounds, "timing": timing}
 
 
 STUDIED = list(FILES_AT["optimizers"].values())
@@ -105,10 +114,32 @@ rule bound_setting:
         " --root {DATA_ROOT} --output {output.bounds} 2>&1 | tee {log}"
 
 
+rule time_setting:
+    """Alone on the machine (it asks for every core), the optimizers in turn at one setting."""
+    input:
+        receipt=rules.fetch_mnist.output.receipt,
+        modules=library("limits.py"),
+    output:
+        report="results/limits/{place}/timing.json",
+    log:
+        "logs/time_setting/{place}.log",
+    wildcard_constraints:
+        place="|".join(map(re.escape, PLACES)),
+    threads: workflow.cores
+    params:
+        runs=lambda wildcards: runs_to_clock(wildcards.place),
+        rounds=config["timing"]["rounds"],
+        images=lambda wildcards: images_at(wildcards.place),
+    shell:
+        "{COMMAND} clock --runs {params.runs:q} --images {params.images:q} --root {DATA_ROOT} --rounds {params.rounds}"
+        " --output {output.report} 2>&1 | tee {log}"
+
+
 rule collect_limits:
     input:
         runs=STUDIED,
         bounds=list(FILES_AT["bounds"].values()),
+        timing=list(FILES_AT["timing"].values()),
         modules=library("limits.py"),
     output:
         limits="results/limits.json",

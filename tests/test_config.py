@@ -64,6 +64,17 @@ def put(tree, path, value):
         ("experiments/autoencoder/tuning/trials", 0, "tuning.trials: 0, and there are ranges"),
         ("claims/seeds", [1000], "claims.seeds: 1000 is one of tuning_seeds"),
         ("limits/seeds", [1001], "limits.seeds: 1001 is a seed of a search"),
+        (
+            "limits/settings",
+            [
+                {
+                    "group": "images",
+                    "name": "few",
+                    "over": {"data": {"training_images": 50}, "optimizers": {"adam": {"batch_size": 100}}},
+                }
+            ],
+            "limits.settings.0.over.optimizers.adam.batch_size: 100 is more than the 50 training samples",
+        ),
         ("conditioning/seeds", [1000], "conditioning.seeds: 1000 is a seed of a search"),
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),

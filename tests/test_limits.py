@@ -17,7 +17,8 @@ def report(mine, others):
     runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
     references = {"linear map": [{"seed": run["seed"], "unseen_psnr": 20.0} for run in others]}
     told = {name: {key: {"runs": found} for key in config.SELECTIONS} for name, found in runs.items()}
-    return {"runs": told, "bounds": {"references": references}}
+    seconds = {name: {"seconds": 2.0 if name in config.READINGS else 1.0} for name in told}
+    return {"runs": told, "bounds": {"references": references}, "timing": {"optimizers": seconds}}
 
 
 OTHERS = [run(0, 0.1, 20.0), run(1, 0.1, 20.0), run(2, 0.1, 20.0)]
@@ -39,6 +40,14 @@ def test_a_claim_holds_or_fails_where_the_whole_interval_is_on_one_side(losses, 
     assert {entry["verdict"] for entry in table if entry["quantity"] in ("final", "area")} == {verdict}
     unseen = {entry["against"]: entry["verdict"] for entry in table if entry["quantity"] == "unseen_psnr"}
     assert unseen == {"sgd": verdict, "adam": verdict, "linear map": verdict}
+
+
+def test_time_is_iterations_times_what_one_takes():
+    """Both reach the loss with the first recorded iteration, and mine take twice as long."""
+    mine = [run(seed, loss, 20.0) for seed, loss in enumerate((0.1, 0.1, 0.1))]
+    table = limits.verdicts(report(mine, OTHERS))
+    assert (of(table, "iterations")["effect"], of(table, "iterations")["verdict"]) == (1.0, "open")
+    assert (of(table, "seconds")["effect"], of(table, "seconds")["verdict"]) == (pytest.approx(2.0), "fails")
 
 
 def of(table, quantity):
@@ -119,6 +128,14 @@ def test_trials_follow_either_loss(smoke_config):
     rates = {settings["learning_rate"] for settings, _ in trials}
     assert len(trials) == 6
     assert min(rates) < 1e-4 < 1e-2 < max(rates)
+
+
+def test_the_optimizers_are_timed_at_the_setting(smoke_config, tmp_path):
+    runs = [config.parameters(smoke_config, "autoencoder", name, 0) for name in ("sgd", "adam", *config.READINGS)]
+    limits.clock(runs, IMAGES, "data/excerpt", 2, tmp_path / "timing.json")
+    told = json.loads((tmp_path / "timing.json").read_text())
+    assert told["rounds"] == 2
+    assert all(told["optimizers"][run["optimizer"]]["seconds"] > 0 for run in runs)
 
 
 def test_the_closed_form_is_measured_with_every_seed(smoke_config, tmp_path):

@@ -139,6 +139,13 @@ def bound(arguments: argparse.Namespace) -> None:
     bound(*asked, arguments.root, arguments.output)
 
 
+def clock(arguments: argparse.Namespace) -> None:
+    from nonsmooth.limits import clock
+
+    asked = json.loads(arguments.runs), json.loads(arguments.images)
+    clock(*asked, arguments.root, arguments.rounds, arguments.output)
+
+
 def limits(arguments: argparse.Namespace) -> None:
     from nonsmooth.limits import collect
 
@@ -315,6 +322,8 @@ def parser() -> argparse.ArgumentParser:
         expected={"help": "file of expected numbers"},
     )
     images = {"help": "how many to draw, as JSON"}
+    runs = {"help": "parameters of one run of each optimizer, as a JSON list"}
+    rounds = {"type": int, "help": "how often each has its turn"}
     command(
         study,
         "Tune and run one optimizer at one setting.",
@@ -332,6 +341,15 @@ def parser() -> argparse.ArgumentParser:
         seeds={"nargs": "+", "type": int},
         images=images,
         root=root,
+        output=output,
+    )
+    command(
+        clock,
+        "Time an iteration of each optimizer at one setting, side by side.",
+        runs=runs,
+        images=images,
+        root=root,
+        rounds=rounds,
         output=output,
     )
     command(
@@ -354,9 +372,9 @@ def parser() -> argparse.ArgumentParser:
     command(
         time,
         "Time an iteration of each optimizer, side by side.",
-        runs={"help": "parameters of one run of each optimizer, as a JSON list"},
+        runs=runs,
         sample=sample,
-        rounds={"type": int},
+        rounds=rounds,
         output=output,
     )
     command(

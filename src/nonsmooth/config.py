@@ -65,9 +65,10 @@ def check(config: dict, schema_path: str | Path) -> dict:
     validator = Draft202012Validator(schema)
     faults = list(_not_finite(config)) or [_told(error) for error in validator.iter_errors(config)]
     if not faults:
-        faults = _contradictions(config, Path(schema_path).parent.parent / "notebooks")
+        notebooks = Path(schema_path).parent.parent / "notebooks"
+        faults = _contradictions(config, notebooks)
         faults += _wrong_trials(config, validator)
-        faults += [] if faults else _wrong_settings(config, validator)
+        faults += [] if faults else _wrong_settings(config, validator, notebooks)
     if faults:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {fault}" for fault in faults))
     return config
@@ -104,33 +105,7 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
-        place, problem, network = f"experiments.{name}", section["problem"], section["network"]
-        if not (notebooks / f"{section['notebook']}.ipynb").exists():
-            faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
-        for seed in sorted(set(config["tuning_seeds"]) & set(section.get("seeds", []))):
-            faults.append(
-                f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search"
-            )
-        data = images(config, name)
-        count = sum(data.values())
-        if count > 60000:
-            faults.append(f"{place}.data: training_images + validation_images = {count} is more than MNIST's 60000")
-        if section["tuning"]["select_by"] == "validation_loss" and not data["validation_images"]:
-            faults.append(f"{place}.tuning.select_by: validation_loss, and validation_images is 0")
-        samples = data["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
-        for optimizer, settings in section["optimizers"].items():
-            size = settings.get("batch_size")
-            if size is not None and size > samples:
-                faults.append(
-                    f"{place}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
-                )
-        if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
-            faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
-        unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
-        faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
-        for key in ("trials", "finalists"):
-            if section["tuning"]["ranges"] and not section["tuning"][key]:
-                faults.append(f"{place}.tuning.{key}: 0, and there are ranges to search")
+        faults += _contradictions_in(section, f"experiments.{name}", config, notebooks)
     for part in ("limits", "conditioning"):
         for seed in sorted({*config["tuning_seeds"], config[part]["tuning_seed"]} & set(config[part]["seeds"])):
             faults.append(f"{part}.seeds: {seed} is a seed of a search, and runs must not share a draw with it")
@@ -140,6 +115,37 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
             missing = sorted({*READINGS, *statement["against"]} - known.keys())
             if missing:
                 faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}")
+    return faults
+
+
+def _contradictions_in(section: dict, place: str, config: dict, notebooks: Path) -> list[str]:
+    """Those of one experiment's section, whose key is `place`."""
+    faults = []
+    problem, network = section["problem"], section["network"]
+    if not (notebooks / f"{section['notebook']}.ipynb").exists():
+        faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
+    for seed in sorted(set(config["tuning_seeds"]) & set(section.get("seeds", []))):
+        faults.append(f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search")
+    data = images(config, section)
+    count = sum(data.values())
+    if count > 60000:
+        faults.append(f"{place}.data: training_images + validation_images = {count} is more than MNIST's 60000")
+    if section["tuning"]["select_by"] == "validation_loss" and not data["validation_images"]:
+        faults.append(f"{place}.tuning.select_by: validation_loss, and validation_images is 0")
+    samples = data["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
+    for optimizer, settings in section["optimizers"].items():
+        size = settings.get("batch_size")
+        if size is not None and size > samples:
+            faults.append(
+                f"{place}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
+            )
+    if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
+        faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
+    unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
+    faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+    for key in ("trials", "finalists"):
+        if section["tuning"]["ranges"] and not section["tuning"][key]:
+            faults.append(f"{place}.tuning.{key}: 0, and there are ranges to search")
     return faults
 
 
@@ -162,19 +168,25 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     return faults
 
 
-def _wrong_settings(config: dict, validator) -> list[str]:
+def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
     """Settings of the limits with which the autoencoder's section could not be run."""
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
     faults = []
     for number, setting in enumerate(config["limits"]["settings"]):
+        place = f"limits.settings.{number}.over"
         section = merge(config["experiments"]["autoencoder"], setting["over"])
-        faults += [f"limits.settings.{number}.over.{_told(error)}" for error in rule.iter_errors(section)]
+        wrong = [f"{place}.{_told(error)}" for error in rule.iter_errors(section)]
+        if not wrong:  # of the optimizers those that run there
+            run = {name: section["optimizers"][name] for name in (*BASELINES, *READINGS)}
+            searched = section["tuning"] | {"ranges": {}}
+            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, place, config, notebooks)
+        faults += wrong
     return faults
 
 
-def images(config: dict, experiment: str) -> dict[str, int]:
-    """How many images the experiment draws, by "training_images" and "validation_images"."""
-    data = config["data"] | config["experiments"][experiment].get("data", {})
+def images(config: dict, section: dict) -> dict[str, int]:
+    """How many images the experiment of this section draws, by "training_images" and "validation_images"."""
+    data = config["data"] | section.get("data", {})
     return {name: data[name] for name in ("training_images", "validation_images")}
 
 

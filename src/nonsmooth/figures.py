@@ -376,6 +376,7 @@ def conditioning(results: Results) -> Figure:
 VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
 MEASURED = {
     "iterations": "itera-\ntions",
+    "seconds": "time",
     "area": "area",
     "final": "final\nloss",
     "train_psnr": "PSNR\ntraining",
@@ -389,7 +390,7 @@ def limits(results: Results) -> Figure:
     tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
     names = [name for name in OPTIMIZERS if name in settings[0]["active"]]
     width, height = len(tests) + len(names), len(settings)
-    figure = plt.figure(figsize=(13, 1.9 + 0.22 * height))
+    figure = plt.figure(figsize=(14, 1.9 + 0.22 * height))
     axes = figure.subplots()
     for row, setting in enumerate(settings):
         for column, verdict in enumerate(setting["verdicts"]):
@@ -429,8 +430,8 @@ def limits(results: Results) -> Figure:
     handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
     texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: the whole interval, or it diverged"]
     title = (
-        f"Over {seeds} seeds. Iterations (to the loss that both reach), area and final loss: ratios, below 1 is "
-        "better. PSNR: differences in dB, above 0 is better."
+        f"Over {seeds} seeds. Iterations and time (to the loss that both reach), area and final loss: ratios, below 1 "
+        "is better. PSNR: differences in dB, above 0 is better."
     )
     figure.legend(handles, texts, loc="outside lower center", ncols=3, title=title)
     return figure

@@ -62,7 +62,11 @@ def _sample(settings: dict, experiment: str, seed: int, root: Path, group: place
     if not placement.is_first(group):
         distributed.barrier(group)
     sample = mnist.draw(
-        root / data["root"], seed, **config.images(settings, experiment), sources=data["sources"], log=lambda line: None
+        root / data["root"],
+        seed,
+        **config.images(settings, settings["experiments"][experiment]),
+        sources=data["sources"],
+        log=lambda line: None,
     )
     if group is not None and placement.is_first(group):
         distributed.barrier(group)

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from nonsmooth import evidence, mnist, tuning
+from nonsmooth import evidence, mnist, timing, tuning
 from nonsmooth.claims import IMAGES, compare, finished, holds
 from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, train_seeds
 from nonsmooth.files import replacing
 
-QUANTITIES = ("iterations", "area", "final", "train_psnr", "unseen_psnr")
+QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "unseen_psnr")
 # What each reading is held against, and in what.
 TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [(LINEAR_MAP, "unseen_psnr")]
 VERDICTS = HOLDS, OPEN, FAILS = "holds", "open", "fails"
@@ -88,13 +88,21 @@ def bound(parameters: dict, seeds: list[int], images: dict[str, int], root: str 
         path.write_text(json.dumps(evidence.bounds(parameters, samples, ssim=False)) + "\n")
 
 
+def clock(runs: list[dict], images: dict[str, int], root: str | Path, rounds: int, output: str | Path) -> None:
+    """Time the optimizers side by side at one setting (timing.time_iterations), and write it to `output` (JSON).
+
+    runs: parameters of a run of each (config.parameters). images: counts, drawn from the files in `root`.
+    """
+    timing.time_iterations(runs, _draw(root, runs[0]["seed"], images), rounds, output)
+
+
 def verdicts(report: dict) -> list[dict]:
     """For each reading, baseline and quantity: the effect over seeds, its interval, and what follows from it.
 
-    report: "runs" by optimizer and column (`study`) and "bounds" (`bound`). The interval is Student's of the mean of
-    paired differences (of logarithms, for ratios), at 95%, since a bootstrap of three seeds is none. A claim holds
-    where the whole interval is on its side, fails where it is on the other or one of the claim's own runs diverged, and
-    is open between.
+    report: "runs" by optimizer and column (`study`), "bounds" (`bound`) and "timing" (`clock`). The interval is
+    Student's of the mean of paired differences (of logarithms, for ratios), at 95%, since a bootstrap of three seeds is
+    none. A claim holds where the whole interval is on its side, fails where it is on the other or one of the claim's
+    own runs diverged, and is open between.
     """
     table = []
     for reading in READINGS:
@@ -105,7 +113,10 @@ def verdicts(report: dict) -> list[dict]:
                 others = [finished(numbers) for numbers in report["bounds"]["references"][LINEAR_MAP]]
             else:
                 others = report["runs"][against][column]["runs"]
-            effect = compare(quantity, mine, others, resamples=None)
+            seconds = (1.0, 1.0)
+            if quantity == "seconds":
+                seconds = tuple(report["timing"]["optimizers"][name]["seconds"] for name in (reading, against))
+            effect = compare(quantity, mine, others, seconds, resamples=None)
             low, high = effect.interval
             if quantity in IMAGES:
                 good, bad = holds(effect, "higher", 0.0), high < 0
@@ -139,12 +150,12 @@ def activity(report: dict) -> dict[str, float]:
 def collect(places: list[dict], output: str | Path) -> None:
     """The verdicts of every setting, in the order of `places`, as one JSON list.
 
-    A place has the setting's "group" and "name", files of `study` by optimizer ("runs") and the file of `bound`.
+    A place has the setting's "group" and "name", files of `study` by optimizer ("runs"), of `bound` and of `clock`.
     """
     whole = []
     for place in places:
         report = {"runs": {name: json.loads(Path(path).read_text()) for name, path in place["runs"].items()}}
-        report["bounds"] = json.loads(Path(place["bounds"]).read_text())
+        report |= {name: json.loads(Path(place[name]).read_text()) for name in ("bounds", "timing")}
         setting = {name: place[name] for name in ("group", "name")}
         whole.append(setting | {"verdicts": verdicts(report), "active": activity(report)})
     with replacing(output) as path:
