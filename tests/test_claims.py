@@ -179,7 +179,13 @@ def test_a_draw_is_no_replication(judged):
 def test_a_claim_that_holds_elsewhere_alone_is_conditional_and_says_where(judged, tmp_path):
     entry = judged(runs(2.0, 19.0), runs(0.5))["faster/sgd/final/badmm-ls"]
     assert (entry["verdict"], entry["holds_elsewhere"]) == ("conditional", ["other"])
-    assert "conditional: 2 (2 to 2), and with other: 0.5 (0.5 to 0.5)" in (tmp_path / "claims.md").read_text()
+    assert "conditional: 2 (2 to 2); with other: 0.5 (0.5 to 0.5)" in (tmp_path / "claims.md").read_text()
+
+
+def test_a_claim_that_holds_and_fails_elsewhere_says_so(judged, tmp_path):
+    entry = judged(runs(0.5, 21.0), runs(2.0))["faster/sgd/final/badmm"]
+    assert (entry["verdict"], entry["holds_elsewhere"]) == ("replicated", [])
+    assert "replicated: 0.5 (0.5 to 0.5); not with other: 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
 
 
 def test_the_gradient_of_the_loss_is_measured_and_a_wrong_one_is_found(monkeypatch):

@@ -15,7 +15,8 @@ def run(seed, loss, psnr, status="finished"):
 
 def report(mine, others):
     runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
-    references = {"linear map": [{"seed": run["seed"], "unseen_psnr": 20.0} for run in others]}
+    closed = [{"seed": run["seed"], "unseen_psnr": 20.0, "train_loss": 0.2} for run in others]
+    references = {"linear map": closed, "mean image": closed}
     told = {name: {key: {"runs": found} for key in config.SELECTIONS} for name, found in runs.items()}
     seconds = {name: {"seconds": 2.0 if name in config.READINGS else 1.0} for name in told}
     return {"runs": told, "bounds": {"references": references}, "timing": {"optimizers": seconds}}
@@ -39,7 +40,7 @@ def test_a_claim_holds_or_fails_where_the_whole_interval_is_on_one_side(losses, 
     assert len(table) == 2 * len(limits.TESTS)
     assert {entry["verdict"] for entry in table if entry["quantity"] in ("final", "area")} == {verdict}
     unseen = {entry["against"]: entry["verdict"] for entry in table if entry["quantity"] == "unseen_psnr"}
-    assert unseen == {"sgd": verdict, "adam": verdict, "linear map": verdict}
+    assert unseen == dict.fromkeys(("sgd", "adam", "linear map", "mean image"), verdict)
 
 
 def test_time_is_iterations_times_what_one_takes():
@@ -62,6 +63,14 @@ def test_a_run_of_mine_that_diverged_is_a_failure_and_a_baselines_is_no_win():
     final = of(limits.verdicts(report(healthy, lost)), "final")
     assert (final["verdict"], final["effect"], final["diverged"]) == ("open", None, [0, 3])
     json.dumps(final, allow_nan=False)
+
+
+@pytest.mark.parametrize(("losses", "learned"), [((0.1, 0.1, 0.2), True), ((0.1, 0.195, 0.2), False)])
+def test_a_baseline_that_ends_at_the_mean_image_is_marked(losses, learned):
+    mine = [run(seed, 0.05, 21.0) for seed in range(3)]
+    table = limits.verdicts(report(mine, [run(seed, loss, 20.0) for seed, loss in enumerate(losses)]))
+    assert {entry["learned"] for entry in table if entry["against"] in config.BASELINES} == {learned}
+    assert all(entry["learned"] for entry in table if entry["against"] not in config.BASELINES)
 
 
 def test_the_share_of_active_units_is_that_of_runs_that_finished():

@@ -6,7 +6,7 @@ import torch
 from scipy import linalg, optimize
 from skimage.metrics import peak_signal_noise_ratio
 
-from nonsmooth import evidence, references
+from nonsmooth import config, evidence, problems, references
 from nonsmooth.problems import Split
 
 
@@ -90,6 +90,21 @@ def test_quality_of_the_noisy_input_is_that_of_the_noise(denoising):
     assert "active" not in numbers
 
 
+@pytest.mark.parametrize("hidden", [4, 30])
+def test_the_linear_map_is_there_with_next_to_no_penalty_as_well(sample, smoke_config, hidden):
+    parameters = config.parameters(smoke_config, "autoencoder", "sgd", 0) | {"network": {"hidden": [hidden]}}
+    told = evidence.bounds(parameters, {0: sample}, ssim=False)["references"]
+    chosen, unpenalised = told[evidence.LINEAR_MAP][0], told[evidence.UNPENALISED][0]
+    assert (unpenalised["train_loss"] < chosen["train_loss"]) == (chosen["ridge"] > references.RIDGES[0])
+    problem = problems.build(sample, **parameters["problem"], seed=0, dtype=parameters["dtype"])
+    penalties = {r: references.reduced_rank_ridge(problem.training, hidden, r) for r in references.RIDGES}
+    with torch.no_grad():
+        losses = {
+            r: (n(problem.training.inputs) - problem.training.targets).square().mean() for r, n in penalties.items()
+        }
+    assert unpenalised["train_loss"] == pytest.approx(min(losses.values()).item(), rel=1e-5)
+
+
 def test_active_units_are_counted(denoising, make_network):
     network = make_network(denoising.sizes, hidden=[4])
     with torch.no_grad():
@@ -99,8 +114,6 @@ def test_active_units_are_counted(denoising, make_network):
 
 
 def test_runs_of_a_claim_have_every_seed_and_stop_at_the_best_validation_loss(smoke_config, sample):
-    from nonsmooth import config
-
     parameters = config.parameters(smoke_config, "autoencoder", "badmm-ls", 0, "validation_loss")
     told = evidence.train_seeds(parameters | {"iterations": 15}, {0: sample, 5: sample})
     assert [run["seed"] for run in told["runs"]] == [0, 5]

@@ -17,7 +17,7 @@ from nonsmooth.tables import table as markdown
 
 VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
 TRAINING = {
-    "area": "area under the log training loss",
+    "area": "area under the log training loss (ratio of geometric means)",
     "final": "training loss in the end",
     "iterations": "iterations to the loss that both reach",
     "seconds": "optimizer time to the loss that both reach",
@@ -223,12 +223,12 @@ def _effect(entry: dict) -> str:
 
 
 def _cell(entry: dict) -> str:
-    number = _number(entry)
     verdict = entry["verdict"] if entry["verdict"] != FAILED else f"**{FAILED}**"
-    if entry["verdict"] == CONDITIONAL:
-        there = [f"{name}: {_number(entry | entry['elsewhere'][name])}" for name in entry["holds_elsewhere"]]
-        return f"{verdict}: {number}, and with {'; '.join(there)}"
-    return f"{verdict}: {number}"
+    parts = [f"{verdict}: {_number(entry)}"]
+    for name, found in entry.get("elsewhere", {}).items():
+        word = "with" if name in entry["holds_elsewhere"] else "not with"
+        parts.append(f"{word} {name}: {_number(entry | found)}")
+    return "; ".join(parts)
 
 
 def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], settings: dict) -> str:
@@ -249,7 +249,7 @@ def page(entries: list[dict], bounds: dict, references: dict[str, list[dict]], s
         + (f" Iterations are rounded up to a multiple of {steps}." if steps > 1 else "")
         + " Losses, iterations and time are ratios to "
         "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better). `results/claims.json` "
-        "has the p-values of Wilcoxon's signed-rank test as well.",
+        "has the p-values of Wilcoxon's signed-rank test as well. Each test is judged by itself.",
         markdown(head, lines),
         "What bounds the picture on the autoencoder's data, medians over seeds. Settings were chosen on validation "
         "images; stopped: at the iteration with the smallest validation loss. Always active: share of hidden units "

@@ -58,8 +58,15 @@ def optimum(split: Split) -> dict[str, float]:
     return {"train_d": float(found.fun), "train_loss": float(min(ends))}
 
 
+def _area(gaps: list[float | None]) -> float:
+    """Mean of the gap's decimal logarithm over the iterations; infinite for a run that diverged."""
+    return math.inf if None in gaps else float(np.log10(gaps).mean())
+
+
 def study(runs: dict[str, dict], ranges: dict[str, dict], search: dict, output: str | Path) -> None:
     """Tune each optimizer at every condition number on one seed, run it with every seed, and write what came of it.
+
+    Settings are chosen by the area under the log of the gap (below), since several may end at the same minimum.
 
     runs: parameters of a run of each optimizer (config.parameters); ranges: of the search, by optimizer; search: the
     configuration's section "conditioning". Of each run the gap: its objective less the optimum, relative to the gap
@@ -86,8 +93,7 @@ def study(runs: dict[str, dict], ranges: dict[str, dict], search: dict, output: 
 
             candidates = [parameters["settings"]]
             candidates += [candidates[0] | trial for trial in tuning.trials(ranges[name], search["trials"])]
-            ends = [gaps(settings, search["tuning_seed"])[-1] for settings in candidates]
-            chosen = candidates[min(range(len(ends)), key=lambda k: math.inf if ends[k] is None else ends[k])]
+            chosen = min(candidates, key=lambda settings: _area(gaps(settings, search["tuning_seed"])))
             found = [gaps(chosen, seed) for seed in search["seeds"]]
             told.append({"condition_number": number, "optimizer": name, "settings": chosen, "gaps": found})
             print(f"[conditioning {number:g}/{name}] {[run[-1] for run in found]}", flush=True)

@@ -12,7 +12,8 @@ from nonsmooth.training import mean_squared_error, psnr
 from nonsmooth.tuning import run
 
 SIDE = 28
-LINEAR_MAP = "linear map"
+LINEAR_MAP, MEAN_IMAGE = "linear map", "mean image"
+UNPENALISED = f"{LINEAR_MAP}, ridge {references.RIDGES[0]:g}"
 
 
 @torch.no_grad()
@@ -77,14 +78,22 @@ def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int 
 
 
 def bounds(parameters: dict, samples: dict[int, Sample], ssim: bool = True) -> dict:
-    """`quality` by seed: of the noisy input, the mean image, the best linear map with the smallest layer's rank."""
-    told: dict[str, list[dict]] = {"noisy input": [], "mean image": [], LINEAR_MAP: []}
+    """`quality` by seed: of the noisy input, the mean image, the best linear map with the smallest layer's rank.
+
+    The linear map has the ridge that validation images choose, "ridge", and is there once more with next to none.
+    """
+    told: dict[str, list[dict]] = {"noisy input": [], MEAN_IMAGE: [], LINEAR_MAP: [], UNPENALISED: []}
     rank = min(parameters["network"]["hidden"])
     for seed, sample in samples.items():
         problem = problems.build(sample, **parameters["problem"], seed=seed, dtype=parameters["dtype"])
         linear, ridge = references.linear_map(problem, rank)
-        maps = {"noisy input": references.noisy_input(), "mean image": references.mean_image(problem)}
-        for name, network in (maps | {LINEAR_MAP: linear}).items():
+        maps = {
+            "noisy input": references.noisy_input(),
+            MEAN_IMAGE: references.mean_image(problem),
+            LINEAR_MAP: linear,
+            UNPENALISED: references.reduced_rank_ridge(problem.training, rank, references.RIDGES[0]),
+        }
+        for name, network in maps.items():
             told[name].append({"seed": seed} | quality(network, problem, ssim))
         told[LINEAR_MAP][-1]["ridge"] = ridge
     return {"rank": rank, "references": told}

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nonsmooth import networks, problems
-from nonsmooth.config import READINGS
+from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.drawing import OPTIMIZERS, draw_images, style
 from nonsmooth.files import replacing
 from nonsmooth.references import linear_map, mean_image
@@ -285,6 +285,7 @@ def benchmark(results: Results) -> Figure:
 
 RATES = {
     "learning_rate": "learning rate",
+    "momentum": "momentum",
     "tau_w": r"$\tau_W$",
     "tau_x": r"$\tau_X$",
     "tau_z": r"$\tau_Z$",
@@ -374,6 +375,7 @@ def conditioning(results: Results) -> Figure:
 
 
 VERDICTS = {"holds": "#56B4E9", "open": "#F0F0F0", "fails": "#E69F00"}
+UNLEARNED = {"fill": False, "hatch": "////", "edgecolor": "#00000040", "linewidth": 0}
 MEASURED = {
     "iterations": "itera-\ntions",
     "seconds": "time",
@@ -385,56 +387,62 @@ MEASURED = {
 
 
 def limits(results: Results) -> Figure:
-    """Settings down, claims across: the verdict by colour, the effect by number; then the share of active units."""
+    """Settings down, claims across, a panel for each reading: the verdict by colour, the effect by number."""
     settings = json.loads((Path(results.folder) / "limits.json").read_text())
-    tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
-    names = [name for name in OPTIMIZERS if name in settings[0]["active"]]
+    first = settings[0]["verdicts"]
+    readings = list(dict.fromkeys(verdict["reading"] for verdict in first))
+    figure = plt.figure(figsize=(10, 0.9 + len(readings) * (0.9 + 0.2 * len(settings))))
+    grid = figure.subplots(len(readings), 1, squeeze=False)[:, 0]
+    for axes, reading in zip(grid, readings, strict=True):
+        _draw_limits(axes, settings, reading)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
+    handles.append(plt.Rectangle((0, 0), 1, 1, **UNLEARNED))
+    texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: the whole interval, or it diverged"]
+    title = (
+        f"Over {first[0]['seeds']} seeds. Iterations and time (to the loss that both reach), area, final loss: ratios, "
+        "below 1 is better.\nPSNR: differences in dB, above 0 is better. Every cell is judged by itself."
+    )
+    texts.append("the baseline ends no better than the mean image")
+    figure.legend(handles, texts, loc="outside lower center", ncols=2, title=title)
+    return figure
+
+
+def _draw_limits(axes: Axes, settings: list[dict], reading: str) -> None:
+    def mine(setting: dict) -> list[dict]:
+        return [verdict for verdict in setting["verdicts"] if verdict["reading"] == reading]
+
+    tests = [(verdict["against"], verdict["quantity"]) for verdict in mine(settings[0])]
+    names = [name for name in OPTIMIZERS if name in settings[0]["active"] and name in (*BASELINES, reading)]
     width, height = len(tests) + len(names), len(settings)
-    figure = plt.figure(figsize=(14, 1.9 + 0.22 * height))
-    axes = figure.subplots()
     for row, setting in enumerate(settings):
-        for column, verdict in enumerate(setting["verdicts"]):
-            axes.add_patch(plt.Rectangle((column, row), 1, 1, color=VERDICTS[verdict["verdict"]], linewidth=0))
-            axes.text(column + 0.5, row + 0.5, _effect(verdict), ha="center", va="center", fontsize=6)
+        for column, verdict in enumerate(mine(setting)):
+            cell = (column, row), 1, 1
+            axes.add_patch(plt.Rectangle(*cell, color=VERDICTS[verdict["verdict"]], linewidth=0))
+            if not verdict["learned"]:
+                axes.add_patch(plt.Rectangle(*cell, **UNLEARNED))
+            axes.text(column + 0.5, row + 0.5, _effect(verdict), ha="center", va="center", fontsize=6.5)
         for column, name in enumerate(names, len(tests)):
             share = setting["active"].get(name)
             text = "diverged" if share is None else f"{share:.2f}"
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6)
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5)
         if row == 0 or settings[row - 1]["group"] != setting["group"]:
             axes.axhline(row, color="black", linewidth=0.5)
     labels = [s["name"] if s["name"] == s["group"] else f"{s['group']}: {s['name']}" for s in settings]
     axes.set_yticks(np.arange(height) + 0.5, labels, fontsize=7)
-    heads = [MEASURED[quantity] for _, _, quantity in tests] + [OPTIMIZERS[name].name.split()[-1] for name in names]
-    axes.set_xticks(np.arange(width) + 0.5, [head.strip("()") for head in heads], fontsize=6)
+    heads = [MEASURED[quantity] for _, quantity in tests]
+    heads += ["BADMM" if name == reading else OPTIMIZERS[name].name for name in names]
+    axes.set_xticks(np.arange(width) + 0.5, heads, fontsize=6)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.grid(False)
     axes.set(xlim=(0, width), ylim=(height, 0))
-    blocks = [f"{OPTIMIZERS[reading].name}\nagainst {_named(against)}" for reading, against, _ in tests]
-    blocks += ["active units,\nBADMM by its reading"] * len(names)
+    blocks = [f"{OPTIMIZERS[reading].name} against {_named(against)}" for against, _ in tests]
+    blocks += ["active units"] * len(names)
     for title in dict.fromkeys(blocks):
         start = blocks.index(title)
-        middle = start + blocks.count(title) / 2
-        narrow = blocks.count(title) == 1
-        text = title.replace("BADMM (", "(").replace("against ", "against\n") if narrow else title
-        axes.annotate(
-            text,
-            (middle, 0),
-            (0, 26),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=5.5 if narrow else 7,
-        )
+        text = _named(tests[start][0]).replace(" ", "\n") if blocks.count(title) == 1 else title
+        place = (start + blocks.count(title) / 2, 0), (0, 26)
+        axes.annotate(text, *place, textcoords="offset points", ha="center", va="bottom", fontsize=7)
         axes.axvline(start, color="black", linewidth=0.5)
-    seeds = settings[0]["verdicts"][0]["seeds"]
-    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
-    texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: the whole interval, or it diverged"]
-    title = (
-        f"Over {seeds} seeds. Iterations and time (to the loss that both reach), area and final loss: ratios, below 1 "
-        "is better. PSNR: differences in dB, above 0 is better."
-    )
-    figure.legend(handles, texts, loc="outside lower center", ncols=3, title=title)
-    return figure
 
 
 def _effect(verdict: dict) -> str:

@@ -9,12 +9,15 @@ from pathlib import Path
 from nonsmooth import evidence, mnist, timing, tuning
 from nonsmooth.claims import IMAGES, compare, finished, holds
 from nonsmooth.config import BASELINES, READINGS
-from nonsmooth.evidence import LINEAR_MAP, train_seeds
+from nonsmooth.evidence import LINEAR_MAP, MEAN_IMAGE, train_seeds
 from nonsmooth.files import replacing
 
 QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "unseen_psnr")
 # What each reading is held against, and in what.
-TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [(LINEAR_MAP, "unseen_psnr")]
+TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [
+    (reference, "unseen_psnr") for reference in (LINEAR_MAP, MEAN_IMAGE)
+]
+LEARNED = 0.95  # of the mean image's training loss: a baseline that does not come below has learned nothing
 VERDICTS = HOLDS, OPEN, FAILS = "holds", "open", "fails"
 
 
@@ -102,15 +105,16 @@ def verdicts(report: dict) -> list[dict]:
     report: "runs" by optimizer and column (`study`), "bounds" (`bound`) and "timing" (`clock`). The interval is
     Student's of the mean of paired differences (of logarithms, for ratios), at 95%, since a bootstrap of three seeds is
     none. A claim holds where the whole interval is on its side, fails where it is on the other or one of the claim's
-    own runs diverged, and is open between.
+    own runs diverged, and is open between. "learned" is False where most runs of a baseline are no better than the mean
+    image (LEARNED), so that being better than they says little.
     """
     table = []
     for reading in READINGS:
         for against, quantity in TESTS:
             column = "validation_loss" if quantity in IMAGES else "train_loss"
             mine = report["runs"][reading][column]["runs"]
-            if against == LINEAR_MAP:
-                others = [finished(numbers) for numbers in report["bounds"]["references"][LINEAR_MAP]]
+            if against in report["bounds"]["references"]:
+                others = [finished(numbers) for numbers in report["bounds"]["references"][against]]
             else:
                 others = report["runs"][against][column]["runs"]
             seconds = (1.0, 1.0)
@@ -126,8 +130,16 @@ def verdicts(report: dict) -> list[dict]:
             numbers = {"effect": effect.value, "interval": effect.interval, "diverged": effect.diverged}
             numbers = {name: _finite(value) for name, value in numbers.items()}
             entry = {"reading": reading, "against": against, "quantity": quantity, "verdict": verdict}
+            entry["learned"] = against not in BASELINES or _learned(others, report["bounds"]["references"][MEAN_IMAGE])
             table.append(entry | numbers | {"seeds": len(mine)})
     return table
+
+
+def _learned(runs: list[dict], images: list[dict]) -> bool:
+    """Whether most of a baseline's runs end below LEARNED times the mean image's training loss."""
+    pairs = zip(runs, images, strict=True)
+    below = [run["status"] == "finished" and run["train_loss"][-1] < LEARNED * i["train_loss"] for run, i in pairs]
+    return sum(below) > len(below) / 2
 
 
 def _finite(value: object) -> object:

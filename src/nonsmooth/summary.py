@@ -56,8 +56,8 @@ def _autoencoder(results: Results) -> list[str]:
         )
     lines = [
         f"Denoising autoencoder after {iterations} iterations, {_over(results, 'autoencoder')}. Stopped: at the "
-        "iteration with the smallest validation loss. The last three rows are references without iterations; the "
-        f"linear map has rank {bounds['rank']}, in closed form.",
+        "iteration with the smallest validation loss. The last rows are references without iterations; the linear map "
+        f"has rank {bounds['rank']}, in closed form, with the ridge that validation images choose or next to none.",
         "",
         table(head, rows),
         "",
