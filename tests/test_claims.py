@@ -108,6 +108,12 @@ def test_the_page_tells_of_divergence_and_whose(judged, tmp_path):
     assert page.startswith("Over 10 seeds")
 
 
+def test_a_loss_that_is_not_kept_does_not_count():
+    blown, steady = run(0, [1.0, 0.06, 0.3, 0.6]), run(0, [1.0, 0.7, 0.5, 0.07])
+    assert claims.pair("iterations", blown, steady) == (1, 2)  # to 0.6, where the first one ends
+    assert claims.pair("iterations", run(0, [1.0, 0.5, 0.1]), run(0, [1.0, 0.3, 0.2])) == (2, 2)
+
+
 def test_runs_of_other_seeds_are_not_compared():
     with pytest.raises(ValueError, match="same seeds"):
         claims.compare("final", runs(), runs()[1:])

@@ -57,7 +57,10 @@ def first_reached(run: dict, target: float) -> int:
 
 
 def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
-    """The quantity of my run and of the other's, neither of them diverged; `seconds`: of an iteration of each."""
+    """The quantity of my run and of the other's, neither of them diverged; `seconds`: of an iteration of each.
+
+    The loss that both reach is the larger one of the two in the end.
+    """
     if quantity in IMAGES:
         return mine["final"][quantity], other["final"][quantity]
     losses = mine["train_loss"], other["train_loss"]
@@ -65,7 +68,7 @@ def pair(quantity: str, mine: dict, other: dict, seconds: tuple[float, float] = 
         return tuple(10 ** np.mean(np.log10(np.maximum(values, 1e-300))) for values in losses)
     if quantity == "final":
         return tuple(max(values[-1], np.finfo(float).tiny) for values in losses)
-    target = max(min(values) for values in losses)
+    target = max(values[-1] for values in losses)  # not the smallest: who ends far above it has not kept it
     reached = [first_reached(run, target) for run in (mine, other)]
     return tuple(r * s for r, s in zip(reached, seconds if quantity == "seconds" else (1, 1), strict=True))
 
