@@ -62,8 +62,9 @@ def test_what_is_moved_is_computed_anew_for_those_that_it_touches_alone(finished
         *config.BASELINES,
         *config.READINGS,
         "bounds",
+        "timing",
     }
-    assert {path.stem for path in (folder / "algorithm-order").iterdir()} == set(config.READINGS)
+    assert {path.stem for path in (folder / "algorithm-order").iterdir()} == {*config.READINGS, "timing"}
 
 
 def test_limits_go_on_where_they_were_stopped(finished, tmp_path):
