@@ -68,3 +68,8 @@ def test_gaps_start_at_one_and_close(smoke_config, tmp_path):
         for gaps in entry["gaps"]:
             assert gaps[0] == 1.0
             assert 0 < gaps[-1] < 0.5
+
+
+def test_settings_are_chosen_by_the_area_and_never_one_that_diverges():
+    slow, fast = [1.0, 0.1, 1e-16], [1.0, 1e-8, 1e-16]  # they end alike
+    assert min([slow, fast, [1.0, None]], key=conditioning._area) == fast
