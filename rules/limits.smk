@@ -1,3 +1,5 @@
+from pathlib import Path
+
 LIMITS = config["limits"]
 PLACES = {re.sub("[^a-z0-9.]+", "-", f"{s['group']} {s['name']}".lower()): s for s in LIMITS["settings"]}
 if len(PLACES) < len(LIMITS["settings"]):
@@ -19,54 +21,62 @@ def run_at(place, optimizer, selection):
     return parameters | {"settings": parameters["settings"] | fixed_at(place, optimizer)}
 
 
-def runs_at(place, optimizer):
-    """Parameters of a run by either selection, as JSON."""
-    return as_json({selection: run_at(place, optimizer, selection) for selection in SELECTIONS})
+def images_at(place):
+    return configuration.images(config, section_at(place))
 
 
-def ranges_at(place, optimizer):
+def study_at(place, optimizer):
+    """What is asked of limits.study."""
     fixed = fixed_at(place, optimizer)
-    return as_json({key: ends for key, ends in ranges_of("autoencoder")[optimizer].items() if key not in fixed})
+    return {
+        "runs": {selection: run_at(place, optimizer, selection) for selection in SELECTIONS},
+        "ranges": {key: ends for key, ends in ranges_of("autoencoder")[optimizer].items() if key not in fixed},
+        "search": {name: LIMITS[name] for name in ("trials", "shift", "tuning_seed", "seeds", "every")},
+        "images": images_at(place),
+    }
 
 
-def data_at(place):
-    """Parameters of a run without an optimizer, as JSON: what a closed form depends on, and no initial weights."""
+def bound_at(place):
+    """What is asked of limits.bound: what a closed form depends on, and no initial weights."""
     parameters = run_at(place, "sgd", SELECTIONS[0])
     data = {name: parameters[name] for name in ("problem", "dtype")}
-    return as_json(data | {"network": {"hidden": parameters["network"]["hidden"]}})
+    data |= {"network": {"hidden": parameters["network"]["hidden"]}}
+    return {"parameters": data, "seeds": LIMITS["seeds"], "images": images_at(place)}
 
 
-def images_at(place):
-    return as_json(configuration.images(config, section_at(place)))
-
-
-def runs_to_clock(place):
-    """Parameters of one run of each optimizer, as JSON, without what an iteration's time does not depend on."""
+def clock_at(place):
+    """What is asked of limits.clock: one run of each optimizer, without what an iteration's time does not depend on."""
     runs = [run_at(place, name, SELECTIONS[0]) for name in COMPARED]
-    return as_json([{key: value for key, value in run.items() if key != "iterations"} for run in runs])
+    runs = [{key: value for key, value in run.items() if key != "iterations"} for run in runs]
+    return {"runs": runs, "images": images_at(place), "rounds": config["timing"]["rounds"]}
 
 
-# Nothing is computed twice: where what is moved is nothing to an optimizer, its file is that of the first such setting.
-FILES_AT = {"optimizers": {}, "bounds": {}, "timing": {}}
-for place in PLACES:
-    for name in COMPARED:
-        asked = (name, runs_at(place, name), ranges_at(place, name), images_at(place))
-        FILES_AT["optimizers"].setdefault(asked, f"results/limits/{place}/{name}.json")
-    FILES_AT["bounds"].setdefault((data_at(place), images_at(place)), f"results/limits/{place}/bounds.json")
-    FILES_AT["timing"].setdefault((runs_to_clock(place), images_at(place)), f"results/limits/{place}/timing.json")
+def published():
+    """Records of other times, in the repository, by what was asked."""
+    if LIMITS["published"] is None:
+        return {}
+    records = {path: json.loads(path.read_text()) for path in sorted(Path(source(LIMITS["published"])).rglob("*.json"))}
+    return {as_json(record["asked"]): str(path) for path, record in records.items()}
 
 
-def files_at(place):
-    """Where the results for the setting lie."""
-    asked = {name: (name, runs_at(place, name), ranges_at(place, name), images_at(place)) for name in COMPARED}
-    runs = {name: FILES_AT["optimizers"][key] for name, key in asked.items()}
-    bounds = FILES_AT["bounds"][data_at(place), images_at(place)]
-    timing = FILES_AT["timing"][runs_to_clock(place), images_at(place)]
+# Nothing is computed twice: where the same is asked as at an earlier setting or in a published record, its file is used.
+RECORDS = published()
+
+
+def record_of(asked, place, name):
+    return RECORDS.setdefault(as_json(asked), f"results/limits/{place}/{name}.json")
+
+
+def records_at(place):
+    """Where the records of the setting lie."""
     named = {name: PLACES[place][name] for name in ("group", "name")}
+    runs = {name: record_of(study_at(place, name), place, name) for name in COMPARED}
+    bounds, timing = record_of(bound_at(place), place, "bounds"), record_of(clock_at(place), place, "timing")
     return named | {"runs": runs, "bounds": bounds, "timing": timing}
 
 
-STUDIED = list(FILES_AT["optimizers"].values())
+RECORDS_AT = {place: records_at(place) for place in PLACES}
+USED = sorted({file for at in RECORDS_AT.values() for file in (*at["runs"].values(), at["bounds"], at["timing"])})
 
 
 rule study_setting:
@@ -75,22 +85,16 @@ rule study_setting:
         receipt=rules.fetch_mnist.output.receipt,
         modules=library("limits.py"),
     output:
-        report="results/limits/{place}/{optimizer}.json",
+        record="results/limits/{place}/{optimizer}.json",
     log:
         "logs/study_setting/{place}/{optimizer}.log",
-    benchmark:
-        "results/times/limits/{place}/{optimizer}.tsv"
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
     threads: config["threads"]
     params:
-        runs=lambda wildcards: runs_at(wildcards.place, wildcards.optimizer),
-        ranges=lambda wildcards: ranges_at(wildcards.place, wildcards.optimizer),
-        search=as_json({name: LIMITS[name] for name in ("trials", "shift", "tuning_seed", "seeds", "every")}),
-        images=lambda wildcards: images_at(wildcards.place),
+        asked=lambda wildcards: as_json(study_at(wildcards.place, wildcards.optimizer)),
     shell:
-        "{COMMAND} study --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"
-        " --images {params.images:q} --root {DATA_ROOT} --output {output.report} 2>&1 | tee {log}"
+        "{COMMAND} study --asked {params.asked:q} --root {DATA_ROOT} --output {output.record} 2>&1 | tee {log}"
 
 
 rule bound_setting:
@@ -99,19 +103,16 @@ rule bound_setting:
         receipt=rules.fetch_mnist.output.receipt,
         modules=library("limits.py"),
     output:
-        bounds="results/limits/{place}/bounds.json",
+        record="results/limits/{place}/bounds.json",
     log:
         "logs/bound_setting/{place}.log",
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
     threads: config["threads"]
     params:
-        parameters=lambda wildcards: data_at(wildcards.place),
-        seeds=LIMITS["seeds"],
-        images=lambda wildcards: images_at(wildcards.place),
+        asked=lambda wildcards: as_json(bound_at(wildcards.place)),
     shell:
-        "{COMMAND} bound --parameters {params.parameters:q} --seeds {params.seeds} --images {params.images:q}"
-        " --root {DATA_ROOT} --output {output.bounds} 2>&1 | tee {log}"
+        "{COMMAND} bound --asked {params.asked:q} --root {DATA_ROOT} --output {output.record} 2>&1 | tee {log}"
 
 
 rule time_setting:
@@ -120,33 +121,28 @@ rule time_setting:
         receipt=rules.fetch_mnist.output.receipt,
         modules=library("limits.py"),
     output:
-        report="results/limits/{place}/timing.json",
+        record="results/limits/{place}/timing.json",
     log:
         "logs/time_setting/{place}.log",
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
     threads: workflow.cores
     params:
-        runs=lambda wildcards: runs_to_clock(wildcards.place),
-        rounds=config["timing"]["rounds"],
-        images=lambda wildcards: images_at(wildcards.place),
+        asked=lambda wildcards: as_json(clock_at(wildcards.place)),
     shell:
-        "{COMMAND} clock --runs {params.runs:q} --images {params.images:q} --root {DATA_ROOT} --rounds {params.rounds}"
-        " --output {output.report} 2>&1 | tee {log}"
+        "{COMMAND} clock --asked {params.asked:q} --root {DATA_ROOT} --output {output.record} 2>&1 | tee {log}"
 
 
 rule collect_limits:
     input:
-        runs=STUDIED,
-        bounds=list(FILES_AT["bounds"].values()),
-        timing=list(FILES_AT["timing"].values()),
+        records=USED,
         modules=library("limits.py"),
     output:
         limits="results/limits.json",
     log:
         "logs/collect_limits.log",
     params:
-        places=as_json([files_at(place) for place in PLACES]),
+        places=as_json(list(RECORDS_AT.values())),
     shell:
         "{COMMAND} limits --places {params.places:q} --output {output.limits} 2>&1 | tee {log}"
 

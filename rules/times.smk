@@ -3,7 +3,6 @@ TIMES = {
     "tune": expand("results/times/tune/{run}.tsv", run=TUNED),
     "claims": expand("results/times/claims/{run}.tsv", run=sorted(JUDGED_RUNS)),
     "limits": [
-        *(path.replace("results/limits", "results/times/limits").replace(".json", ".tsv") for path in STUDIED),
         "results/times/limits/conditioning.tsv",
         *expand("results/times/limits/ablation-{selection}.tsv", selection=SELECTIONS),
     ],

@@ -114,10 +114,9 @@ def verify(arguments: argparse.Namespace) -> None:
 
 
 def study(arguments: argparse.Namespace) -> None:
-    from nonsmooth.limits import study
+    from nonsmooth.limits import record, study
 
-    asked = (json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search, arguments.images))
-    study(*asked, arguments.root, arguments.output)
+    record(study, json.loads(arguments.asked), arguments.root, arguments.output)
 
 
 def conditioning(arguments: argparse.Namespace) -> None:
@@ -133,17 +132,15 @@ def ablate(arguments: argparse.Namespace) -> None:
 
 
 def bound(arguments: argparse.Namespace) -> None:
-    from nonsmooth.limits import bound
+    from nonsmooth.limits import bound, record
 
-    asked = json.loads(arguments.parameters), arguments.seeds, json.loads(arguments.images)
-    bound(*asked, arguments.root, arguments.output)
+    record(bound, json.loads(arguments.asked), arguments.root, arguments.output)
 
 
 def clock(arguments: argparse.Namespace) -> None:
-    from nonsmooth.limits import clock
+    from nonsmooth.limits import clock, record
 
-    asked = json.loads(arguments.runs), json.loads(arguments.images)
-    clock(*asked, arguments.root, arguments.rounds, arguments.output)
+    record(clock, json.loads(arguments.asked), arguments.root, arguments.output)
 
 
 def limits(arguments: argparse.Namespace) -> None:
@@ -157,7 +154,7 @@ def time(arguments: argparse.Namespace) -> None:
     from nonsmooth.timing import time_iterations
 
     sample = Sample.load(arguments.sample) if arguments.sample else None
-    time_iterations(json.loads(arguments.runs), sample, arguments.rounds, arguments.output)
+    _write_json(time_iterations(json.loads(arguments.runs), sample, arguments.rounds), arguments.output)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -321,37 +318,12 @@ def parser() -> argparse.ArgumentParser:
         numbers={"help": "file that the command numbers has written"},
         expected={"help": "file of expected numbers"},
     )
-    images = {"help": "how many to draw, as JSON"}
     runs = {"help": "parameters of one run of each optimizer, as a JSON list"}
     rounds = {"type": int, "help": "how often each has its turn"}
-    command(
-        study,
-        "Tune and run one optimizer at one setting.",
-        runs={"help": "parameters of a run, by the column of its choice, as JSON"},
-        ranges={"help": "of the search, as JSON"},
-        search={"help": "trials, shift, tuning seed, seeds and iterations between evaluations, as JSON"},
-        images=images,
-        root=root,
-        output=output,
-    )
-    command(
-        bound,
-        "Measure what bounds the picture at one setting.",
-        parameters=parameters,
-        seeds={"nargs": "+", "type": int},
-        images=images,
-        root=root,
-        output=output,
-    )
-    command(
-        clock,
-        "Time an iteration of each optimizer at one setting, side by side.",
-        runs=runs,
-        images=images,
-        root=root,
-        rounds=rounds,
-        output=output,
-    )
+    asked = {"help": "arguments of the function of limits.py by the command's name, as JSON"}
+    command(study, "Tune and run one optimizer at one setting.", asked=asked, root=root, output=output)
+    command(bound, "Measure what bounds the picture at one setting.", asked=asked, root=root, output=output)
+    command(clock, "Time each optimizer at one setting, side by side.", asked=asked, root=root, output=output)
     command(
         conditioning,
         "Tune and run the perceptron's optimizers at every condition number.",

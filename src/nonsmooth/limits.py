@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from nonsmooth.claims import IMAGES, compare, finished, holds
 from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, MEAN_IMAGE, train_seeds
 from nonsmooth.files import replacing
+from nonsmooth.runs import provenance
 
-QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "unseen_psnr")
+QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "train_ssim", "unseen_psnr", "unseen_ssim")
 # What each reading is held against, and in what.
 TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [
-    (reference, "unseen_psnr") for reference in (LINEAR_MAP, MEAN_IMAGE)
+    (reference, quantity) for reference in (LINEAR_MAP, MEAN_IMAGE) for quantity in ("unseen_psnr", "unseen_ssim")
 ]
 LEARNED = 0.95  # of the mean image's training loss: a baseline that does not come below has learned nothing
 VERDICTS = HOLDS, OPEN, FAILS = "holds", "open", "fails"
@@ -25,10 +27,21 @@ def _draw(root: str | Path, seed: int, images: dict[str, int]) -> mnist.Sample:
     return mnist.draw(root, seed, **images, sources=[], log=lambda line: None)
 
 
-def study(
-    runs: dict[str, dict], ranges: dict, search: dict, images: dict[str, int], root: str | Path, output: str | Path
-) -> None:
-    """Tune one optimizer at one setting, train it with every seed, and write the runs to `output` (JSON).
+def record(part: Callable[..., dict], asked: dict, root: str | Path, output: str | Path) -> None:
+    """Compute one part of a setting and write to `output` (JSON) what was "asked" and what was "told".
+
+    part: `study`, `bound` or `clock`. asked: its arguments but `root`. The record has the "seconds" of processor time,
+    versions, commit and processor as well, so that it can be published: who asks the same need not compute it again.
+    """
+    start = time.process_time()
+    told = part(**asked, root=root)
+    whole = {"asked": asked, "told": told, "seconds": time.process_time() - start, **provenance()}
+    with replacing(output) as path:
+        path.write_text(json.dumps(whole) + "\n")
+
+
+def study(runs: dict[str, dict], ranges: dict, search: dict, images: dict[str, int], root: str | Path) -> dict:
+    """Tune one optimizer at one setting and train it with every seed: the runs, by column.
 
     runs: parameters of a run (config.parameters) by the column of SELECTIONS that its settings were chosen by at the
     default, where the trials begin (`_trials`). That with the smallest loss at the end is chosen, by either column.
@@ -50,9 +63,8 @@ def study(
         chosen, _ = min(trials, key=lambda trial: trial[1][column])
         same = next((found for found in told.values() if found["settings"] == chosen), None)  # by the other column
         asked = first | {"settings": chosen}
-        told[column] = same or train_seeds(asked, samples, every=search["every"], ssim=False)
-    with replacing(output) as path:
-        path.write_text(json.dumps(told) + "\n")
+        told[column] = same or train_seeds(asked, samples, every=search["every"])
+    return told
 
 
 def _trials(ends: Callable[[dict], dict[str, float]], starts: list[dict], ranges: dict, search: dict) -> list[tuple]:
@@ -81,22 +93,20 @@ def _trials(ends: Callable[[dict], dict[str, float]], starts: list[dict], ranges
     return trials
 
 
-def bound(parameters: dict, seeds: list[int], images: dict[str, int], root: str | Path, output: str | Path) -> None:
-    """What bounds the picture at one setting (evidence.bounds), written to `output` (JSON).
+def bound(parameters: dict, seeds: list[int], images: dict[str, int], root: str | Path) -> dict:
+    """What bounds the picture at one setting (evidence.bounds).
 
     parameters: those of a run of any optimizer there. images: counts, drawn from the files in `root`.
     """
-    samples = {seed: _draw(root, seed, images) for seed in seeds}
-    with replacing(output) as path:
-        path.write_text(json.dumps(evidence.bounds(parameters, samples, ssim=False)) + "\n")
+    return evidence.bounds(parameters, {seed: _draw(root, seed, images) for seed in seeds})
 
 
-def clock(runs: list[dict], images: dict[str, int], root: str | Path, rounds: int, output: str | Path) -> None:
-    """Time the optimizers side by side at one setting (timing.time_iterations), and write it to `output` (JSON).
+def clock(runs: list[dict], images: dict[str, int], rounds: int, root: str | Path) -> dict:
+    """Time the optimizers side by side at one setting (timing.time_iterations).
 
     runs: parameters of a run of each (config.parameters). images: counts, drawn from the files in `root`.
     """
-    timing.time_iterations(runs, _draw(root, runs[0]["seed"], images), rounds, output)
+    return timing.time_iterations(runs, _draw(root, runs[0]["seed"], images), rounds)
 
 
 def verdicts(report: dict) -> list[dict]:
@@ -159,15 +169,20 @@ def activity(report: dict) -> dict[str, float]:
     return shares
 
 
+def _told(path: str | Path) -> dict:
+    return json.loads(Path(path).read_text())["told"]
+
+
 def collect(places: list[dict], output: str | Path) -> None:
     """The verdicts of every setting, in the order of `places`, as one JSON list.
 
-    A place has the setting's "group" and "name", files of `study` by optimizer ("runs"), of `bound` and of `clock`.
+    A place has the setting's "group" and "name", and files of `record`: of `study` by optimizer ("runs"), of `bound`
+    ("bounds") and of `clock` ("timing").
     """
     whole = []
     for place in places:
-        report = {"runs": {name: json.loads(Path(path).read_text()) for name, path in place["runs"].items()}}
-        report |= {name: json.loads(Path(place[name]).read_text()) for name in ("bounds", "timing")}
+        report = {"runs": {name: _told(path) for name, path in place["runs"].items()}}
+        report |= {name: _told(place[name]) for name in ("bounds", "timing")}
         setting = {name: place[name] for name in ("group", "name")}
         whole.append(setting | {"verdicts": verdicts(report), "active": activity(report)})
     with replacing(output) as path:

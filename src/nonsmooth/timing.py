@@ -1,14 +1,11 @@
 """Seconds an iteration, side by side: the optimizers take turns, so that the machine's drift hits them alike."""
 
-import json
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 from nonsmooth import networks, optimizers, placement, problems
-from nonsmooth.files import replacing
 from nonsmooth.mnist import Sample
 from nonsmooth.runs import provenance
 from nonsmooth.training import clock
@@ -47,8 +44,8 @@ def ratio(mine: list[float], others: list[float]) -> list[float]:
     return [middle, low, high]
 
 
-def time_iterations(runs: list[dict], sample: Sample | None, rounds: int, output: str | Path) -> None:
-    """Time the optimizers of one experiment and write the medians to `output` (JSON).
+def time_iterations(runs: list[dict], sample: Sample | None, rounds: int) -> dict:
+    """Time the optimizers of one experiment and tell the medians.
 
     `runs` are the parameters of one run of each (config.parameters), of one seed. Evaluation is not part of an
     iteration. "seconds" is the median over rounds, "ratio_to_adam" the median, lower and upper quartile over rounds of
@@ -73,5 +70,4 @@ def time_iterations(runs: list[dict], sample: Sample | None, rounds: int, output
             report["optimizers"][name]["ratio_to_adam"] = ratio(times, seconds["adam"])
             told += f", {report['optimizers'][name]['ratio_to_adam'][0]:.2f} x adam"
         print(told)
-    with replacing(output) as path:
-        path.write_text(json.dumps(report, indent=2) + "\n")
+    return report
