@@ -47,6 +47,7 @@ claims: .venv/ready  ## a verdict on every claim of the poster: results/claims.j
 
 limits: .venv/ready  ## where the claims stop holding: figures/limits.png; can be stopped and resumed
 	$(SNAKEMAKE) limits
+	$(BIN)/python -m nonsmooth publish --limits results/limits.json --folder data/limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
 	$(call take_over,times/limits_time.md,README.md)
 

@@ -30,6 +30,7 @@ include: "rules/scale.smk"
 include: "rules/claims.smk"
 include: "rules/limits.smk"
 include: "rules/times.smk"
+include: "rules/verify.smk"
 
 
 rule all:

@@ -66,26 +66,3 @@ rule write_summary:
         results=results_for(None),
     shell:
         "{COMMAND} summary --results {params.results:q} --output {output.page} 2>&1 | tee {log}"
-
-
-rule gather_numbers:
-    input:
-        runs=files_of(*of_target(None)),
-        modules=library("expected.py"),
-    output:
-        numbers="results/numbers.json",
-    log:
-        "logs/gather_numbers.log",
-    params:
-        results=results_for(None),
-    shell:
-        "{COMMAND} numbers --results {params.results:q} --output {output.numbers} 2>&1 | tee {log}"
-
-
-rule verify:
-    """The default runs against the numbers in tests/expected: `make verify`."""
-    input:
-        numbers=rules.gather_numbers.output.numbers,
-        expected=source("tests/expected/default.json"),
-    shell:
-        "{COMMAND} verify --numbers {input.numbers} --expected {input.expected}"

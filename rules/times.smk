@@ -3,6 +3,7 @@ TIMES = {
     "tune": expand("results/times/tune/{run}.tsv", run=TUNED),
     "claims": expand("results/times/claims/{run}.tsv", run=sorted(JUDGED_RUNS)),
     "limits": [
+        *USED,
         "results/times/limits/conditioning.tsv",
         *expand("results/times/limits/ablation-{selection}.tsv", selection=SELECTIONS),
     ],

@@ -223,6 +223,14 @@ def test_all_of_mnist_on_the_smoke_configuration(tmp_path):
 def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
     for name, seconds in (("a", 60.0), ("b", 90.0)):
         (tmp_path / name).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t1.0\n")
-    overhead.spent([tmp_path / "a", tmp_path / "b"], "limits", tmp_path / "page.md")
+    (tmp_path / "c.json").write_text(json.dumps({"seconds": 240.0, "processor": "a fast one"}))
+    times = [tmp_path / "a", tmp_path / "b"]
+    overhead.spent(times, "limits", tmp_path / "page.md")
     text = (tmp_path / "page.md").read_text()
-    assert text.startswith("`snakemake limits`: 2 jobs of training, 2.5 minutes in all, the longest of 1.5,")
+    assert text.startswith("`snakemake limits`: 2 jobs, 2.5 minutes in all, the longest of 1.5,")
+    assert "records" not in text
+    overhead.spent([*times, tmp_path / "c.json"], "limits", tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    assert text.startswith("`snakemake limits`: 3 jobs, 6.5 minutes in all, the longest of 4.0,")
+    assert "a fast one" in text
+    assert "Of these 4.0 made the 1 records" in text

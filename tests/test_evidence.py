@@ -1,12 +1,15 @@
 """The targets that gather evidence, on the smoke configuration."""
 
 import json
+import re
 import shutil
+import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
-from workflow import jobs, output, snakemake
+from workflow import ROOT, SNAKEMAKE, jobs, output, snakemake
 
 from nonsmooth import claims, config, limits
 
@@ -76,6 +79,24 @@ def test_limits_go_on_where_they_were_stopped(finished, tmp_path):
     finally:
         for path, name in zip(kept, names, strict=True):
             shutil.move(path, finished / name)
+
+
+def test_published_records_are_taken_over_unless_all_is_to_be_computed_anew(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(finished)
+    limits.publish("results/limits.json", tmp_path / "data")
+    for published, studies in ((tmp_path / "data", 0), (None, 10)):
+        over = yaml.safe_dump({"limits": {"published": published and str(published)}})
+        done = snakemake(tmp_path / "work", "results/limits.json", "--dry-run", "--cores", "2", over=over)
+        assert jobs(done).get("study_setting", 0) == studies, output(done)
+
+
+def test_records_in_the_repository_are_those_that_its_settings_ask_for(tmp_path):
+    command = [SNAKEMAKE, "results/limits.json", "--dry-run", "--printshellcmds", "--cores", "2"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert jobs(done) == {"collect_limits": 1}, output(done)
+    used = set(re.findall(r"[\w./-]*data/limits/[\w.-]+/[\w-]+\.json", output(done)))
+    assert {Path(path).parts[-2:] for path in used} == {p.parts[-2:] for p in (ROOT / "data/limits").rglob("*.json")}
 
 
 def test_chosen_settings_have_the_form_of_the_configuration(finished):

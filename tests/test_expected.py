@@ -43,6 +43,16 @@ def test_moved_numbers_are_told_with_how_much_and_others_not():
     ]
 
 
+def test_records_of_the_limits_come_to_medians_of_the_last_loss(tmp_path):
+    good = [{"status": "finished", "train_loss": [1.0, loss]} for loss in (0.1, 0.4, 0.2)]
+    bad = [*good[:2], {"status": "diverged", "train_loss": [1.0]}]
+    told = {
+        column: {"optimizer": "sgd", "runs": runs} for column, runs in zip(config.SELECTIONS, (good, bad), strict=True)
+    }
+    (tmp_path / "sgd.json").write_text(json.dumps({"told": told}))
+    assert list(expected.of_records([tmp_path / "sgd.json"]).values()) == [0.2, None]
+
+
 def test_expected_numbers_are_of_the_configurations_runs():
     told = json.loads((ROOT / "tests" / "expected" / "default.json").read_text())
     sections = config.project(ROOT)["experiments"]

@@ -149,3 +149,29 @@ def test_the_closed_form_is_measured_with_every_seed(smoke_config):
     run = config.parameters(smoke_config, "autoencoder", "sgd", 0)
     told = limits.bound(run, [0, 1], IMAGES, "data/excerpt")
     assert [entry["seed"] for entry in told["references"]["linear map"]] == [0, 1]
+
+
+def test_a_record_has_what_was_asked_and_what_was_told(smoke_config, tmp_path):
+    run = config.parameters(smoke_config, "autoencoder", "sgd", 0)
+    asked = {"parameters": run, "seeds": [0], "images": IMAGES}
+    limits.record(limits.bound, asked, "data/excerpt", tmp_path / "bounds.json")
+    told = json.loads((tmp_path / "bounds.json").read_text())
+    assert told["asked"] == asked
+    assert told["told"]["references"].keys() == limits.bound(**asked, root="data/excerpt")["references"].keys()
+    assert told["seconds"] > 0
+    assert {"versions", "git_commit", "processor"} <= told.keys()
+
+
+def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path):
+    """One that was published before, one that is new, and one that no setting asks for any more."""
+    folder = tmp_path / "data"
+    files = {"data/a/sgd.json": "old", "results/b/sgd.json": "new", "data/c/sgd.json": "of no use"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    used = [str(tmp_path / name) for name in list(files)[:2]]
+    (tmp_path / "limits.json").write_text(json.dumps([{"records": used}, {"records": used[:1]}]))
+    for _ in range(2):
+        limits.publish(tmp_path / "limits.json", folder)
+        found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}
+        assert found == {"a/sgd.json": "old", "b/sgd.json": "new"}

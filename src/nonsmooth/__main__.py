@@ -104,9 +104,11 @@ def numbers(arguments: argparse.Namespace) -> None:
 def verify(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from nonsmooth.expected import moved
+    from nonsmooth.expected import moved, of_records
 
     found, expected = (json.loads(Path(path).read_text()) for path in (arguments.numbers, arguments.expected))
+    found |= of_records(arguments.again)
+    expected |= of_records(arguments.records)
     lines = moved(found, expected)
     if lines:
         sys.exit("\n".join([f"{len(lines)} of {len(expected)} numbers moved:", *lines]))
@@ -147,6 +149,12 @@ def limits(arguments: argparse.Namespace) -> None:
     from nonsmooth.limits import collect
 
     collect(json.loads(arguments.places), arguments.output)
+
+
+def publish(arguments: argparse.Namespace) -> None:
+    from nonsmooth.limits import publish
+
+    publish(arguments.limits, arguments.folder)
 
 
 def time(arguments: argparse.Namespace) -> None:
@@ -317,6 +325,8 @@ def parser() -> argparse.ArgumentParser:
         "Hold the numbers of the default runs against those expected, and tell which moved by how much.",
         numbers={"help": "file that the command numbers has written"},
         expected={"help": "file of expected numbers"},
+        again={"nargs": "*", "help": "records of the limits, computed anew"},
+        records={"nargs": "*", "help": "the same, as published"},
     )
     runs = {"help": "parameters of one run of each optimizer, as a JSON list"}
     rounds = {"type": int, "help": "how often each has its turn"}
@@ -341,6 +351,12 @@ def parser() -> argparse.ArgumentParser:
     )
     places = {"help": "for each setting its name and the files of its results, as JSON"}
     command(limits, "Gather the verdicts of every setting.", places=places, output=output)
+    command(
+        publish,
+        "Keep the records that the verdicts stand on, and no others.",
+        limits={"help": "file that the command limits has written"},
+        folder={"help": "where to keep them"},
+    )
     command(
         time,
         "Time an iteration of each optimizer, side by side.",
@@ -372,7 +388,7 @@ def parser() -> argparse.ArgumentParser:
     command(
         spent,
         "Tell what the jobs of a target took.",
-        times={"nargs": "+", "help": "the jobs' files from Snakemake's benchmark directive"},
+        times={"nargs": "+", "help": "the jobs' files from Snakemake's benchmark directive, or records of the limits"},
         target={"help": "its name"},
         output=output,
     )

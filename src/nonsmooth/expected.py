@@ -37,6 +37,17 @@ def numbers(results: Results) -> dict[str, float | None]:
     return told
 
 
+def of_records(paths: list[str | Path]) -> dict[str, float | None]:
+    """Medians over seeds of the last training loss in records of limits.study; None where a run diverged."""
+    told: dict[str, float | None] = {}
+    for path in paths:
+        for column, found in json.loads(Path(path).read_text())["told"].items():
+            losses = [run["train_loss"][-1] for run in found["runs"] if run["status"] == "finished"]
+            median = float(np.median(losses)) if len(losses) == len(found["runs"]) else None
+            told[f"limits/{found['optimizer']}/by {column}/train_loss/last"] = median
+    return told
+
+
 def write(results: Results, output: str | Path) -> None:
     with replacing(output) as path:
         path.write_text(json.dumps(numbers(results), indent=1) + "\n")

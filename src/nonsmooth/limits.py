@@ -177,13 +177,27 @@ def collect(places: list[dict], output: str | Path) -> None:
     """The verdicts of every setting, in the order of `places`, as one JSON list.
 
     A place has the setting's "group" and "name", and files of `record`: of `study` by optimizer ("runs"), of `bound`
-    ("bounds") and of `clock` ("timing").
+    ("bounds") and of `clock` ("timing"). These are named in the setting's "records".
     """
     whole = []
     for place in places:
         report = {"runs": {name: _told(path) for name, path in place["runs"].items()}}
         report |= {name: _told(place[name]) for name in ("bounds", "timing")}
         setting = {name: place[name] for name in ("group", "name")}
-        whole.append(setting | {"verdicts": verdicts(report), "active": activity(report)})
+        records = [*place["runs"].values(), place["bounds"], place["timing"]]
+        whole.append(setting | {"verdicts": verdicts(report), "active": activity(report), "records": records})
     with replacing(output) as path:
         path.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
+
+
+def publish(limits: str | Path, folder: str | Path) -> None:
+    """Make `folder` hold the records that stand behind the file of `collect`, and no others."""
+    folder = Path(folder)
+    records = {Path(path) for setting in json.loads(Path(limits).read_text()) for path in setting["records"]}
+    kept = {folder / path.parent.name / path.name: path for path in records}
+    for target, path in kept.items():
+        with replacing(target) as temporary:
+            temporary.write_bytes(path.read_bytes())
+    for path in folder.rglob("*.json"):
+        if path not in kept:
+            path.unlink()
