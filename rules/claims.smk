@@ -24,6 +24,7 @@ SHOWN = [
 JUDGED_RUNS = {
     *(f"{experiment}/{selection}/{name}" for experiment, selection in JUDGED for name in COMPARED),
     *(shown.replace("/", "/validation_loss/") for shown in SHOWN),
+    *(f"autoencoder/train_loss/{name}" for name in REFERENCES),
 }
 
 

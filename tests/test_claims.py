@@ -1,5 +1,6 @@
 """Verdicts on runs made for the purpose: what holds, what fails, and what no number can tell."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -51,8 +52,8 @@ def test_the_interval_is_a_bootstrap_of_the_pairs_and_wilcoxon_theirs():
 
 @given(st.lists(st.floats(0.01, 10), min_size=2, max_size=6), st.lists(st.floats(0.01, 10), min_size=2, max_size=6))
 def test_both_reach_the_loss_that_iterations_are_counted_to(mine, others):
-    pair = claims.pair("iterations", run(0, mine), run(0, others), (1.0, 1.0))
-    target = max(min(mine), min(others))
+    pair = claims.pair("iterations", run(0, mine), run(0, others))
+    target = claims.NEAR * max(mine[-1], others[-1])
     for count, losses in zip(pair, (mine, others), strict=True):
         assert 1 <= count < len(losses)
         assert count == 1 or min(losses[:count]) > target
@@ -77,7 +78,14 @@ def test_with_few_seeds_the_interval_can_be_students():
 def test_seconds_are_iterations_times_the_time_of_one():
     mine, others = [run(s, [1.0, 0.5, 0.1]) for s in (0, 1)], [run(s, [1.0, 0.8, 0.5]) for s in (0, 1)]
     assert claims.compare("iterations", mine, others).value == pytest.approx(1 / 2)
-    assert claims.compare("seconds", mine, others, (6.0, 1.0)).value == pytest.approx(3.0)
+    assert claims.compare("seconds", mine, others, ((0.0, 6.0), (0.0, 1.0))).value == pytest.approx(3.0)
+    assert claims.compare("seconds", mine, others, ((8.0, 6.0), (2.0, 1.0))).value == pytest.approx(14 / 4)
+
+
+def test_one_that_has_converged_has_reached_its_last_loss_before_the_last_digit_moves():
+    mine = run(0, [1.0, 0.5, 0.1005, 0.1001, 0.1])
+    others = run(0, [1.0, 0.1004, 0.0999, 0.0999, 0.0999])
+    assert claims.pair("iterations", mine, others) == (2, 1)
 
 
 def test_a_seed_with_which_the_baseline_diverged_is_no_win_and_one_of_mine_is_a_loss():
@@ -146,7 +154,8 @@ def judged(tmp_path):
                 for name in ("sgd", "adam", "badmm", "badmm-ls"):
                     chosen = found if name in config.READINGS else runs()
                     (folder / f"{name}.json").write_text(json.dumps({"runs": chosen}))
-            timing = {"optimizers": {name: {"seconds": 1.0} for name in ("sgd", "adam", "badmm", "badmm-ls")}}
+            clocks = {name: {"setup": 0.0, "seconds": 1.0} for name in ("sgd", "adam", *config.READINGS)}
+            timing = {"optimizers": clocks}
             (tmp_path / "timing").mkdir(exist_ok=True)
             (tmp_path / "timing" / f"{experiment}.json").write_text(json.dumps(timing))
         bounds = {"rank": 2, "references": {"noisy input": [{"seed": 0, "train_loss": 0.09}]}}
@@ -158,6 +167,54 @@ def judged(tmp_path):
         return {entry["id"]: entry for entry in json.loads((tmp_path / "claims.json").read_text())}
 
     return judge
+
+
+def test_every_test_takes_the_runs_and_the_times_that_it_names(tmp_path):
+    """Each file has a loss and a PSNR of its own, and each optimizer a time of its own."""
+    optimizers = ("sgd", "adam", *config.READINGS)
+    loss, decibels = {}, {}
+    for number, (experiment, column, name) in enumerate(
+        itertools.product(("autoencoder", "other"), config.SELECTIONS, optimizers)
+    ):
+        key = experiment, column, name
+        loss[key], decibels[key] = 0.9 / (2 + number), 20.0 + number
+        path = tmp_path / "claims" / experiment / column / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"runs": [run(seed, [1.0, loss[key]], decibels[key]) for seed in range(10)]}))
+    clocks = {name: {"setup": 10.0 * number, "seconds": 1.0 + number} for number, name in enumerate(optimizers)}
+    for experiment in ("autoencoder", "other"):
+        (tmp_path / "timing").mkdir(exist_ok=True)
+        (tmp_path / "timing" / f"{experiment}.json").write_text(json.dumps({"optimizers": clocks}))
+    entries = claims.judge(claims.Evidence(tmp_path), SETTINGS)[1:]
+    assert len(entries) == 6
+    for entry in entries:
+        for experiment, told in (("autoencoder", entry), *entry["elsewhere"].items()):
+            column = "validation_loss" if entry["id"].startswith("images") else "train_loss"
+            mine, other = ((experiment, column, entry[role]) for role in ("reading", "against"))
+            expected = {"final": loss[mine] / loss[other], "unseen_psnr": decibels[mine] - decibels[other]}
+            time = [clocks[entry[role]]["setup"] + clocks[entry[role]]["seconds"] for role in ("reading", "against")]
+            expected["seconds"] = time[0] / time[1]
+            assert told["effect"] == pytest.approx(expected[entry["quantity"]])
+
+
+def test_the_table_of_bounds_tells_the_last_from_the_stopped_and_the_selections_apart():
+    def entry(train, unseen):
+        return dict.fromkeys(("train_psnr", "unseen_psnr", "unseen_ssim", "active", "always_active"), 9.0) | {
+            "train_loss": train,
+            "unseen_loss": unseen,
+        }
+
+    told = run(0, [1.0, 0.5]) | {"final": entry(0.1, 0.2), "stopped": entry(0.3, 0.4), "stopped_at": 7}
+    fitted = run(0, [1.0, 0.5]) | {"final": entry(0.5, 0.6)}
+    bounds = {"references": {"mean image": [entry(0.7, 0.8)]}}
+    head, rows = claims._reference_rows(bounds, {"SGD": [told]}, {"SGD": [fitted]})
+    cells = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [row[""] for row in cells] == ["mean image", "SGD"]
+    assert [row["training loss"] for row in cells] == ["0.7", "0.1"]
+    assert [row["training loss, settings chosen by it"] for row in cells] == ["-", "0.5"]
+    assert [row["unseen loss"] for row in cells] == ["0.8", "0.2"]
+    assert [row["unseen loss, stopped"] for row in cells] == ["-", "0.4"]
+    assert [row["stopped at"] for row in cells] == ["-", "7"]
 
 
 def test_a_claim_that_holds_is_replicated(judged, tmp_path):
@@ -175,17 +232,22 @@ def test_a_claim_comes_out_negative_on_runs_made_to_be_bad(judged, tmp_path):
     assert {name for name, entry in found.items() if entry["verdict"] == "not replicated"} == found.keys() - {
         "gradient"
     }
-    assert "**not replicated**" in (tmp_path / "claims.md").read_text()
+    assert all(entry["reversed"] for name, entry in found.items() if name != "gradient")
+    assert "**not replicated**, the reverse holds: 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
 
 
 def test_a_draw_is_no_replication(judged):
     assert judged(runs(), runs())["faster/sgd/final/badmm"]["verdict"] == "not replicated"
+    assert not judged(runs(), runs())["faster/sgd/final/badmm"]["reversed"]
 
 
 def test_a_claim_that_holds_elsewhere_alone_is_conditional_and_says_where(judged, tmp_path):
     entry = judged(runs(2.0, 19.0), runs(0.5))["faster/sgd/final/badmm-ls"]
     assert (entry["verdict"], entry["holds_elsewhere"]) == ("conditional", ["other"])
-    assert "conditional: 2 (2 to 2); with other: 0.5 (0.5 to 0.5)" in (tmp_path / "claims.md").read_text()
+    assert (
+        "conditional, the reverse holds: 2 (2 to 2); with other: 0.5 (0.5 to 0.5)"
+        in (tmp_path / "claims.md").read_text()
+    )
 
 
 def test_a_claim_that_holds_and_fails_elsewhere_says_so(judged, tmp_path):

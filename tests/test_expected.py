@@ -49,7 +49,7 @@ def test_records_of_the_limits_come_to_medians_of_the_last_loss(tmp_path):
     told = {
         column: {"optimizer": "sgd", "runs": runs} for column, runs in zip(config.SELECTIONS, (good, bad), strict=True)
     }
-    (tmp_path / "sgd.json").write_text(json.dumps({"told": told}))
+    (tmp_path / "sgd.json").write_text(json.dumps({"told": {"chosen": told}}))
     assert list(expected.of_records([tmp_path / "sgd.json"]).values()) == [0.2, None]
 
 

@@ -1,5 +1,6 @@
 """Verdicts at a setting, from runs made for the purpose."""
 
+import itertools
 import json
 import math
 
@@ -17,9 +18,11 @@ def report(mine, others):
     runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
     closed = [{"seed": run["seed"], "unseen_psnr": 20.0, "unseen_ssim": 20.0, "train_loss": 0.2} for run in others]
     references = {"linear map": closed, "mean image": closed}
-    told = {name: {key: {"runs": found} for key in config.SELECTIONS} for name, found in runs.items()}
-    seconds = {name: {"seconds": 2.0 if name in config.READINGS else 1.0} for name in told}
-    return {"runs": told, "bounds": {"references": references}, "timing": {"optimizers": seconds}}
+    told = {
+        name: {key: {"runs": found, "bracketed": True} for key in config.SELECTIONS} for name, found in runs.items()
+    }
+    clocks = {name: {"setup": 0.0, "seconds": 2.0 if name in config.READINGS else 1.0} for name in told}
+    return {"runs": told, "bounds": {"references": references}, "timing": {"optimizers": clocks}}
 
 
 OTHERS = [run(0, 0.1, 20.0), run(1, 0.1, 20.0), run(2, 0.1, 20.0)]
@@ -49,6 +52,42 @@ def test_time_is_iterations_times_what_one_takes():
     table = limits.verdicts(report(mine, OTHERS))
     assert (of(table, "iterations")["effect"], of(table, "iterations")["verdict"]) == (1.0, "open")
     assert (of(table, "seconds")["effect"], of(table, "seconds")["verdict"]) == (pytest.approx(2.0), "fails")
+
+
+def test_every_cell_takes_the_runs_that_it_names():
+    """Each optimizer has a loss and a PSNR of its own by either choice of settings, and so has each closed form."""
+    made, number = report(OTHERS, OTHERS), itertools.count(2)
+    values = {}
+    for name, found in made["runs"].items():
+        for column in config.SELECTIONS:
+            values[name, column] = next(number)
+            found[column] = {
+                "runs": [run(seed, 0.1 / values[name, column], values[name, column]) for seed in range(3)],
+                "bracketed": (name, column) != ("badmm-ls", "validation_loss"),
+            }
+    for name in ("linear map", "mean image"):
+        values[name, "validation_loss"] = next(number)
+        psnr = {"unseen_psnr": values[name, "validation_loss"], "unseen_ssim": 0.5, "train_loss": 0.2}
+        made["bounds"]["references"][name] = [{"seed": seed} | psnr for seed in range(3)]
+    for entry in limits.verdicts(made):
+        names = entry["reading"], entry["against"]
+        images = entry["quantity"] not in ("iterations", "seconds", "area", "final")
+        mine, other = (values.get((name, config.SELECTIONS[images])) for name in names)
+        if entry["quantity"] == "final":
+            assert entry["effect"] == pytest.approx(other / mine)
+        if entry["quantity"] == "unseen_psnr":
+            assert entry["effect"] == pytest.approx(mine - other)
+        assert entry["bracketed"] == ((entry["reading"], images) != ("badmm-ls", True))
+
+
+def test_a_reading_that_has_learned_nothing_is_not_faster_than_a_baseline_that_has():
+    """Two of three runs end above the mean image: no interval says so, and the verdict does."""
+    mine = [run(seed, loss, 21.0) for seed, loss in enumerate((0.9, 0.25, 0.05))]
+    table = limits.verdicts(report(mine, OTHERS))
+    assert of(table, "final")["interval"][0] < 1 < of(table, "final")["interval"][1]
+    assert {of(table, quantity)["verdict"] for quantity in ("iterations", "seconds", "area", "final")} == {"fails"}
+    lost = [run(seed, 0.2, 20.0) for seed in range(3)]
+    assert of(limits.verdicts(report(mine, lost)), "final")["verdict"] == "open"
 
 
 def of(table, quantity):
@@ -102,6 +141,7 @@ def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_co
     monkeypatch.setattr(limits, "train_seeds", lambda *a, **k: trained.append(1) or train_seeds(*a, **k))
     told = studied(smoke_config, (1e-3, 1e-3), RATES)
     assert trained == [1]
+    told = told["chosen"]
     assert told["train_loss"] == told["validation_loss"]
     assert told["train_loss"]["settings"] == {"learning_rate": 0.251}  # the larger step: 1e-3 * 1e6^0.4
     assert [run["seed"] for run in told["train_loss"]["runs"]] == [0, 1]
@@ -109,7 +149,11 @@ def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_co
 
 def test_a_setting_without_ranges_keeps_the_better_of_the_defaults(smoke_config):
     told = studied(smoke_config, (1e-3, 0.1), {})
-    assert [told[column]["settings"] for column in config.SELECTIONS] == [{"learning_rate": 0.1}] * 2
+    chosen = told["chosen"]
+    assert [chosen[column]["settings"] for column in config.SELECTIONS] == [{"learning_rate": 0.1}] * 2
+    assert chosen["train_loss"]["bracketed"]
+    assert [trial["settings"]["learning_rate"] for trial in told["trials"]] == [1e-3, 0.1]
+    assert told["trials"][1]["train_loss"] < told["trials"][0]["train_loss"]
 
 
 @pytest.mark.parametrize(("best", "walked"), [(1e-5, [1e-2, 1e-3, 1e-4, 1e-5, 1e-6]), (1e-2, [1e-2, 1e-3, 1e-1])])

@@ -77,10 +77,11 @@ def test_neighbours_are_smaller_and_larger_and_stay_in_their_ranges():
     assert found == [{"a": 1.57, "b": 1.0, "c": 5}, {"a": 2.0, "b": 2.0, "c": 5}]
 
 
-def test_learning_rates_move_alone():
+def test_learning_rates_move_first_and_momentum_after_them():
     ranges = {"rate": {"log": [1e-3, 1e3]}, "momentum": {"linear": [0.0, 1.0]}}
     found = tuning.neighbours({"rate": 1.0, "momentum": 0.9}, ranges, 1 / 6)
-    assert found == [{"rate": 0.1, "momentum": 0.9}, {"rate": 10.0, "momentum": 0.9}]
+    assert found[:2] == [{"rate": 0.1, "momentum": 0.9}, {"rate": 10.0, "momentum": 0.9}]
+    assert found[2:] == [{"rate": 1.0, "momentum": 0.733}, {"rate": 1.0, "momentum": 1.0}]
 
 
 def test_mean_log_is_the_area_under_the_log_loss():
@@ -148,6 +149,7 @@ def test_timing_takes_turns_and_tells_ratios(smoke_config, tmp_path, monkeypatch
     class Step:
         def __init__(self, name):
             self.name = name
+            now[0] += 10 * length[name]
 
         def step(self):
             now[0] += length[self.name]
@@ -159,4 +161,5 @@ def test_timing_takes_turns_and_tells_ratios(smoke_config, tmp_path, monkeypatch
     found = timing.time_iterations(runs, None, 3)["optimizers"]
     assert {name: entry["seconds"] for name, entry in found.items()} == length
     assert found["badmm"]["ratio_to_adam"] == [1.5, 1.5, 1.5]
+    assert {name: entry["setup"] for name, entry in found.items()} == {name: 10 * took for name, took in length.items()}
     assert order == ["sgd", "adam", "badmm"] + (["sgd"] * 5 + ["adam"] * 4 + ["badmm"] * 3) * 3

@@ -41,7 +41,7 @@ def of_records(paths: list[str | Path]) -> dict[str, float | None]:
     """Medians over seeds of the last training loss in records of limits.study; None where a run diverged."""
     told: dict[str, float | None] = {}
     for path in paths:
-        for column, found in json.loads(Path(path).read_text())["told"].items():
+        for column, found in json.loads(Path(path).read_text())["told"]["chosen"].items():
             losses = [run["train_loss"][-1] for run in found["runs"] if run["status"] == "finished"]
             median = float(np.median(losses)) if len(losses) == len(found["runs"]) else None
             told[f"limits/{found['optimizer']}/by {column}/train_loss/last"] = median

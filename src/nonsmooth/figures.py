@@ -381,8 +381,10 @@ MEASURED = {
     "seconds": "time",
     "area": "area",
     "final": "final\nloss",
-    "train_psnr": "PSNR\ntraining",
+    "train_psnr": "PSNR\ntrain",
+    "train_ssim": "SSIM\ntrain",
     "unseen_psnr": "PSNR\nunseen",
+    "unseen_ssim": "SSIM\nunseen",
 }
 
 
@@ -391,16 +393,17 @@ def limits(results: Results) -> Figure:
     settings = json.loads((Path(results.folder) / "limits.json").read_text())
     first = settings[0]["verdicts"]
     readings = list(dict.fromkeys(verdict["reading"] for verdict in first))
-    figure = plt.figure(figsize=(10, 0.9 + len(readings) * (0.9 + 0.2 * len(settings))))
+    figure = plt.figure(figsize=(11, 0.9 + len(readings) * (0.9 + 0.19 * len(settings))))
     grid = figure.subplots(len(readings), 1, squeeze=False)[:, 0]
     for axes, reading in zip(grid, readings, strict=True):
         _draw_limits(axes, settings, reading)
     handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
     handles.append(plt.Rectangle((0, 0), 1, 1, **UNLEARNED))
-    texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: the whole interval, or it diverged"]
+    texts = ["BADMM better: the whole 95% interval", "open", "BADMM worse: likewise, or it diverged or learned nothing"]
     title = (
         f"Over {first[0]['seeds']} seeds. Iterations and time (to the loss that both reach), area, final loss: ratios, "
-        "below 1 is better.\nPSNR: differences in dB, above 0 is better. Every cell is judged by itself."
+        "below 1 is better.\nPSNR (dB) and SSIM: differences, above 0 is better. Every cell is judged by itself.\n"
+        "*: one of the two had its trials spent before its settings lay between worse ones."
     )
     texts.append("the baseline ends no better than the mean image")
     figure.legend(handles, texts, loc="outside lower center", ncols=2, title=title)
@@ -420,7 +423,8 @@ def _draw_limits(axes: Axes, settings: list[dict], reading: str) -> None:
             axes.add_patch(plt.Rectangle(*cell, color=VERDICTS[verdict["verdict"]], linewidth=0))
             if not verdict["learned"]:
                 axes.add_patch(plt.Rectangle(*cell, **UNLEARNED))
-            axes.text(column + 0.5, row + 0.5, _effect(verdict), ha="center", va="center", fontsize=6.5)
+            text = _effect(verdict) + ("" if verdict["bracketed"] else "*")
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5)
         for column, name in enumerate(names, len(tests)):
             share = setting["active"].get(name)
             text = "diverged" if share is None else f"{share:.2f}"
@@ -439,7 +443,7 @@ def _draw_limits(axes: Axes, settings: list[dict], reading: str) -> None:
     blocks += ["active units"] * len(names)
     for title in dict.fromkeys(blocks):
         start = blocks.index(title)
-        text = _named(tests[start][0]).replace(" ", "\n") if blocks.count(title) == 1 else title
+        text = _named(tests[start][0]).replace(" ", "\n") if blocks.count(title) <= 2 else title
         place = (start + blocks.count(title) / 2, 0), (0, 26)
         axes.annotate(text, *place, textcoords="offset points", ha="center", va="bottom", fontsize=7)
         axes.axvline(start, color="black", linewidth=0.5)
@@ -448,7 +452,7 @@ def _draw_limits(axes: Axes, settings: list[dict], reading: str) -> None:
 def _effect(verdict: dict) -> str:
     if verdict["effect"] is None:
         return "diverged"
-    if verdict["quantity"].endswith("psnr"):
+    if verdict["quantity"].endswith(("psnr", "ssim")):
         return f"{verdict['effect']:+.2f}"
     return f"{verdict['effect']:.2g}" if verdict["effect"] < 0.1 else f"{verdict['effect']:.2f}"
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nonsmooth import evidence, mnist, timing, tuning
-from nonsmooth.claims import IMAGES, compare, finished, holds
+from nonsmooth.claims import IMAGES, UNTIMED, compare, finished, holds, reversed_
+from nonsmooth.claims import clock as clock_of
 from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, MEAN_IMAGE, train_seeds
 from nonsmooth.files import replacing
@@ -19,7 +20,7 @@ QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "train_ssi
 TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [
     (reference, quantity) for reference in (LINEAR_MAP, MEAN_IMAGE) for quantity in ("unseen_psnr", "unseen_ssim")
 ]
-LEARNED = 0.95  # of the mean image's training loss: a baseline that does not come below has learned nothing
+LEARNED = 0.95  # of the mean image's training loss: who does not come below has learned nothing
 VERDICTS = HOLDS, OPEN, FAILS = "holds", "open", "fails"
 
 
@@ -41,10 +42,12 @@ def record(part: Callable[..., dict], asked: dict, root: str | Path, output: str
 
 
 def study(runs: dict[str, dict], ranges: dict, search: dict, images: dict[str, int], root: str | Path) -> dict:
-    """Tune one optimizer at one setting and train it with every seed: the runs, by column.
+    """Tune one optimizer at one setting and train it with every seed: its "trials", and by column what was "chosen".
 
     runs: parameters of a run (config.parameters) by the column of SELECTIONS that its settings were chosen by at the
-    default, where the trials begin (`_trials`). That with the smallest loss at the end is chosen, by either column.
+    default, where the trials begin (`_trials`). That with the smallest loss at the end is chosen, by either column,
+    and is "bracketed" where all its neighbours were tried. A trial has its settings and its losses at the end, none
+    where it diverged.
     ranges: of the search. search: the configuration's section "limits". images: counts, drawn from the files in `root`.
     """
     first = next(iter(runs.values()))
@@ -60,11 +63,15 @@ def study(runs: dict[str, dict], ranges: dict, search: dict, images: dict[str, i
     samples = {seed: _draw(root, seed, images) for seed in search["seeds"]}
     told: dict[str, dict] = {}
     for column in runs:
-        chosen, _ = min(trials, key=lambda trial: trial[1][column])
-        same = next((found for found in told.values() if found["settings"] == chosen), None)  # by the other column
-        asked = first | {"settings": chosen}
-        told[column] = same or train_seeds(asked, samples, every=search["every"])
-    return told
+        best, _ = min(trials, key=lambda trial: trial[1][column])
+        same = next((found for found in told.values() if found["settings"] == best), None)  # by the other column
+        told[column] = same or train_seeds(first | {"settings": best}, samples, every=search["every"])
+        around = tuning.neighbours(best, ranges, search["shift"])
+        told[column] |= {"bracketed": all(settings in [tried for tried, _ in trials] for settings in around)}
+    tried = [
+        {"settings": settings} | {c: end for c, end in found.items() if end < math.inf} for settings, found in trials
+    ]
+    return {"trials": tried, "chosen": told}
 
 
 def _trials(ends: Callable[[dict], dict[str, float]], starts: list[dict], ranges: dict, search: dict) -> list[tuple]:
@@ -112,13 +119,15 @@ def clock(runs: list[dict], images: dict[str, int], rounds: int, root: str | Pat
 def verdicts(report: dict) -> list[dict]:
     """For each reading, baseline and quantity: the effect over seeds, its interval, and what follows from it.
 
-    report: "runs" by optimizer and column (`study`), "bounds" (`bound`) and "timing" (`clock`). The interval is
-    Student's of the mean of paired differences (of logarithms, for ratios), at 95%, since a bootstrap of three seeds is
-    none. A claim holds where the whole interval is on its side, fails where it is on the other or one of the claim's
-    own runs diverged, and is open between. "learned" is False where most runs of a baseline are no better than the mean
-    image (LEARNED), so that being better than they says little.
+    report: "runs" by optimizer and column (what `study` has chosen), "bounds" (`bound`) and "timing" (`clock`). The
+    interval is Student's of the mean of paired differences (of logarithms, for ratios), at 95%, since a bootstrap of
+    three seeds is none. A claim holds where the whole interval is on its side, fails where it is on the other, or one
+    of the claim's own runs diverged, or, for one of training, most of them end no better than the mean image (LEARNED)
+    while the baseline's do, and is open between. "learned" is False where most runs of a baseline end so, so that being
+    better than they says little; "bracketed" where the settings of both had all their neighbours tried.
     """
     table = []
+    images = report["bounds"]["references"][MEAN_IMAGE]
     for reading in READINGS:
         for against, quantity in TESTS:
             column = "validation_loss" if quantity in IMAGES else "train_loss"
@@ -127,26 +136,28 @@ def verdicts(report: dict) -> list[dict]:
                 others = [finished(numbers) for numbers in report["bounds"]["references"][against]]
             else:
                 others = report["runs"][against][column]["runs"]
-            seconds = (1.0, 1.0)
+            clocks = UNTIMED
             if quantity == "seconds":
-                seconds = tuple(report["timing"]["optimizers"][name]["seconds"] for name in (reading, against))
-            effect = compare(quantity, mine, others, seconds, resamples=None)
-            low, high = effect.interval
-            if quantity in IMAGES:
-                good, bad = holds(effect, "higher", 0.0), high < 0
-            else:
-                good, bad = holds(effect, "lower", 1.0), low > 1
-            verdict = HOLDS if good else FAILS if bad or effect.diverged[0] else OPEN
+                clocks = tuple(clock_of(report["timing"], name) for name in (reading, against))
+            effect = compare(quantity, mine, others, clocks, resamples=None)
+            side = ("higher", 0.0) if quantity in IMAGES else ("lower", 1.0)
+            bad = reversed_(effect, *side) or effect.diverged[0]
+            if quantity not in IMAGES:
+                bad = bad or (not _learned(mine, images) and _learned(others, images))
+            verdict = FAILS if bad else HOLDS if holds(effect, *side) else OPEN
             numbers = {"effect": effect.value, "interval": effect.interval, "diverged": effect.diverged}
             numbers = {name: _finite(value) for name, value in numbers.items()}
             entry = {"reading": reading, "against": against, "quantity": quantity, "verdict": verdict}
-            entry["learned"] = against not in BASELINES or _learned(others, report["bounds"]["references"][MEAN_IMAGE])
+            entry["learned"] = against not in BASELINES or _learned(others, images)
+            entry["bracketed"] = all(
+                report["runs"][name][column]["bracketed"] for name in (reading, against) if name in report["runs"]
+            )
             table.append(entry | numbers | {"seeds": len(mine)})
     return table
 
 
 def _learned(runs: list[dict], images: list[dict]) -> bool:
-    """Whether most of a baseline's runs end below LEARNED times the mean image's training loss."""
+    """Whether most of the runs end below LEARNED times the mean image's training loss."""
     pairs = zip(runs, images, strict=True)
     below = [run["status"] == "finished" and run["train_loss"][-1] < LEARNED * i["train_loss"] for run, i in pairs]
     return sum(below) > len(below) / 2
@@ -181,7 +192,7 @@ def collect(places: list[dict], output: str | Path) -> None:
     """
     whole = []
     for place in places:
-        report = {"runs": {name: _told(path) for name, path in place["runs"].items()}}
+        report = {"runs": {name: _told(path)["chosen"] for name, path in place["runs"].items()}}
         report |= {name: _told(place[name]) for name in ("bounds", "timing")}
         setting = {name: place[name] for name in ("group", "name")}
         records = [*place["runs"].values(), place["bounds"], place["timing"]]

@@ -117,17 +117,19 @@ def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[di
     """`settings` with what sets the length of a step made smaller, and made larger, by `share` of its range.
 
     That are the settings searched on a logarithmic scale (learning rates), or where there are none all that are
-    searched (step sizes of BADMM). Values are kept inside their ranges.
+    searched (step sizes of BADMM), together; then each of the rest alone (momentum). Values are kept inside their
+    ranges.
     """
-    rates = {name for name, scale in ranges.items() if "log" in scale} or ranges.keys()
+    rates = [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
     moved = []
-    for step in (-share, share):
-        other = dict(settings)
-        for name in rates:
-            ((kind, (low, high)),) = ranges[name].items()
-            value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
-            other[name] = float(f"{min(max(value, low), high):.3g}")
-        moved.append(other)
+    for names in (rates, *([name] for name in ranges if name not in rates)):
+        for step in (-share, share):
+            other = dict(settings)
+            for name in names:
+                ((kind, (low, high)),) = ranges[name].items()
+                value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
+                other[name] = float(f"{min(max(value, low), high):.3g}")
+            moved.append(other)
     return moved
 
 
