@@ -1,8 +1,11 @@
 """The numbers of the default runs, and what is said when they move."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from nonsmooth import config, expected, runs
@@ -37,10 +40,32 @@ def test_moved_numbers_are_told_with_how_much_and_others_not():
     assert expected.moved(before, before) == []
     assert expected.moved(now, before) == [
         "b: 1 before, 1.2 now (+20.0%)",
+        "c: 0 before, 1e-10 now (from zero)",
         "d: 1.0 before, None now (null: diverged)",
         "g: expected, and not there",
         "h: there, and not expected",
     ]
+
+
+def test_what_is_mostly_rounding_may_move_by_two_orders_of_magnitude_and_not_by_five():
+    before = {"a": 1e-14, "b": 1e-14, "c": 1e-10, "d": 0.0}
+    assert expected.moved({"a": 5e-13, "b": 1e-15, "c": 2e-12, "d": 1e-40}, before) == []
+    assert len(expected.moved({"a": 1e-9, "b": 1e-11, "c": 1e-15, "d": 1e-12}, before)) == 4
+
+
+@pytest.mark.parametrize(("again", "ends_with"), [(0.1, 0), (0.2, 1)])
+def test_the_command_ends_with_an_error_where_a_number_or_a_record_moved(tmp_path, again, ends_with):
+    for name, value in (("numbers", 1.0), ("expected", 1.01)):
+        (tmp_path / name).write_text(json.dumps({"a": value}))
+    for name, loss in (("again", again), ("record", 0.1)):
+        chosen = {"train_loss": {"optimizer": "sgd", "runs": [{"status": "finished", "train_loss": [loss]}]}}
+        (tmp_path / name).write_text(json.dumps({"told": {"chosen": chosen}}))
+    files = {"numbers": "numbers", "expected": "expected", "again": "again", "records": "record"}
+    options = [text for option, name in files.items() for text in (f"--{option}", str(tmp_path / name))]
+    command = [sys.executable, "-m", "nonsmooth", "verify", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ends_with
+    assert ("limits/sgd/by train_loss/train_loss/last: 0.1 before, 0.2 now (+100.0%)" in done.stderr) == bool(ends_with)
 
 
 def test_records_of_the_limits_come_to_medians_of_the_last_loss(tmp_path):

@@ -116,3 +116,29 @@ def test_figures_are_committed_in_both_formats():
     folder = Path(__file__).parents[1] / "figures"
     expected = {f"{name}.{kind}" for name in figures.FIGURES for kind in ("pdf", "png")}
     assert expected <= {path.name for path in folder.iterdir()}
+
+
+def test_a_cell_of_the_limits_has_its_verdicts_colour_and_marks(tmp_path):
+    common = {"against": "sgd", "seeds": 3}
+    verdicts = [
+        {"quantity": "final", "verdict": "holds", "effect": 0.5, "learned": True, "bracketed": True},
+        {"quantity": "area", "verdict": "open", "effect": 0.95, "learned": False, "bracketed": True},
+        {"quantity": "unseen_psnr", "verdict": "fails", "effect": -1.5, "learned": True, "bracketed": False},
+        {"quantity": "unseen_ssim", "verdict": "fails", "effect": None, "learned": True, "bracketed": True},
+    ]
+    told = [common | {"reading": reading} | verdict for reading in ("badmm", "badmm-ls") for verdict in verdicts]
+    setting = {"group": "default", "name": "default", "verdicts": told, "active": {"sgd": 0.25, "badmm": 1.0}}
+    (tmp_path / "limits.json").write_text(json.dumps([setting]))
+    drawn = figures.limits(runs.Results(str(tmp_path), {}, {}))
+    better, neither, worse = drawn.legends[0].legend_handles[:3]
+    assert [text.get_text().split(":")[0] for text in drawn.legends[0].texts[:3]] == [
+        "BADMM better",
+        "open",
+        "BADMM worse",
+    ]
+    panel = drawn.axes[0]
+    filled = {int(patch.get_x()): patch.get_facecolor() for patch in panel.patches if patch.get_fill()}
+    expected = (better, neither, worse, worse)
+    assert filled == {place: handle.get_facecolor() for place, handle in enumerate(expected)}
+    assert [int(patch.get_x()) for patch in panel.patches if patch.get_hatch()] == [1]
+    assert [text.get_text() for text in panel.texts][:6] == ["0.50", "0.95", "-1.50*", "diverged", "0.25", "1.00"]

@@ -10,7 +10,7 @@ from nonsmooth.files import replacing
 from nonsmooth.runs import Results
 
 # Another processor or another torch moves last digits, and iterations carry them on: what counts as the same.
-RELATIVE, ABSOLUTE = 0.05, 1e-9
+RELATIVE, ABSOLUTE, ROUNDING = 0.05, 1e-9, 100
 COLUMNS = ("train_loss", "unseen_loss", "train_d", "feasibility", "lagrangian")
 ITERATIONS = (0, 10, 100)  # and the last one
 
@@ -35,6 +35,14 @@ def numbers(results: Results) -> dict[str, float | None]:
                         if not (fits and column == "unseen_loss"):
                             told[key] = float(np.median([run.history[column][at] for run in runs]))
     return told
+
+
+def _same(before: float, now: float) -> bool:
+    """Within RELATIVE, or where both are below ABSOLUTE, and so mostly rounding, within a factor of ROUNDING."""
+    if max(abs(before), abs(now)) < ABSOLUTE:
+        low, high = sorted((abs(before), abs(now)))
+        return high <= ROUNDING * low or high < np.finfo(float).eps ** 2
+    return math.isclose(before, now, rel_tol=RELATIVE)
 
 
 def of_records(paths: list[str | Path]) -> dict[str, float | None]:
@@ -62,7 +70,7 @@ def moved(found: dict[str, float | None], expected: dict[str, float | None]) -> 
         if before is None or now is None:
             if before is not now:
                 lines.append(f"{key}: {before} before, {now} now (null: diverged)")
-        elif not math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+        elif not _same(before, now):
             share = f"{100 * (now / before - 1):+.1f}%" if before else "from zero"
             lines.append(f"{key}: {before:.4g} before, {now:.4g} now ({share})")
     return sorted(lines)

@@ -443,7 +443,8 @@ def _draw_limits(axes: Axes, settings: list[dict], reading: str) -> None:
     blocks += ["active units"] * len(names)
     for title in dict.fromkeys(blocks):
         start = blocks.index(title)
-        text = _named(tests[start][0]).replace(" ", "\n") if blocks.count(title) <= 2 else title
+        narrow = start < len(tests) and blocks.count(title) <= 2
+        text = _named(tests[start][0]).replace(" ", "\n") if narrow else title
         place = (start + blocks.count(title) / 2, 0), (0, 26)
         axes.annotate(text, *place, textcoords="offset points", ha="center", va="bottom", fontsize=7)
         axes.axvline(start, color="black", linewidth=0.5)
