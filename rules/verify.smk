@@ -6,7 +6,9 @@ def published_records(wildcards):
     records = [RECORDS_AT[SMALLEST]["runs"][name] for name in COMPARED]
     missing = [record for record in records if record.startswith("results/")]
     if missing:
-        raise WorkflowError(f"nothing to verify against: {LIMITS['published']} has no record of what {missing[0]} would be")
+        raise WorkflowError(
+            f"nothing to verify against: {LIMITS['published']} has no record of what {missing[0]} would be"
+        )
     return records
 
 
