@@ -61,22 +61,27 @@ rule train_seeds:
         " --ssim {params.ssim} --output {output.runs} 2>&1 | tee {log}"
 
 
-BOUNDED = {"figures": SEEDS["autoencoder"], "claims": CLAIMS["seeds"]}
+def seeds_to_bound(wildcards):
+    """Those of what the bounds are drawn or told beside."""
+    uses = {"claims": CLAIMS["seeds"], "tuning": config["tuning_seeds"][:1], "ablation": config["limits"]["seeds"]}
+    return uses.get(wildcards.use, SEEDS[wildcards.experiment])
 
 
 rule bound_picture:
     """The noisy input, the mean image and the best linear map."""
     input:
-        images=lambda wildcards: [path for seed in BOUNDED[wildcards.use] for path in images_of("autoencoder", seed)],
+        images=lambda w: [path for seed in seeds_to_bound(w) for path in images_of(w.experiment, seed)],
         modules=library("evidence.py"),
     output:
-        bounds="results/bounds/{use}.json",
+        bounds="results/bounds/{use}/{experiment}.json",
     log:
-        "logs/bound_picture/{use}.log",
+        "logs/bound_picture/{use}/{experiment}.log",
+    wildcard_constraints:
+        use="figures|claims|tuning|ablation",
     threads: config["threads"]
     params:
-        parameters=as_json(configuration.parameters(config, "autoencoder", "sgd", CLAIMS["seeds"][0])),
-        samples=lambda wildcards: images_by_seed("autoencoder", BOUNDED[wildcards.use]),
+        parameters=lambda wildcards: as_json(configuration.parameters(config, wildcards.experiment, "sgd", 0)),
+        samples=lambda wildcards: images_by_seed(wildcards.experiment, seeds_to_bound(wildcards)),
         ssim=lambda wildcards: "yes" if wildcards.use == "claims" else "no",
     shell:
         "{COMMAND} bounds --parameters {params.parameters:q} --samples {params.samples:q} --ssim {params.ssim}"
@@ -86,7 +91,7 @@ rule bound_picture:
 rule judge_claims:
     input:
         runs=expand("results/claims/{run}.json", run=sorted(JUDGED_RUNS)),
-        bounds="results/bounds/claims.json",
+        bounds="results/bounds/claims/autoencoder.json",
         timing=expand("results/timing/{experiment}.json", experiment=TIMED),
         modules=library("claims.py"),
     output:

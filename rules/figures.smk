@@ -1,27 +1,39 @@
 PERCEPTRONS = ["perceptron", "perceptron-teacher"]
 FIRST_IMAGES = images_of("autoencoder", SEEDS["autoencoder"][0])
+# Of the experiments that were tuned those with images to denoise, which closed forms bound.
+BOUNDED = [name for name in EXPERIMENTS if EXPERIMENTS[name]["problem"]["name"] == "denoising" and ranges_of(name)]
 # What each figure is drawn from.
 FIGURES = {
     "perceptron_loss": files_of(*PERCEPTRONS),
     "autoencoder_convergence": [
         *files_of("autoencoder"),
         "results/timing/autoencoder.json",
-        "results/bounds/figures.json",
+        "results/bounds/figures/autoencoder.json",
     ],
     "autoencoder_samples": [*files_of("autoencoder"), *FIRST_IMAGES],
     "poster": [
         *files_of(*PERCEPTRONS, "autoencoder"),
         *FIRST_IMAGES,
         "results/timing/autoencoder.json",
-        "results/bounds/figures.json",
+        "results/bounds/figures/autoencoder.json",
     ],
     "inside": files_of("autoencoder"),
-    "full_mnist": [*files_of("autoencoder-full"), "results/timing/autoencoder-full.json"],
+    "full_mnist": [
+        *files_of("autoencoder-full"),
+        "results/timing/autoencoder-full.json",
+        "results/bounds/figures/autoencoder-full.json",
+    ],
     "benchmark": ["results/benchmark/measurements.json"],
     "limits": ["results/limits.json"],
-    "conditioning": ["results/conditioning.json"],
-    "ablation": expand("results/ablation/{selection}.json", selection=configuration.SELECTIONS),
-    "tuning": expand("results/tuning/{run}.json", run=TUNED),
+    "conditioning": expand("results/conditioning/{experiment}.json", experiment=config["conditioning"]["experiments"]),
+    "ablation": [
+        *expand("results/ablation/{selection}.json", selection=configuration.SELECTIONS),
+        "results/bounds/ablation/autoencoder.json",
+    ],
+    "tuning": [
+        *expand("results/tuning/{run}.json", run=TUNED),
+        *expand("results/bounds/tuning/{experiment}.json", experiment=BOUNDED),
+    ],
 }
 POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]
 

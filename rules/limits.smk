@@ -147,29 +147,35 @@ rule collect_limits:
         "{COMMAND} limits --places {params.places:q} --output {output.limits} 2>&1 | tee {log}"
 
 
+CONDITIONING = config["conditioning"]
+CONDITIONED = [CONDITIONING["tuning_seed"], *CONDITIONING["seeds"]]
+
+
 rule study_conditioning:
-    """The noisy teacher at every condition number, in one process."""
+    """A perceptron at every condition number, in one process."""
     input:
+        images=lambda wildcards: [path for seed in CONDITIONED for path in images_of(wildcards.experiment, seed)],
         modules=library("conditioning.py"),
     output:
-        report="results/conditioning.json",
+        report="results/conditioning/{experiment}.json",
     log:
-        "logs/study_conditioning.log",
+        "logs/study_conditioning/{experiment}.log",
     benchmark:
-        "results/times/limits/conditioning.tsv"
+        "results/times/limits/conditioning-{experiment}.tsv"
     threads: config["threads"]
     params:
-        runs=as_json(
+        runs=lambda wildcards: as_json(
             {
-                name: configuration.parameters(config, "perceptron-teacher", name, 0)
-                for name in OPTIMIZERS["perceptron-teacher"]
+                name: configuration.parameters(config, wildcards.experiment, name, 0)
+                for name in OPTIMIZERS[wildcards.experiment]
             }
         ),
-        ranges=as_json(ranges_of("perceptron-teacher")),
-        search=as_json(config["conditioning"]),
+        ranges=lambda wildcards: as_json(ranges_of(wildcards.experiment)),
+        search=as_json({key: value for key, value in CONDITIONING.items() if key != "experiments"}),
+        samples=lambda wildcards: images_by_seed(wildcards.experiment, CONDITIONED),
     shell:
         "{COMMAND} conditioning --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"
-        " --output {output.report} 2>&1 | tee {log}"
+        " --samples {params.samples:q} --output {output.report} 2>&1 | tee {log}"
 
 
 rule study_ablation:
@@ -202,8 +208,8 @@ rule tell_limits:
     """The limits as a short paper."""
     input:
         limits=rules.collect_limits.output.limits,
-        conditioning=rules.study_conditioning.output.report,
-        ablation=expand(rules.study_ablation.output.report, selection=SELECTIONS),
+        conditioning=expand(rules.study_conditioning.output.report, experiment=CONDITIONING["experiments"]),
+        ablation=FIGURES["ablation"],
         notebook=source("notebooks/limits.ipynb"),
         modules=library(source("notebooks/limits.ipynb")),
     output:

@@ -72,8 +72,8 @@ rule summarise_benchmark:
     params:
         results=results_for(None),
     shell:
-        "{COMMAND} summarise --folder results/benchmark --timing {input.timing}"
-        " --results {params.results:q} --summary {output.summary} --page {output.page} 2>&1 | tee {log}"
+        "{COMMAND} summarise --folder results/benchmark --results {params.results:q}"
+        " --summary {output.summary} --page {output.page} 2>&1 | tee {log}"
 
 
 rule benchmark:

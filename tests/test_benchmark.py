@@ -124,16 +124,20 @@ def test_the_smallest_size_on_one_thread_is_the_one_compared_with_adam():
     assert goals.goals(report, quality, spent)["badmm_to_adam"]["value"] == 0.8
 
 
-def test_time_to_quality_is_iterations_times_seconds_against_adams(tmp_path):
+def test_time_to_quality_is_setup_and_iterations_times_seconds_against_adams(tmp_path):
     losses = {"adam": [1.0, 0.5, 0.4, 0.3, 0.2], "badmm": [1.0, 0.3, 0.15, 0.2, 0.1], "sgd": [1.0, 0.9, 0.8, 0.7, 0.6]}
     for name, values in losses.items():
         history = {"iteration": list(range(5)), "train_loss": values}
         folder = tmp_path / "runs" / "autoencoder" / name / "seed-0"
         runs.save(folder, torch.nn.Linear(1, 1), Training(history, "finished", 1.0, 2.0), {})
     results = runs.Results(str(tmp_path), {"autoencoder": [0]}, {"autoencoder": sorted(losses)})
-    table = goals.time_to_quality(results, {"adam": 2.0, "badmm": 1.0, "sgd": 1.0})
+    clocks = {"adam": (0.5, 2.0), "badmm": (3.0, 1.0), "sgd": (0.0, 1.0)}
+    timing = {"optimizers": {name: {"setup": setup, "seconds": step} for name, (setup, step) in clocks.items()}}
+    (tmp_path / "timing").mkdir()
+    (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
+    table = goals.time_to_quality(results)
     assert table["adam"]["ratio"][0] == 1.0
-    assert (table["badmm"]["iterations"], table["badmm"]["ratio"][0]) == ([2], 2 * 1.0 / (4 * 2.0))
+    assert (table["badmm"]["iterations"], table["badmm"]["ratio"][0]) == ([2], (3 + 2 * 1.0) / (0.5 + 4 * 2.0))
     assert (table["sgd"]["iterations"], table["sgd"]["ratio"]) == ([None], [None] * 3)
 
 

@@ -159,8 +159,8 @@ def judged(tmp_path):
             (tmp_path / "timing").mkdir(exist_ok=True)
             (tmp_path / "timing" / f"{experiment}.json").write_text(json.dumps(timing))
         bounds = {"rank": 2, "references": {"noisy input": [{"seed": 0, "train_loss": 0.09}]}}
-        (tmp_path / "bounds").mkdir(exist_ok=True)
-        (tmp_path / "bounds" / "claims.json").write_text(json.dumps(bounds))
+        (tmp_path / "bounds" / "claims").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "bounds" / "claims" / "autoencoder.json").write_text(json.dumps(bounds))
         claims.write(
             tmp_path, SETTINGS, ["autoencoder/sgd", "other/sgd"], tmp_path / "claims.json", tmp_path / "claims.md"
         )

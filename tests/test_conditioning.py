@@ -53,13 +53,23 @@ def test_data_that_a_perceptron_fits_has_an_optimum_of_zero():
     assert conditioning.optimum(Split(X, y)) == pytest.approx({"train_d": 0.0, "train_loss": 0.0}, abs=1e-12)
 
 
+@pytest.mark.parametrize("condition_number", [None, 1.0, 1e3])
+def test_digits_can_be_fitted_whatever_their_condition(sample, condition_number):
+    asked = {"name": "digit", "digit": 3, "unseen_images": 20, "condition_number": condition_number}
+    training = problems.build(sample, **asked, seed=0, dtype="float32").training
+    assert conditioning.optimum(training) == {"train_d": 0.0, "train_loss": 0.0}
+    twice = Split(training.inputs.repeat(2, 1), torch.cat([training.targets, training.targets.roll(1)]))
+    assert conditioning.optimum(twice)["train_loss"] > 0.01  # an image of both kinds
+
+
 def test_gaps_start_at_one_and_close(smoke_config, tmp_path):
     runs = {name: config.parameters(smoke_config, "perceptron-teacher", name, 0) for name in ("sgd", "badmm-ls")}
     runs = {name: run | {"iterations": 200} for name, run in runs.items()}
     runs["sgd"]["settings"] = {"learning_rate": 0.1}  # with a large one a seed may lose its only unit
     search = smoke_config["conditioning"]
     ranges = {"sgd": {"learning_rate": {"log": [0.05, 0.2]}}, "badmm-ls": {"tau_z": {"linear": [0.5, 1.9]}}}
-    conditioning.study(runs, ranges, search, tmp_path / "report.json")
+    samples = dict.fromkeys([search["tuning_seed"], *search["seeds"]])
+    conditioning.study(runs, ranges, search, samples, tmp_path / "report.json")
     told = json.loads((tmp_path / "report.json").read_text())
     assert [(e["condition_number"], e["optimizer"]) for e in told] == [
         (number, name) for number in (1, 100) for name in runs

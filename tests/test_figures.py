@@ -24,7 +24,7 @@ def results(tmp_path) -> runs.Results:
             folder = tmp_path / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
             runs.save(folder, weights, Training(history, status, 1.0, 2.0), {})
     (tmp_path / "timing").mkdir()
-    timing = {"optimizers": {"sgd": {"seconds": 0.5}, "badmm": {"seconds": 0.25}}}
+    timing = {"optimizers": {"sgd": {"setup": 0.0, "seconds": 0.5}, "badmm": {"setup": 2.0, "seconds": 0.25}}}
     (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
     return runs.Results(str(tmp_path), {"autoencoder": [0, 1]}, {"autoencoder": ["sgd", "badmm"]})
 
@@ -42,7 +42,7 @@ def test_curves_are_medians_over_seeds_against_iterations_and_seconds(results):
     assert axes.get_yscale() == "log"
     _, axes = plt.subplots()
     figures.draw_curves(axes, results, "autoencoder", "train_loss", seconds=True)
-    np.testing.assert_allclose(curves(axes)["BADMM (gradient)"].get_xdata(), [0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(curves(axes)["BADMM (gradient)"].get_xdata(), [2, 2.25, 2.5, 2.75])
 
 
 def test_a_diverged_run_is_drawn_as_such_and_never_part_of_the_median(results):
@@ -61,7 +61,7 @@ def test_a_ring_is_where_validation_would_have_stopped(results):
         for seed in (0, 1):
             folder = Path(results.folder) / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
             runs.save(folder, torch.nn.Linear(1, 1), Training(history, "finished", 1.0, 2.0), {})
-    for seconds, x in ((False, 1), (True, 0.25)):
+    for seconds, x in ((False, 1), (True, 2.25)):
         _, axes = plt.subplots()
         figures._ring_early_stops(axes, results, "autoencoder", seconds)
         (ring,) = axes.lines  # SGD's smallest validation loss is at the end

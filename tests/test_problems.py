@@ -11,6 +11,7 @@ DENOISING = {
     "noise_level": 0.3,
     "unseen_images": 20,
 }
+DIGIT = {"name": "digit", "seed": 0, "dtype": "float64", "digit": 3, "unseen_images": 20}
 TEACHER = {"name": "teacher", "seed": 0, "dtype": "float64", "inputs": 8, "samples": 20000, "label_noise": 0.1}
 
 
@@ -46,9 +47,27 @@ def test_more_unseen_images_than_there_are_is_refused(sample):
 
 
 def test_digit_has_target_one_for_the_digit_alone(sample):
-    problem = problems.build(sample, name="digit", seed=0, dtype="float32", digit=3, unseen_images=20)
+    problem = problems.build(sample, **DIGIT, condition_number=None)
+    torch.testing.assert_close(problem.training.inputs, sample.training.double() / 255)
     assert (problem.training.targets[:, 0] == (sample.training_digits == 3)).all()
     assert 0 < problem.training.targets.sum() < len(sample.training)
+
+
+@pytest.mark.parametrize("condition_number", [1.0, 100.0, 1e8])
+def test_digits_inputs_have_the_condition_number_and_say_the_same(sample, condition_number):
+    plain, given = (problems.build(sample, **DIGIT, condition_number=number) for number in (None, condition_number))
+    values = torch.linalg.eigvalsh(torch.cov(given.training.inputs.T)).flip(0)
+    rank = int(torch.linalg.matrix_rank(plain.training.inputs - plain.training.inputs.mean(0)))
+    assert values[0].item() == pytest.approx(1)
+    assert values[rank - 1].item() >= (1 - 1e-6) / condition_number
+    assert values[rank:].abs().max() < 1e-12
+    if condition_number < 1e8:  # more than that of the pixels, which then stay as they are
+        assert values[rank - 1].item() == pytest.approx(1 / condition_number)
+    w = torch.randn(784, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z = plain.training.inputs @ w
+    inputs = torch.cat([given.training.inputs, torch.ones_like(z)], 1)
+    fitted = torch.linalg.lstsq(inputs, z, rcond=1e-10, driver="gelsd").solution
+    torch.testing.assert_close(inputs @ fitted, z, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("condition_number", [1.0, 100.0])

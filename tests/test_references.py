@@ -1,5 +1,7 @@
 """What bounds the picture, against independent solvers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,15 @@ def test_the_linear_map_is_there_with_next_to_no_penalty_as_well(sample, smoke_c
             r: (n(problem.training.inputs) - problem.training.targets).square().mean() for r, n in penalties.items()
         }
     assert unpenalised["train_loss"] == pytest.approx(min(losses.values()).item(), rel=1e-5)
+
+
+def test_without_validation_images_no_ridge_can_be_chosen(sample, smoke_config):
+    parameters = config.parameters(smoke_config, "autoencoder", "sgd", 0)
+    nothing = replace(sample, validation=sample.validation[:0], validation_digits=sample.validation_digits[:0])
+    told = evidence.bounds(parameters, {0: sample, 1: sample}, ssim=False)["references"]
+    without = evidence.bounds(parameters, {0: nothing, 1: nothing}, ssim=False)["references"]
+    assert list(told) == ["noisy input", evidence.MEAN_IMAGE, evidence.LINEAR_MAP, evidence.UNPENALISED]
+    assert without == {name: entries for name, entries in told.items() if name != evidence.LINEAR_MAP}
 
 
 def test_active_units_are_counted(denoising, make_network):

@@ -124,7 +124,8 @@ def study(arguments: argparse.Namespace) -> None:
 def conditioning(arguments: argparse.Namespace) -> None:
     from nonsmooth.conditioning import study
 
-    study(*(json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search)), arguments.output)
+    asked = (json.loads(text) for text in (arguments.runs, arguments.ranges, arguments.search))
+    study(*asked, _samples(arguments.samples), arguments.output)
 
 
 def ablate(arguments: argparse.Namespace) -> None:
@@ -194,7 +195,7 @@ def summarise(arguments: argparse.Namespace) -> None:
     from nonsmooth.runs import Results
 
     results = Results(**json.loads(arguments.results))
-    summarise(arguments.folder, arguments.timing, results, arguments.summary, arguments.page)
+    summarise(arguments.folder, results, arguments.summary, arguments.page)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -340,6 +341,7 @@ def parser() -> argparse.ArgumentParser:
         runs={"help": "parameters of a run of each optimizer, as JSON"},
         ranges={"help": "of the search, by optimizer, as JSON"},
         search={"help": "the configuration's section conditioning, as JSON"},
+        samples=samples,
         output=output,
     )
     command(
@@ -396,7 +398,6 @@ def parser() -> argparse.ArgumentParser:
         summarise,
         "Hold what was measured against the goals.",
         folder={"help": "where the commands measure, scale and overhead have written to"},
-        timing={"help": "what the command time has written for the autoencoder"},
         results={"help": "folder, seeds and optimizers of the results, as JSON"},
         summary={"help": "JSON file to write"},
         page={"help": "Markdown file to write"},

@@ -12,6 +12,7 @@ from nonsmooth import bregman, proximal
 from nonsmooth.config import READINGS
 from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.files import replacing
+from nonsmooth.runs import Clock, clock
 from nonsmooth.seeds import generator
 from nonsmooth.tables import table as markdown
 
@@ -30,7 +31,6 @@ IMAGES = {
 }
 QUANTITIES = TRAINING | IMAGES
 NEAR = 1.05  # times a loss is near enough to count as having reached it
-Clock = tuple[float, float]  # seconds of an optimizer's set-up and of an iteration
 UNTIMED = (0.0, 1.0), (0.0, 1.0)
 
 
@@ -51,11 +51,6 @@ class Effect:
 def finished(numbers: dict) -> dict:
     """A reference (evidence.bounds) of one seed in the form of a run: there is nothing to iterate, so no losses."""
     return {"seed": numbers["seed"], "status": "finished", "iteration": [], "train_loss": [], "final": numbers}
-
-
-def clock(timing: dict, optimizer: str) -> Clock:
-    """From the report of timing.time_iterations."""
-    return timing["optimizers"][optimizer]["setup"], timing["optimizers"][optimizer]["seconds"]
 
 
 def first_reached(run: dict, target: float) -> int:
@@ -348,7 +343,7 @@ def write(folder: str | Path, settings: dict, names: list[str], summary: str, ou
     """
     evidence = Evidence(folder)
     entries = judge(evidence, settings)
-    bounds = json.loads((Path(folder) / "bounds" / "claims.json").read_text())
+    bounds = json.loads((Path(folder) / "bounds" / "claims" / "autoencoder.json").read_text())
     references, fitted = {}, {}
     for experiment, optimizer in (name.split("/") for name in names):
         label = OPTIMIZERS[optimizer].name + ("" if experiment == "autoencoder" else f", {experiment}")

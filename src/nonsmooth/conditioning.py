@@ -9,6 +9,7 @@ import torch
 
 from nonsmooth import problems, tuning
 from nonsmooth.files import replacing
+from nonsmooth.mnist import Sample
 from nonsmooth.problems import Split
 
 # What each optimizer minimises, as a column of the history. BADMM and gradient descent on D minimise a convex loss.
@@ -22,18 +23,31 @@ OBJECTIVES = {
 STARTS = 16
 
 
+def fits(X: np.ndarray, y: np.ndarray) -> bool:
+    """Whether some w has max(X w, 0) = y (both losses are zero there), by scipy's linear programming."""
+    from scipy import optimize  # imported late: it takes a second
+
+    on = y > 0
+    constraints = {"A_eq": X[on], "b_eq": y[on], "A_ub": X[~on], "b_ub": np.zeros((~on).sum())}
+    return optimize.linprog(np.zeros(X.shape[1]), bounds=(None, None), **constraints).status == 0
+
+
 def optimum(split: Split) -> dict[str, float]:
     """The smallest mean D and mean squared error of a ReLU perceptron with bias on `split`, by scipy.
 
-    D is convex, and trust-exact goes to its minimum with the second derivative that it has almost everywhere. The
-    squared error is not: its minimum is the lowest that L-BFGS-B finds from there and from STARTS random points. Both
-    search in coordinates in which the inputs are orthonormal, so that their condition plays no part.
+    Both are zero where a perceptron fits the data (`fits`). Else D is convex, and trust-exact goes to its minimum with
+    the second derivative that it has almost everywhere; the squared error is not, and its minimum is the lowest that
+    L-BFGS-B finds from there and from STARTS random points. All of this is done in coordinates in which the inputs are
+    orthonormal, so that their condition plays no part.
     """
     from scipy import optimize  # imported late: it takes a second
 
     X, y = split.inputs.double().numpy(), split.targets.double().numpy()[:, 0]
     X, count = np.hstack([X, np.ones((len(X), 1))]), len(X)
-    X = np.linalg.qr(X)[0] * count**0.5
+    basis, values, _ = np.linalg.svd(X, full_matrices=False)
+    X = basis[:, values > count * np.finfo(float).eps * values[0]] * count**0.5
+    if fits(X, y):
+        return {"train_d": 0.0, "train_loss": 0.0}
 
     def distance(v: np.ndarray) -> tuple[float, np.ndarray]:
         z = X @ v
@@ -48,7 +62,7 @@ def optimum(split: Split) -> dict[str, float]:
         rest = np.maximum(z, 0) - y
         return (rest**2).mean(), 2 * X.T @ (rest * (z > 0)) / count
 
-    start = np.linalg.lstsq(X, y, rcond=None)[0]
+    start = X.T @ y / count
     options = {"gtol": 1e-13, "maxiter": 2000}
     found = optimize.minimize(distance, start, jac=True, hess=curvature, method="trust-exact", options=options)
     size = np.linalg.norm(found.x) / len(start) ** 0.5
@@ -63,13 +77,20 @@ def _area(gaps: list[float | None]) -> float:
     return math.inf if None in gaps else float(np.log10(gaps).mean())
 
 
-def study(runs: dict[str, dict], ranges: dict[str, dict], search: dict, output: str | Path) -> None:
+def study(
+    runs: dict[str, dict],
+    ranges: dict[str, dict],
+    search: dict,
+    samples: dict[int, Sample | None],
+    output: str | Path,
+) -> None:
     """Tune each optimizer at every condition number on one seed, run it with every seed, and write what came of it.
 
     Settings are chosen by the area under the log of the gap (below), since several may end at the same minimum.
 
-    runs: parameters of a run of each optimizer (config.parameters); ranges: of the search, by optimizer; search: the
-    configuration's section "conditioning". Of each run the gap: its objective less the optimum, relative to the gap
+    runs: parameters of a run of each optimizer (config.parameters), on a problem that has a condition number; ranges:
+    of the search, by optimizer; search: the configuration's section "conditioning"; samples: the images by seed, None
+    for problems without. Of each run the gap: its objective less the optimum, relative to the gap
     at the start, by iteration; None once it has diverged.
     """
     told = []
@@ -78,13 +99,14 @@ def study(runs: dict[str, dict], ranges: dict[str, dict], search: dict, output: 
         for seed in (search["tuning_seed"], *search["seeds"]):
             first = next(iter(runs.values()))
             problem = first["problem"] | {"condition_number": number}
-            best[seed] = optimum(problems.build(None, **problem, seed=seed, dtype="float64").training)
+            built = problems.build(samples[seed], **problem, seed=seed, dtype=first["dtype"])
+            best[seed] = optimum(built.training)
         for name, parameters in runs.items():
             there = parameters | {"problem": parameters["problem"] | {"condition_number": number}}
 
             def gaps(settings: dict, seed: int, there: dict = there, name: str = name, best: dict = best) -> list:
                 asked = there | {"seed": seed, "settings": settings}
-                _, _, training = tuning.run(asked, None)
+                _, _, training = tuning.run(asked, samples[seed])
                 if training.status == "diverged":
                     return [None]
                 column = OBJECTIVES[name]

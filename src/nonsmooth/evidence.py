@@ -80,20 +80,18 @@ def train_seeds(parameters: dict, samples: dict[int, Sample | None], every: int 
 def bounds(parameters: dict, samples: dict[int, Sample], ssim: bool = True) -> dict:
     """`quality` by seed: of the noisy input, the mean image, the best linear map with the smallest layer's rank.
 
-    The linear map has the ridge that validation images choose, "ridge", and is there once more with next to none.
+    The linear map has the ridge that validation images choose, "ridge", and is there once more with next to none; where
+    there are no validation images only the latter is.
     """
-    told: dict[str, list[dict]] = {"noisy input": [], MEAN_IMAGE: [], LINEAR_MAP: [], UNPENALISED: []}
+    told: dict[str, list[dict]] = {}
     rank = min(parameters["network"]["hidden"])
     for seed, sample in samples.items():
         problem = problems.build(sample, **parameters["problem"], seed=seed, dtype=parameters["dtype"])
-        linear, ridge = references.linear_map(problem, rank)
-        maps = {
-            "noisy input": references.noisy_input(),
-            MEAN_IMAGE: references.mean_image(problem),
-            LINEAR_MAP: linear,
-            UNPENALISED: references.reduced_rank_ridge(problem.training, rank, references.RIDGES[0]),
-        }
-        for name, network in maps.items():
-            told[name].append({"seed": seed} | quality(network, problem, ssim))
-        told[LINEAR_MAP][-1]["ridge"] = ridge
+        maps = {"noisy input": (references.noisy_input(), {}), MEAN_IMAGE: (references.mean_image(problem), {})}
+        if problem.validation is not None:
+            linear, ridge = references.linear_map(problem, rank)
+            maps[LINEAR_MAP] = linear, {"ridge": ridge}
+        maps[UNPENALISED] = references.reduced_rank_ridge(problem.training, rank, references.RIDGES[0]), {}
+        for name, (network, known) in maps.items():
+            told.setdefault(name, []).append({"seed": seed} | quality(network, problem, ssim) | known)
     return {"rank": rank, "references": told}

@@ -23,13 +23,14 @@ from nonsmooth.training import psnr
 def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seconds: bool = False) -> None:
     """One curve for each optimizer: the median over seeds, in a band from the lower to the upper quartile.
 
-    Against iterations, or with `seconds` against iterations times the median time of one. A run that diverged is no
+    Against iterations, or with `seconds` against optimizer time: that of the set-up, and for each iteration the median
+    time of one. A run that diverged is no
     part of median and band: it is drawn by itself, up to a cross where it was found, and counted in the legend.
     """
     drawn = [optimizer for optimizer in OPTIMIZERS if optimizer in results.optimizers[experiment]]
     for place, optimizer in enumerate(drawn):
         look, shift = OPTIMIZERS[optimizer], 0.03 * place  # of the markers, so that curves close together show theirs
-        unit = results.seconds(experiment, optimizer) if seconds else 1
+        setup, unit = results.clock(experiment, optimizer) if seconds else (0, 1)
         runs = results.runs(experiment, optimizer)
         finished = [run for run in runs if not run.diverged]
         label = look.name
@@ -37,12 +38,12 @@ def draw_curves(axes: Axes, results: Results, experiment: str, column: str, seco
             label += f" ({len(runs) - len(finished)} of {len(runs)} diverged)"
         for run in runs:
             if run.diverged:
-                x, y = unit * run.history["iteration"], run.history[column]
+                x, y = setup + unit * run.history["iteration"], run.history[column]
                 axes.plot(x, y, color=look.color, linestyle=look.linestyle, linewidth=0.6)
                 axes.plot(x[np.isfinite(y)][-1:], y[np.isfinite(y)][-1:], "x", color=look.color)
         if finished:
             values = np.stack([run.history[column] for run in finished])
-            x = unit * finished[0].history["iteration"]
+            x = setup + unit * finished[0].history["iteration"]
             low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
             axes.plot(x, median, label=label, markevery=(shift, 0.16), **look.line)
             if not look.reference:
@@ -103,30 +104,45 @@ def draw_autoencoder_convergence(
     """
     parts = {"train_loss": "training images", "unseen_loss": "unseen images"}
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
-    bounds = Path(results.folder) / "bounds" / "figures.json"
-    references = json.loads(bounds.read_text())["references"] if experiment == "autoencoder" else {}
+    bounds = _bounds(results, "figures", experiment)
     for row, (column, title) in zip(grid, parts.items(), strict=True):
         for axes, seconds in zip(row, (False, True), strict=True):
             draw_curves(axes, results, experiment, column, seconds)
             if column == "unseen_loss":
                 _ring_early_stops(axes, results, experiment, seconds)
             axes.set_title(f"Denoising autoencoder, {title}")
-            for name, entries in references.items():
-                level = np.median([entry[column] for entry in entries])
-                axes.axhline(level, color="#606060", linewidth=0.6, linestyle=(0, (1, 2)))
-                place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "fontsize": 5.5}
-                axes.annotate(name, **place, ha="right", va="bottom", color="#606060")
+            _draw_bounds(axes, bounds, column)
         row[0].set_ylabel("mean squared error")
     grid[1, 0].set_xlabel(iteration)
     grid[1, 1].set_xlabel("seconds of optimizer time")
-    unit = "Seconds are iterations times the median time of one, all optimizers timed side by side."
+    unit = "Seconds: the set-up, then the median time of an iteration for each; all optimizers timed side by side."
     _legend(figure, grid, 4, f"{_seeds(results, experiment)} {unit}")
+
+
+def _bounds(results: Results, use: str, experiment: str) -> dict:
+    """What bounds the experiment's picture (evidence.bounds), with the seeds of `use`; nothing where there is none."""
+    path = Path(results.folder) / "bounds" / use / f"{experiment}.json"
+    return json.loads(path.read_text()) if path.exists() else {"references": {}}
+
+
+def _draw_bounds(axes: Axes, bounds: dict, column: str, upright: bool = False) -> None:
+    """Lines at the median over seeds of `column` of what bounds the picture, across y or with `upright` across x."""
+    for name, entries in bounds["references"].items():
+        level = np.median([entry[column] for entry in entries])
+        line = {"color": "#606060", "linewidth": 0.6, "linestyle": (0, (1, 2))}
+        text = {"color": "#606060", "fontsize": 5.5, "ha": "right", "va": "bottom"}
+        if upright:
+            axes.axvline(level, **line)
+            axes.annotate(name, (level, 0.01), xycoords=("data", "axes fraction"), rotation=90, **text)
+        else:
+            axes.axhline(level, **line)
+            axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), **text)
 
 
 def _ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: bool) -> None:
     label = "smallest validation loss, before the end"
     for optimizer in results.optimizers[experiment]:
-        unit = results.seconds(experiment, optimizer) if seconds else 1
+        setup, unit = results.clock(experiment, optimizer) if seconds else (0, 1)
         histories = [run.history for run in results.runs(experiment, optimizer) if not run.diverged]
         if not histories or "validation_loss" not in histories[0]:
             continue
@@ -134,7 +150,7 @@ def _ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: bo
         if stop < len(histories[0]["iteration"]) - 1:
             level = np.median([history["unseen_loss"][stop] for history in histories])
             ring = {"color": OPTIMIZERS[optimizer].color, "fillstyle": "none", "markersize": 7}
-            axes.plot(unit * stop, level, "o", label=label, linestyle="none", **ring)
+            axes.plot(setup + unit * stop, level, "o", label=label, linestyle="none", **ring)
 
 
 def draw_autoencoder_samples(figure: Figure | SubFigure, results: Results, count: int = 6) -> None:
@@ -325,6 +341,7 @@ def tuning(results: Results) -> Figure:
                     axes.plot(lost, [0.97] * len(lost), "x", color=look.color, transform=axes.get_xaxis_transform())
         axes.set(yscale="log")
         axes.set_visible(bool(axes.lines))
+        _draw_bounds(axes, _bounds(results, "tuning", experiment), "train_loss")
         if setting in ("learning_rate", "ridge", "weight_decay"):
             axes.set_xscale("log")
         if column == 0:
@@ -335,40 +352,46 @@ def tuning(results: Results) -> Figure:
         lowest.tick_params(labelbottom=True)
     title = (
         "Training loss of every trial with the first seed (perceptrons: geometric mean over iterations).\nFilled: "
-        "finalists, which went on to the other seeds. x: diverged."
+        "finalists, which went on to the other seeds. x: diverged. Dotted: without training by gradients."
     )
     _legend(figure, grid, 4, title)
     return figure
 
 
+CONDITIONED = {"perceptron-teacher": "noisy teacher", "perceptron": "one digit of MNIST"}
+
+
 def conditioning(results: Results) -> Figure:
     """The gap to the optimum against iterations at some condition numbers, and after the last against all of them."""
-    entries = json.loads((Path(results.folder) / "conditioning.json").read_text())
-    numbers = sorted({entry["condition_number"] for entry in entries})
+    paths = {path.stem: path for path in sorted((Path(results.folder) / "conditioning").glob("*.json"))}
+    reports = {name: json.loads(paths[name].read_text()) for name in CONDITIONED if name in paths}
+    numbers = sorted({entry["condition_number"] for entries in reports.values() for entry in entries})
     shown = numbers[:: max(1, (len(numbers) - 1) // 3)][:4]
-    figure = plt.figure(figsize=(10, 2.9))
-    grid = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)
-    for optimizer, look in OPTIMIZERS.items():
-        mine = {entry["condition_number"]: entry["gaps"] for entry in entries if entry["optimizer"] == optimizer}
-        if not mine:
-            continue
-        for axes, number in zip(grid[0], shown, strict=False):
-            finished = [gaps for gaps in mine[number] if gaps[-1] is not None]
-            if finished:
-                axes.plot(np.median(finished, axis=0), label=look.name, markevery=0.16, **look.line)
-        ends = {n: [g[-1] for g in gaps if g[-1] is not None] for n, gaps in mine.items()}
-        points = [(n, np.median(values)) for n, values in sorted(ends.items()) if values]
-        grid[0, -1].plot(*zip(*points, strict=True), label=look.name, **look.line)
-    for axes, number in zip(grid[0], shown, strict=False):
-        axes.set(
-            title=f"condition number {number:g}", xlabel="iteration", yscale="log", xscale="symlog", xlim=(0, None)
-        )
-    grid[0, 0].set(ylabel="gap to the optimum, start = 1")
-    grid[0, -1].set(title="after the last iteration", xlabel="condition number", xscale="log")
+    figure = plt.figure(figsize=(10, 0.9 + 2.0 * len(reports)))
+    grid = figure.subplots(len(reports), len(shown) + 1, sharex="col", sharey=True, squeeze=False)
+    for row, (experiment, entries) in zip(grid, reports.items(), strict=True):
+        for optimizer, look in OPTIMIZERS.items():
+            mine = {entry["condition_number"]: entry["gaps"] for entry in entries if entry["optimizer"] == optimizer}
+            for axes, number in zip(row, shown, strict=False):
+                finished = [gaps for gaps in mine.get(number, []) if gaps[-1] is not None]
+                if finished:
+                    axes.plot(np.median(finished, axis=0), label=look.name, markevery=0.16, **look.line)
+            ends = {n: [g[-1] for g in gaps if g[-1] is not None] for n, gaps in mine.items()}
+            points = [(n, np.median(values)) for n, values in sorted(ends.items()) if values]
+            if points:
+                row[-1].plot(*zip(*points, strict=True), label=look.name, **look.line)
+        for axes, number in zip(row, shown, strict=False):
+            axes.set(title=f"condition number {number:g}", yscale="log", xscale="symlog", xlim=(0, None))
+        row[0].set_ylabel(f"{CONDITIONED[experiment]}\ngap to the optimum, start = 1")
+        row[-1].set(title="after the last iteration", xscale="log")
+    for axes in grid[-1, :-1]:
+        axes.set_xlabel("iteration (log scale)")
+    grid[-1, -1].set_xlabel("condition number")
     count = len(entries[0]["gaps"])
     title = (
-        f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy, that of "
-        "the\nsquared error the lowest of many starts. The lowest values are at or below what scipy found."
+        f"Median over {count} seeds. SGD and Adam: of the squared error; the others: of $D$. Optima by scipy: zero "
+        "where the data\ncan be fitted; else that of the squared error is the lowest of many starts, and the lowest "
+        "values are at or below it."
     )
     _legend(figure, grid, 5, title)
     return figure
@@ -490,6 +513,7 @@ def ablation(results: Results) -> Figure:
             lost = len(variant["runs"]) - len(values)
             if lost:
                 labels[-1] += f" ({lost} diverged)"
+        _draw_bounds(axes, _bounds(results, "ablation", "autoencoder"), measured, upright=True)
         axes.set_yticks(range(len(labels)), labels)
         axes.invert_yaxis()
         axes.set(xscale="log", xlabel=title, title=f"settings chosen by {column.replace('_', ' ')}")

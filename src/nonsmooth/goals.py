@@ -18,25 +18,28 @@ def _iterations_to(history: dict, loss: float) -> float:
     return next((k for k, value in enumerate(history["train_loss"]) if value <= loss), math.inf)
 
 
-def time_to_quality(results: Results, seconds: dict[str, float]) -> dict[str, dict]:
+def time_to_quality(results: Results) -> dict[str, dict]:
     """Optimizer time until each reaches the training loss of tuned Adam's last iteration, as parts of Adam's own time.
 
-    Iterations come from the runs of each seed, `seconds` an iteration from the timing side by side. "ratio": median,
-    smallest and largest over seeds.
+    Iterations come from the runs of each seed, the seconds of the set-up and of an iteration from the timing side by
+    side. "ratio": median, smallest and largest over seeds.
     """
     table = {}
+    adams_setup, adams_step = results.clock("autoencoder", "adam")
     for name in results.optimizers["autoencoder"]:
         iterations, ratios = [], []
+        setup, step = results.clock("autoencoder", name)
         for seed in results.seeds["autoencoder"]:
             adam = results.run("autoencoder", "adam", seed).history["train_loss"]
             count = _iterations_to(results.run("autoencoder", name, seed).history, adam[-1])
             iterations.append(count)
-            ratios.append(count * seconds[name] / ((len(adam) - 1) * seconds["adam"]))
+            ratios.append((setup + count * step) / (adams_setup + (len(adam) - 1) * adams_step))
         reached = [count if math.isfinite(count) else None for count in iterations]
         ranked = [statistics.median(ratios), min(ratios), max(ratios)]
         table[name] = {
             "iterations": reached,
-            "seconds_an_iteration": seconds[name],
+            "setup": setup,
+            "seconds_an_iteration": step,
             "ratio": [value if math.isfinite(value) else None for value in ranked],
         }
     return table
@@ -226,7 +229,7 @@ def _page(report: dict, table: dict, quality: dict, measured: dict, overhead: di
         "X, M, A and the data).",
         _memory_table(report),
         "### Time to quality",
-        "Optimizer time until the training loss that tuned Adam has after its last iteration.",
+        "Optimizer time, set-up included, until the training loss that tuned Adam has after its last iteration.",
         _quality_table(quality),
         "### Two processes",
         f"N = {measured['samples']}, one thread a process. Efficiency without messages: both processes at work on N "
@@ -250,17 +253,15 @@ def _page(report: dict, table: dict, quality: dict, measured: dict, overhead: di
     return "\n\n".join(parts) + "\n"
 
 
-def summarise(folder: str | Path, timing_path: str | Path, results: Results, summary: str, page: str) -> None:
-    """Hold measurements.json, scaling.json and overhead.json of `folder` against the goals.
+def summarise(folder: str | Path, results: Results, summary: str, page: str) -> None:
+    """Hold measurements.json, scaling.json and overhead.json of `folder` against the goals, and `results` as well.
 
-    `timing_path`: seconds of an iteration of the runs' own configuration. Writes `summary` (JSON) and `page`
-    (Markdown).
+    Writes `summary` (JSON) and `page` (Markdown).
     """
     report, measured, overhead = (
         json.loads((Path(folder) / f"{name}.json").read_text()) for name in ("measurements", "scaling", "overhead")
     )
-    timing = json.loads(Path(timing_path).read_text())["optimizers"]
-    quality = time_to_quality(results, {name: row["seconds"] for name, row in timing.items()})
+    quality = time_to_quality(results)
     table, predicted = goals(report, quality, overhead), predictions(report, measured)
     whole = {"goals": table, "time_to_quality": quality, "scaling": predicted}
     with replacing(summary) as path:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nonsmooth import evidence, mnist, timing, tuning
 from nonsmooth.claims import IMAGES, UNTIMED, compare, finished, holds, reversed_
-from nonsmooth.claims import clock as clock_of
 from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, MEAN_IMAGE, train_seeds
 from nonsmooth.files import replacing
+from nonsmooth.runs import clock as clock_of
 from nonsmooth.runs import provenance
 
 QUANTITIES = ("iterations", "seconds", "area", "final", "train_psnr", "train_ssim", "unseen_psnr", "unseen_ssim")

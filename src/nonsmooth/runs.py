@@ -25,6 +25,7 @@ from nonsmooth.placement import Group
 from nonsmooth.problems import Problem
 from nonsmooth.training import Training, mean, mean_squared_error, psnr
 
+Clock = tuple[float, float]  # seconds of an optimizer's set-up and of an iteration
 FILES = ("history.parquet", "weights.safetensors", "run.json")
 
 
@@ -94,13 +95,18 @@ class Results:
     def run(self, experiment: str, optimizer: str, seed: int) -> Run:
         return load(Path(self.folder) / "runs" / experiment / optimizer / f"seed-{seed}")
 
-    def seconds(self, experiment: str, optimizer: str) -> float:
-        """Median time of one iteration, from the rule that times the optimizers side by side."""
+    def clock(self, experiment: str, optimizer: str) -> Clock:
+        """Median seconds of the set-up and of one iteration, from the rule that times the optimizers side by side."""
         report = json.loads((Path(self.folder) / "timing" / f"{experiment}.json").read_text())
-        return report["optimizers"][optimizer]["seconds"]
+        return clock(report, optimizer)
 
     def sample(self, seed: int) -> Sample:
         return Sample.load(Path(self.folder) / "data" / f"seed-{seed}.safetensors")
+
+
+def clock(report: dict, optimizer: str) -> Clock:
+    """Of the report of timing.time_iterations."""
+    return report["optimizers"][optimizer]["setup"], report["optimizers"][optimizer]["seconds"]
 
 
 def provenance() -> dict:

@@ -48,7 +48,7 @@ def _autoencoder(results: Results) -> list[str]:
         cells = [_median(values) for values in last] + [_median(values, 4) for values in decibels]
         cells += [_median(stopped), _median(stops)]
         rows.append([name, *cells, f"{ratio:.2f}", _state(runs)])
-    bounds = json.loads((Path(results.folder) / "bounds" / "figures.json").read_text())
+    bounds = json.loads((Path(results.folder) / "bounds" / "figures" / "autoencoder.json").read_text())
     for name, entries in bounds["references"].items():
         found = [[entry[column] for entry in entries] for column in (*LOSSES, *DECIBELS)]
         rows.append(

@@ -1,5 +1,7 @@
 """Problems for the perceptron max(w^T x + b, 0) (poster, "A motivating example"); the poster names no data for it."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -7,13 +9,23 @@ from nonsmooth.mnist import Sample
 from nonsmooth.problems.problem import Problem, Split, first_rows
 from nonsmooth.seeds import generator
 
+ABSENT = 1e-12  # of the largest eigenvalue: what float64 leaves of none
 
-def digit(sample: Sample, *, seed: int, dtype: str, digit: int, unseen_images: int) -> Problem:
-    """Tell one digit from the others: target 1 for images of `digit` and 0 otherwise; pixels in [0, 1], no noise."""
+
+def digit(
+    sample: Sample, *, seed: int, dtype: str, digit: int, unseen_images: int, condition_number: float | None
+) -> Problem:
+    """Tell one digit from the others: target 1 for images of `digit` and 0 otherwise; no noise.
+
+    Pixels lie in [0, 1], or with a `condition_number` they are mapped linearly (`_conditioned`), which changes what a
+    perceptron finds and not what it can say of the training images.
+    """
     del seed  # it has drawn the sample
+    training = sample.training.double() / 255
+    mapped = _conditioned(training, condition_number) if condition_number else lambda pixels: pixels
 
     def split(images: Tensor, digits: Tensor) -> Split:
-        inputs = images.to(getattr(torch, dtype)) / 255
+        inputs = mapped(images.double() / 255).to(getattr(torch, dtype))
         return Split(inputs, (digits == digit).to(inputs.dtype)[:, None])
 
     test = split(sample.test, sample.test_digits)
@@ -23,6 +35,22 @@ def digit(sample: Sample, *, seed: int, dtype: str, digit: int, unseen_images: i
         first_rows(test, unseen_images),
         test,
     )
+
+
+def _conditioned(rows: Tensor, condition_number: float) -> Callable[[Tensor], Tensor]:
+    """The map that takes the mean away and gives the covariance of `rows` this condition number.
+
+    Its eigenvalues, relative to the largest, are raised to 1 / `condition_number` where they are smaller: with 1 the
+    rows are whitened, with a large one they are as they are, but for the mean and a factor. Directions in which the
+    rows do not differ (below ABSENT) are dropped.
+    """
+    mean = rows.mean(0)
+    values, basis = torch.linalg.eigh(torch.cov(rows.T))
+    shares = values / values[-1]
+    raised = shares.clamp(min=1 / condition_number)
+    factors = torch.where(shares > ABSENT, (raised / values.clamp(min=ABSENT * values[-1])).sqrt(), 0.0)
+    root = (basis * factors) @ basis.T
+    return lambda pixels: (pixels - mean) @ root
 
 
 def teacher(
