@@ -17,7 +17,7 @@ FIGURES = {
         "results/timing/autoencoder.json",
         "results/bounds/figures/autoencoder.json",
     ],
-    "inside": files_of("autoencoder"),
+    "inside": [*files_of("autoencoder"), "results/bounds/figures/autoencoder.json"],
     "full_mnist": [
         *files_of("autoencoder-full"),
         "results/timing/autoencoder-full.json",

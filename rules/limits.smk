@@ -148,7 +148,7 @@ rule collect_limits:
 
 
 CONDITIONING = config["conditioning"]
-CONDITIONED = [CONDITIONING["tuning_seed"], *CONDITIONING["seeds"]]
+CONDITIONED = [*CONDITIONING["tuning_seeds"], *CONDITIONING["seeds"]]
 
 
 rule study_conditioning:
@@ -210,6 +210,7 @@ rule tell_limits:
         limits=rules.collect_limits.output.limits,
         conditioning=expand(rules.study_conditioning.output.report, experiment=CONDITIONING["experiments"]),
         ablation=FIGURES["ablation"],
+        images=images_of("autoencoder", LIMITS["seeds"][0]),
         notebook=source("notebooks/limits.ipynb"),
         modules=library(source("notebooks/limits.ipynb")),
     output:

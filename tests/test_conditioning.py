@@ -68,7 +68,7 @@ def test_gaps_start_at_one_and_close(smoke_config, tmp_path):
     runs["sgd"]["settings"] = {"learning_rate": 0.1}  # with a large one a seed may lose its only unit
     search = smoke_config["conditioning"]
     ranges = {"sgd": {"learning_rate": {"log": [0.05, 0.2]}}, "badmm-ls": {"tau_z": {"linear": [0.5, 1.9]}}}
-    samples = dict.fromkeys([search["tuning_seed"], *search["seeds"]])
+    samples = dict.fromkeys([*search["tuning_seeds"], *search["seeds"]])
     conditioning.study(runs, ranges, search, samples, tmp_path / "report.json")
     told = json.loads((tmp_path / "report.json").read_text())
     assert [(e["condition_number"], e["optimizer"]) for e in told] == [
@@ -78,6 +78,18 @@ def test_gaps_start_at_one_and_close(smoke_config, tmp_path):
         for gaps in entry["gaps"]:
             assert gaps[0] == 1.0
             assert 0 < gaps[-1] < 0.5
+        assert all(0 <= share < 0.5 for share in entry["off"])
+
+
+def test_what_is_off_is_the_error_that_the_gradient_of_the_squared_error_does_not_see():
+    network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+        network[0].bias.fill_(0.0)
+    split = Split(torch.tensor([[-1.0], [-1.0], [3.0], [0.5]]), torch.tensor([[2.0], [0.0], [1.0], [0.5]]))
+    assert conditioning._off(network, split) == 2.0**2 / (2.0**2 + 2.0**2)
+    (network(split.inputs) - split.targets)[:2].square().sum().backward()
+    assert network[0].weight.grad == 0
 
 
 def test_settings_are_chosen_by_the_area_and_never_one_that_diverges():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from nonsmooth import problems, tuning
 from nonsmooth.files import replacing
@@ -77,6 +78,14 @@ def _area(gaps: list[float | None]) -> float:
     return math.inf if None in gaps else float(np.log10(gaps).mean())
 
 
+@torch.no_grad()
+def _off(network: nn.Module, split: Split) -> float:
+    outputs = network(split.inputs)
+    errors = (outputs - split.targets).square()
+    stuck = errors[(outputs == 0) & (split.targets > 0)].sum() / errors.sum().clamp(min=torch.finfo(errors.dtype).tiny)
+    return stuck.item()
+
+
 def study(
     runs: dict[str, dict],
     ranges: dict[str, dict],
@@ -84,19 +93,21 @@ def study(
     samples: dict[int, Sample | None],
     output: str | Path,
 ) -> None:
-    """Tune each optimizer at every condition number on one seed, run it with every seed, and write what came of it.
+    """Tune each optimizer at every condition number, run it with every seed, and write what came of it.
 
-    Settings are chosen by the area under the log of the gap (below), since several may end at the same minimum.
+    Settings are chosen by the area under the log of the gap (below), since several may end at the same minimum, and on
+    more than one seed, since the best on one may diverge on the next.
 
     runs: parameters of a run of each optimizer (config.parameters), on a problem that has a condition number; ranges:
     of the search, by optimizer; search: the configuration's section "conditioning"; samples: the images by seed, None
-    for problems without. Of each run the gap: its objective less the optimum, relative to the gap
-    at the start, by iteration; None once it has diverged.
+    for problems without. Of each run "gaps": its objective less the optimum, relative to that at the start, by
+    iteration; None once it has diverged. "off": of the squared error at the end the share of samples with a positive
+    target on which the unit is off, and the squared error's gradient zero.
     """
     told = []
     for number in search["condition_numbers"]:
         best = {}
-        for seed in (search["tuning_seed"], *search["seeds"]):
+        for seed in (*search["tuning_seeds"], *search["seeds"]):
             first = next(iter(runs.values()))
             problem = first["problem"] | {"condition_number": number}
             built = problems.build(samples[seed], **problem, seed=seed, dtype=first["dtype"])
@@ -104,20 +115,23 @@ def study(
         for name, parameters in runs.items():
             there = parameters | {"problem": parameters["problem"] | {"condition_number": number}}
 
-            def gaps(settings: dict, seed: int, there: dict = there, name: str = name, best: dict = best) -> list:
+            def train(settings: dict, seed: int, there: dict = there, name: str = name, best: dict = best) -> dict:
                 asked = there | {"seed": seed, "settings": settings}
-                _, _, training = tuning.run(asked, samples[seed])
+                network, problem, training = tuning.run(asked, samples[seed])
                 if training.status == "diverged":
-                    return [None]
+                    return {"gaps": [None], "off": None}
                 column = OBJECTIVES[name]
                 values = torch.tensor(training.history[column], dtype=torch.float64) - best[seed][column]
-                return (values / values[0]).clamp(min=1e-16).tolist()
+                gaps = (values / values[0]).clamp(min=1e-16).tolist()
+                return {"gaps": gaps, "off": _off(network, problem.training)}
 
             candidates = [parameters["settings"]]
             candidates += [candidates[0] | trial for trial in tuning.trials(ranges[name], search["trials"])]
-            chosen = min(candidates, key=lambda settings: _area(gaps(settings, search["tuning_seed"])))
-            found = [gaps(chosen, seed) for seed in search["seeds"]]
-            told.append({"condition_number": number, "optimizer": name, "settings": chosen, "gaps": found})
-            print(f"[conditioning {number:g}/{name}] {[run[-1] for run in found]}", flush=True)
+            areas = [sum(_area(train(c, seed)["gaps"]) for seed in search["tuning_seeds"]) for c in candidates]
+            chosen = candidates[areas.index(min(areas))]
+            found = [train(chosen, seed) for seed in search["seeds"]]
+            entry = {"condition_number": number, "optimizer": name, "settings": chosen}
+            told.append(entry | {key: [run[key] for run in found] for key in ("gaps", "off")})
+            print(f"[conditioning {number:g}/{name}] {[run['gaps'][-1] for run in found]}", flush=True)
     with replacing(output) as path:
         path.write_text(json.dumps(told) + "\n")

@@ -106,8 +106,9 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
         faults += _contradictions_in(section, f"experiments.{name}", config, notebooks)
-    for part in ("limits", "conditioning"):
-        for seed in sorted({*config["tuning_seeds"], config[part]["tuning_seed"]} & set(config[part]["seeds"])):
+    searched = {"limits": [config["limits"]["tuning_seed"]], "conditioning": config["conditioning"]["tuning_seeds"]}
+    for part, own in searched.items():
+        for seed in sorted({*config["tuning_seeds"], *own} & set(config[part]["seeds"])):
             faults.append(f"{part}.seeds: {seed} is a seed of a search, and runs must not share a draw with it")
     for name in config["conditioning"]["experiments"]:
         if "condition_number" not in experiments.get(name, {}).get("problem", {}):

@@ -125,10 +125,13 @@ def _bounds(results: Results, use: str, experiment: str) -> dict:
     return json.loads(path.read_text()) if path.exists() else {"references": {}}
 
 
-def _draw_bounds(axes: Axes, bounds: dict, column: str, upright: bool = False) -> None:
-    """Lines at the median over seeds of `column` of what bounds the picture, across y or with `upright` across x."""
+def _draw_bounds(axes: Axes, bounds: dict, column: str, factor: float = 1, upright: bool = False) -> None:
+    """Lines at the median over seeds of `column`, times `factor`, of what bounds the picture.
+
+    Across the y axis, or with `upright` across the x axis.
+    """
     for name, entries in bounds["references"].items():
-        level = np.median([entry[column] for entry in entries])
+        level = factor * np.median([entry[column] for entry in entries])
         line = {"color": "#606060", "linewidth": 0.6, "linestyle": (0, (1, 2))}
         text = {"color": "#606060", "fontsize": 5.5, "ha": "right", "va": "bottom"}
         if upright:
@@ -242,6 +245,7 @@ def inside(results: Results) -> Figure:
                 line = {"color": look.color, "linestyle": look.linestyle, "linewidth": width}
                 axes.plot(histories[0]["iteration"], values, label=label, **line)
     axes.set(yscale="log", title="lifted loss, a sample")
+    _draw_bounds(axes, _bounds(results, "figures", "autoencoder"), "train_loss", pixels / 2)
     for axes in grid[0]:
         axes.set_xlabel("iteration")
     _legend(figure, grid, 2, _seeds(results, "autoencoder"))
