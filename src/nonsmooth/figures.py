@@ -133,13 +133,14 @@ def _draw_bounds(axes: Axes, bounds: dict, column: str, factor: float = 1, uprig
     for name, entries in bounds["references"].items():
         level = factor * np.median([entry[column] for entry in entries])
         line = {"color": "#606060", "linewidth": 0.6, "linestyle": (0, (1, 2))}
-        text = {"color": "#606060", "fontsize": 5.5, "ha": "right", "va": "bottom"}
+        text = {"color": "#606060", "fontsize": 5.5, "ha": "right"}
         if upright:
             axes.axvline(level, **line)
-            axes.annotate(name, (level, 0.01), xycoords=("data", "axes fraction"), rotation=90, **text)
+            place = {"xy": (level, 0.63), "xycoords": ("data", "axes fraction"), "va": "center", "rotation": 90}
         else:
             axes.axhline(level, **line)
-            axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), **text)
+            place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "va": "bottom"}
+        axes.annotate(name, **place, **text)
 
 
 def _ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: bool) -> None:
