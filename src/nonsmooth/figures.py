@@ -125,8 +125,10 @@ def _bounds(results: Results, use: str, experiment: str) -> dict:
     return json.loads(path.read_text()) if path.exists() else {"references": {}}
 
 
-def _draw_bounds(axes: Axes, bounds: dict, column: str, factor: float = 1, upright: bool = False) -> None:
-    """Lines at the median over seeds of `column`, times `factor`, of what bounds the picture.
+def _draw_bounds(
+    axes: Axes, bounds: dict, column: str, factor: float = 1, upright: bool = False, named: bool = True
+) -> None:
+    """Lines, with or without names, at the median over seeds of `column`, times `factor`, of what bounds the picture.
 
     Across the y axis, or with `upright` across the x axis.
     """
@@ -140,7 +142,8 @@ def _draw_bounds(axes: Axes, bounds: dict, column: str, factor: float = 1, uprig
         else:
             axes.axhline(level, **line)
             place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "va": "bottom"}
-        axes.annotate(name, **place, **text)
+        if named:
+            axes.annotate(name, **place, **text)
 
 
 def _ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: bool) -> None:
@@ -346,7 +349,7 @@ def tuning(results: Results) -> Figure:
                     axes.plot(lost, [0.97] * len(lost), "x", color=look.color, transform=axes.get_xaxis_transform())
         axes.set(yscale="log")
         axes.set_visible(bool(axes.lines))
-        _draw_bounds(axes, _bounds(results, "tuning", experiment), "train_loss")
+        _draw_bounds(axes, _bounds(results, "tuning", experiment), "train_loss", named=column == 0)
         if setting in ("learning_rate", "ridge", "weight_decay"):
             axes.set_xscale("log")
         if column == 0:
