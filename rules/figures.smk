@@ -25,7 +25,7 @@ FIGURES = {
     ],
     "benchmark": ["results/benchmark/measurements.json"],
     "limits": ["results/limits.json"],
-    "conditioning": expand("results/conditioning/{experiment}.json", experiment=config["conditioning"]["experiments"]),
+    "conditioning": expand("results/conditioning/{experiment}.json", experiment=PERCEPTRONS),
     "ablation": [
         *expand("results/ablation/{selection}.json", selection=configuration.SELECTIONS),
         "results/bounds/ablation/autoencoder.json",

@@ -171,7 +171,7 @@ rule study_conditioning:
             }
         ),
         ranges=lambda wildcards: as_json(ranges_of(wildcards.experiment)),
-        search=as_json({key: value for key, value in CONDITIONING.items() if key != "experiments"}),
+        search=as_json(CONDITIONING),
         samples=lambda wildcards: images_by_seed(wildcards.experiment, CONDITIONED),
     shell:
         "{COMMAND} conditioning --runs {params.runs:q} --ranges {params.ranges:q} --search {params.search:q}"
@@ -208,7 +208,7 @@ rule tell_limits:
     """The limits as a short paper."""
     input:
         limits=rules.collect_limits.output.limits,
-        conditioning=expand(rules.study_conditioning.output.report, experiment=CONDITIONING["experiments"]),
+        conditioning=expand(rules.study_conditioning.output.report, experiment=PERCEPTRONS),
         ablation=FIGURES["ablation"],
         images=images_of("autoencoder", LIMITS["seeds"][0]),
         notebook=source("notebooks/limits.ipynb"),

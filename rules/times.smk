@@ -4,7 +4,7 @@ TIMES = {
     "claims": expand("results/times/claims/{run}.tsv", run=sorted(JUDGED_RUNS)),
     "limits": [
         *USED,
-        *expand("results/times/limits/conditioning-{experiment}.tsv", experiment=CONDITIONING["experiments"]),
+        *expand("results/times/limits/conditioning-{experiment}.tsv", experiment=PERCEPTRONS),
         *expand("results/times/limits/ablation-{selection}.tsv", selection=SELECTIONS),
     ],
 }

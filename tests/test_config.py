@@ -75,7 +75,6 @@ def put(tree, path, value):
             ],
             "limits.settings.0.over.optimizers.adam.batch_size: 100 is more than the 50 training samples",
         ),
-        ("conditioning/experiments", ["autoencoder"], "conditioning.experiments: autoencoder is no experiment whose"),
         ("conditioning/seeds", [1000], "conditioning.seeds: 1000 is a seed of a search"),
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),

@@ -38,6 +38,7 @@ def test_moved_numbers_are_told_with_how_much_and_others_not():
     before = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0, "e": None, "f": 2.0, "g": 1.0}
     now = {"a": 1.004, "b": 1.2, "c": 1e-10, "d": None, "e": None, "f": 2.0, "h": 1.0}
     assert expected.moved(before, before) == []
+    assert expected.moved({"a": 1.006}, {"a": 1.0}) == ["a: 1 before, 1.006 now (+0.6%)"]
     assert expected.moved(now, before) == [
         "b: 1 before, 1.2 now (+20.0%)",
         "c: 0 before, 1e-10 now (from zero)",

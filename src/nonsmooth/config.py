@@ -110,9 +110,6 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
     for part, own in searched.items():
         for seed in sorted({*config["tuning_seeds"], *own} & set(config[part]["seeds"])):
             faults.append(f"{part}.seeds: {seed} is a seed of a search, and runs must not share a draw with it")
-    for name in config["conditioning"]["experiments"]:
-        if "condition_number" not in experiments.get(name, {}).get("problem", {}):
-            faults.append(f"conditioning.experiments: {name} is no experiment whose problem has a condition_number")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})

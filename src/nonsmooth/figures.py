@@ -371,8 +371,8 @@ CONDITIONED = {"perceptron-teacher": "noisy teacher", "perceptron": "one digit o
 
 def conditioning(results: Results) -> Figure:
     """The gap to the optimum against iterations at some condition numbers, and after the last against all of them."""
-    paths = {path.stem: path for path in sorted((Path(results.folder) / "conditioning").glob("*.json"))}
-    reports = {name: json.loads(paths[name].read_text()) for name in CONDITIONED if name in paths}
+    folder = Path(results.folder) / "conditioning"
+    reports = {experiment: json.loads((folder / f"{experiment}.json").read_text()) for experiment in CONDITIONED}
     numbers = sorted({entry["condition_number"] for entries in reports.values() for entry in entries})
     shown = numbers[:: max(1, (len(numbers) - 1) // 3)][:4]
     figure = plt.figure(figsize=(10, 0.9 + 2.0 * len(reports)))

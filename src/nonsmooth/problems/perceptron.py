@@ -21,11 +21,11 @@ def digit(
     perceptron finds and not what it can say of the training images.
     """
     del seed  # it has drawn the sample
-    training = sample.training.double() / 255
-    mapped = _conditioned(training, condition_number) if condition_number else lambda pixels: pixels
+    mapped = _conditioned(sample.training.double() / 255, condition_number) if condition_number else None
 
     def split(images: Tensor, digits: Tensor) -> Split:
-        inputs = mapped(images.double() / 255).to(getattr(torch, dtype))
+        pixels = images.double() / 255
+        inputs = (mapped(pixels) if mapped else pixels).to(getattr(torch, dtype))
         return Split(inputs, (digits == digit).to(inputs.dtype)[:, None])
 
     test = split(sample.test, sample.test_digits)
