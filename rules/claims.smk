@@ -63,7 +63,7 @@ rule train_seeds:
 
 def seeds_to_bound(wildcards):
     """Those of what the bounds are drawn or told beside."""
-    uses = {"claims": CLAIMS["seeds"], "tuning": config["tuning_seeds"][:1], "ablation": config["limits"]["seeds"]}
+    uses = {"claims": CLAIMS["seeds"], "tuning": seeds_to_tune(wildcards)[:1], "ablation": config["limits"]["seeds"]}
     return uses.get(wildcards.use, SEEDS[wildcards.experiment])
 
 

@@ -7,14 +7,18 @@ def images_by_seed(experiment, seeds):
     return as_json({seed: next(iter(images_of(experiment, seed)), None) for seed in seeds})
 
 
+def seeds_to_tune(wildcards):
+    return EXPERIMENTS[wildcards.experiment]["tuning"]["seeds"]
+
+
 def images_to_tune(wildcards):
-    return [path for seed in config["tuning_seeds"] for path in images_of(wildcards.experiment, seed)]
+    return [path for seed in seeds_to_tune(wildcards) for path in images_of(wildcards.experiment, seed)]
 
 
 def base_of_trials(wildcards):
     """Parameters of a run, less the settings that are searched, as JSON."""
     experiment, optimizer = wildcards.experiment, wildcards.optimizer
-    parameters = configuration.parameters(config, experiment, optimizer, config["tuning_seeds"][0])
+    parameters = configuration.parameters(config, experiment, optimizer, seeds_to_tune(wildcards)[0])
     ranges = ranges_of(experiment)[optimizer]
     kept = {name: value for name, value in parameters["settings"].items() if name not in ranges}
     return as_json(parameters | {"settings": kept})
@@ -41,7 +45,7 @@ rule tune_optimizer:
     params:
         parameters=base_of_trials,
         search=search_of_trials,
-        samples=lambda wildcards: images_by_seed(wildcards.experiment, config["tuning_seeds"]),
+        samples=lambda wildcards: images_by_seed(wildcards.experiment, seeds_to_tune(wildcards)),
     shell:
         "{COMMAND} tune --parameters {params.parameters:q} --search {params.search:q}"
         " --samples {params.samples:q} --output {output.report} 2>&1 | tee {log}"

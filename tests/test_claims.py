@@ -233,7 +233,20 @@ def test_a_claim_comes_out_negative_on_runs_made_to_be_bad(judged, tmp_path):
         "gradient"
     }
     assert all(entry["reversed"] for name, entry in found.items() if name != "gradient")
-    assert "**not replicated**, the reverse holds: 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
+    assert "**not replicated**, reversed here: 2 (2 to 2)" in (tmp_path / "claims.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((0.98, 0.9, 1.0), "0.98 (0.9 to 1)"),
+        ((1.0022, 1.0014, 1.0031), "1.002 (1.001 to 1.003)"),
+        ((2e-9, 1e-10, 3e-7), "below 1e-06"),
+        ((2e-9, 1e-10, 2e-6), "2e-09 (1e-10 to 2e-06)"),
+    ],
+)
+def test_a_ratio_is_told_with_the_digits_that_it_has(values, told):
+    assert claims._effect({"quantity": "final", "effect": values[0], "interval": values[1:]}) == told
 
 
 def test_a_draw_is_no_replication(judged):
@@ -245,8 +258,7 @@ def test_a_claim_that_holds_elsewhere_alone_is_conditional_and_says_where(judged
     entry = judged(runs(2.0, 19.0), runs(0.5))["faster/sgd/final/badmm-ls"]
     assert (entry["verdict"], entry["holds_elsewhere"]) == ("conditional", ["other"])
     assert (
-        "conditional, the reverse holds: 2 (2 to 2); with other: 0.5 (0.5 to 0.5)"
-        in (tmp_path / "claims.md").read_text()
+        "conditional, reversed here: 2 (2 to 2); with other: 0.5 (0.5 to 0.5)" in (tmp_path / "claims.md").read_text()
     )
 
 

@@ -30,7 +30,7 @@ def put(tree, path, value):
         ("seeds", [1, 1], "seeds"),
         ("seeds", [-1], "seeds.0: -1"),
         ("seeds", ["seven"], "seeds.0: 'seven'"),
-        ("seeds", [1000], "tuning_seeds: 1000 is one of seeds"),
+        ("seeds", [1000], "seeds: 1000 is a seed of a search"),
         ("threads", 0, "threads: 0"),
         ("sedes", [1], "'sedes' was unexpected"),
         ("data/sources", ["ftp"], "data.sources.0: 'ftp'"),
@@ -62,7 +62,10 @@ def put(tree, path, value):
         ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"log": [2, 1]}, "2 is not below 1"),
         ("experiments/autoencoder/tuning/ranges/adam/learning_rate", {"log": [0, 1]}, "learning_rate.log.0: 0"),
         ("experiments/autoencoder/tuning/trials", 0, "tuning.trials: 0, and there are ranges"),
-        ("claims/seeds", [1000], "claims.seeds: 1000 is one of tuning_seeds"),
+        ("experiments/autoencoder/tuning/seeds", [], "tuning.seeds: [], and there are ranges"),
+        ("experiments/autoencoder/tuning/seeds", [1000, 0], "seeds: 0 is a seed of a search"),
+        ("experiments/autoencoder-full/seeds", [1000], "autoencoder-full.seeds: 1000 is a seed of a search"),
+        ("claims/seeds", [1000], "claims.seeds: 1000 is a seed of a search"),
         ("limits/seeds", [1001], "limits.seeds: 1001 is a seed of a search"),
         (
             "limits/settings",
@@ -105,9 +108,8 @@ def test_an_experiment_that_figures_are_drawn_from_must_be_there(good):
 
 
 def test_seeds_of_the_command_line_come_as_strings(good):
-    good["seeds"], good["tuning_seeds"] = ["7", "8"], ["99"]
-    checked = config.check(good, SCHEMA)
-    assert (checked["seeds"], checked["tuning_seeds"]) == ([7, 8], [99])
+    good["seeds"] = ["7", "8"]
+    assert config.check(good, SCHEMA)["seeds"] == [7, 8]
 
 
 def test_every_key_has_a_description():

@@ -40,7 +40,7 @@ def test_every_claim_has_a_verdict_for_each_reading(finished, smoke_config):
 
 
 def test_runs_of_claims_use_the_settings_that_their_column_chose(finished, smoke_config):
-    for experiment in ("autoencoder", "autoencoder-regularised"):
+    for experiment in ("autoencoder", "autoencoder-regularised", "autoencoder-small-weights"):
         for column, chosen in smoke_config["experiments"][experiment]["tuned_on"].items():
             for name in ("sgd", "badmm-ls"):
                 path = finished / f"results/claims/{experiment}/{column}/{name}.json"

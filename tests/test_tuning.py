@@ -138,7 +138,7 @@ def test_the_search_behind_the_tuned_settings_is_the_configurations():
     for name, section in settings["experiments"].items():
         for optimizer, ranges in section["tuning"]["ranges"].items():
             told = json.loads((ROOT / f"tests/expected/tuning/{name}/{optimizer}.json").read_text())
-            assert (told["ranges"], told["seeds"]) == (ranges, settings["tuning_seeds"])
+            assert (told["ranges"], told["seeds"]) == (ranges, section["tuning"]["seeds"])
             assert [trial["settings"] for trial in told["trials"]] == tuning.trials(ranges, section["tuning"]["trials"])
 
 

@@ -30,6 +30,7 @@ IMAGES = {
     "unseen_ssim": "SSIM, unseen images",
 }
 QUANTITIES = TRAINING | IMAGES
+ROUNDING = 1e-6  # ratios below it are of what rounding leaves
 NEAR = 1.05  # times a loss is near enough to count as having reached it
 UNTIMED = (0.0, 1.0), (0.0, 1.0)
 
@@ -233,14 +234,19 @@ def _number(entry: dict) -> str:
 def _effect(entry: dict) -> str:
     if None in (entry["effect"], *entry["interval"]):
         return "-"
-    sign = "+" if entry["quantity"] in IMAGES else ""
-    effect, low, high = (f"{value:{sign}.3g}" for value in (entry["effect"], *entry["interval"]))
+    values = entry["effect"], *entry["interval"]
+    if entry["quantity"] in IMAGES:
+        effect, low, high = (f"{value:+.3g}" for value in values)
+    elif max(values) < ROUNDING:
+        return f"below {ROUNDING:g}"
+    else:
+        effect, low, high = (f"{value:.{4 if abs(value - 1) < 0.005 else 3}g}" for value in values)
     return f"{effect} ({low} to {high})"
 
 
 def _cell(entry: dict) -> str:
     verdict = entry["verdict"] if entry["verdict"] != FAILED else f"**{FAILED}**"
-    parts = [f"{verdict}{', the reverse holds' if entry.get('reversed') else ''}: {_number(entry)}"]
+    parts = [f"{verdict}{', reversed here' if entry.get('reversed') else ''}: {_number(entry)}"]
     for name, found in entry.get("elsewhere", {}).items():
         word = "with" if name in entry["holds_elsewhere"] else "not with"
         parts.append(f"{word} {name}: {_number(entry | found)}")
@@ -274,7 +280,8 @@ def page(
         + (f" Iterations are rounded up to a multiple of {steps}." if steps > 1 else "")
         + " Losses, iterations and time are ratios to "
         "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better). `results/claims.json` "
-        "has the p-values of Wilcoxon's signed-rank test as well. Each test is judged by itself. A loss counts as "
+        "has the p-values of Wilcoxon's signed-rank test as well. Reversed: the whole interval is on the wrong side. "
+        "Each test is judged by itself, with the one choice of settings that the search made. A loss counts as "
         f"reached within {100 * (NEAR - 1):.0f}% of it; optimizer time includes the optimizer's set-up, and its "
         "interval is over seeds, since an iteration is timed once.",
         markdown(head, lines),

@@ -56,9 +56,8 @@ def project(root: str | Path, *over: str | Path) -> dict:
 def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run, seeds as integers (the command line gives strings). Raises ConfigError."""
     config = dict(config)
-    for name in ("seeds", "tuning_seeds"):
-        if isinstance(config.get(name), list):
-            config[name] = [_as_integer(seed) for seed in config[name]]
+    if isinstance(config.get("seeds"), list):
+        config["seeds"] = [_as_integer(seed) for seed in config["seeds"]]
     from jsonschema import Draft202012Validator  # imported late: trained networks need no schema
 
     schema = yaml.safe_load(Path(schema_path).read_text())
@@ -96,20 +95,12 @@ def _not_finite(tree: object, place: str = "") -> Iterator[str]:
 
 def _contradictions(config: dict, notebooks: Path) -> list[str]:
     """What no schema can say: values that exclude each other."""
-    faults = []
-    for seed in sorted(set(config["tuning_seeds"]) & set(config["seeds"])):
-        faults.append(f"tuning_seeds: {seed} is one of seeds, and runs must not share a draw with the search")
-    for seed in sorted(set(config["tuning_seeds"]) & set(config["claims"]["seeds"])):
-        faults.append(f"claims.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search")
     experiments = config["experiments"]
+    faults = list(_shared_seeds(config))
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
         faults += _contradictions_in(section, f"experiments.{name}", config, notebooks)
-    searched = {"limits": [config["limits"]["tuning_seed"]], "conditioning": config["conditioning"]["tuning_seeds"]}
-    for part, own in searched.items():
-        for seed in sorted({*config["tuning_seeds"], *own} & set(config[part]["seeds"])):
-            faults.append(f"{part}.seeds: {seed} is a seed of a search, and runs must not share a draw with it")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})
@@ -119,14 +110,26 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
     return faults
 
 
+def _shared_seeds(config: dict) -> Iterator[str]:
+    """Runs of which a search has seen the draw."""
+    experiments = config["experiments"]
+    searches = [section["tuning"]["seeds"] for section in experiments.values()]
+    searches += [[config["limits"]["tuning_seed"]], config["conditioning"]["tuning_seeds"]]
+    searched = set().union(*searches)
+    runs = {"seeds": config["seeds"]}
+    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning")}
+    runs |= {f"experiments.{name}.seeds": section.get("seeds", []) for name, section in experiments.items()}
+    for place, seeds in runs.items():
+        for seed in sorted(searched & set(seeds)):
+            yield f"{place}: {seed} is a seed of a search, and runs must not share a draw with it"
+
+
 def _contradictions_in(section: dict, place: str, config: dict, notebooks: Path) -> list[str]:
     """Those of one experiment's section, whose key is `place`."""
     faults = []
     problem, network = section["problem"], section["network"]
     if not (notebooks / f"{section['notebook']}.ipynb").exists():
         faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
-    for seed in sorted(set(config["tuning_seeds"]) & set(section.get("seeds", []))):
-        faults.append(f"{place}.seeds: {seed} is one of tuning_seeds, and runs must not share a draw with the search")
     data = images(config, section)
     count = sum(data.values())
     if count > 60000:
@@ -144,9 +147,9 @@ def _contradictions_in(section: dict, place: str, config: dict, notebooks: Path)
         faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
     unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
     faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
-    for key in ("trials", "finalists"):
+    for key in ("trials", "seeds", "finalists"):
         if section["tuning"]["ranges"] and not section["tuning"][key]:
-            faults.append(f"{place}.tuning.{key}: 0, and there are ranges to search")
+            faults.append(f"{place}.tuning.{key}: {section['tuning'][key]}, and there are ranges to search")
     return faults
 
 

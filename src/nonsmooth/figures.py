@@ -319,7 +319,7 @@ RATES = {
 
 
 def tuning(results: Results) -> Figure:
-    """Every trial of the search: its score with the first seed against the learning rate or BADMM's step sizes."""
+    """Every trial of the search: its score, over the seeds that all were tried with, against its rate or steps."""
     reports = [json.loads(path.read_text()) for path in sorted((Path(results.folder) / "tuning").glob("*/*.json"))]
     experiments = list(dict.fromkeys(report["experiment"] for report in reports))
     shown = [setting for setting in RATES if any(setting in report["ranges"] for report in reports)]
@@ -334,9 +334,10 @@ def tuning(results: Results) -> Figure:
                 if setting not in report["ranges"]:
                     continue
                 done = [trial for trial in report["trials"] if trial["status"] == "finished"]
+                common = min((len(trial["scores"]["train_loss"]) for trial in done), default=0)
                 for finalist in (False, True):
                     points = [
-                        (trial["settings"][setting], trial["scores"]["train_loss"][0])
+                        (trial["settings"][setting], np.mean(trial["scores"]["train_loss"][:common]))
                         for trial in done
                         if (len(trial["scores"]["train_loss"]) == len(report["seeds"])) == finalist
                     ]
@@ -359,8 +360,8 @@ def tuning(results: Results) -> Figure:
         lowest.set_xlabel(RATES[setting])
         lowest.tick_params(labelbottom=True)
     title = (
-        "Training loss of every trial with the first seed (perceptrons: geometric mean over iterations).\nFilled: "
-        "finalists, which went on to the other seeds. x: diverged. Dotted: without training by gradients."
+        "Training loss of every trial with the first seed (perceptrons: geometric mean over iterations and seeds).\n"
+        "Filled: tried with every seed. x: diverged. Dotted: without training by gradients."
     )
     _legend(figure, grid, 4, title)
     return figure
