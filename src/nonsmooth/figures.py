@@ -8,6 +8,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
@@ -135,7 +136,8 @@ def _draw_bounds(
     for name, entries in bounds["references"].items():
         level = factor * np.median([entry[column] for entry in entries])
         line = {"color": "#606060", "linewidth": 0.6, "linestyle": (0, (1, 2))}
-        text = {"color": "#606060", "fontsize": 5.5, "ha": "right"}
+        halo = [patheffects.withStroke(linewidth=1.5, foreground="white")]
+        text = {"color": "#606060", "fontsize": 5.5, "ha": "right", "path_effects": halo}
         if upright:
             axes.axvline(level, **line)
             place = {"xy": (level, 0.63), "xycoords": ("data", "axes fraction"), "va": "center", "rotation": 90}
