@@ -142,3 +142,26 @@ def test_a_cell_of_the_limits_has_its_verdicts_colour_and_marks(tmp_path):
     assert filled == {place: handle.get_facecolor() for place, handle in enumerate(expected)}
     assert [int(patch.get_x()) for patch in panel.patches if patch.get_hatch()] == [1]
     assert [text.get_text() for text in panel.texts][:6] == ["0.50", "0.95", "-1.50*", "diverged", "0.25", "1.00"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "drawn"),
+    [
+        ([[0.1, 0.3], [0.4, 0.6]], {"full": [0.2, 0.5], "none": []}),  # every trial with both seeds: their mean
+        ([[0.1, 0.3], [0.4]], {"full": [0.1], "none": [0.4]}),  # one finalist: the first seed, as of the other
+    ],
+)
+def test_trials_of_the_search_are_drawn_by_the_seeds_that_all_were_tried_with(tmp_path, scores, drawn):
+    trials = [
+        {"settings": {"learning_rate": 10.0**number}, "status": "finished", "scores": {"train_loss": losses}}
+        for number, losses in enumerate(scores)
+    ]
+    trials.append({"settings": {"learning_rate": 100.0}, "status": "diverged", "scores": {}})
+    common = {"experiment": "perceptron", "optimizer": "sgd", "seeds": [7, 8], "statistic": "last"}
+    report = common | {"ranges": {"learning_rate": {"log": [1, 100]}}, "trials": trials}
+    (tmp_path / "tuning" / "perceptron").mkdir(parents=True)
+    (tmp_path / "tuning" / "perceptron" / "sgd.json").write_text(json.dumps(report))
+    panel = figures.tuning(runs.Results(str(tmp_path), {}, {})).axes[0]
+    losses = {line.get_fillstyle(): list(line.get_ydata()) for line in panel.lines if line.get_marker() != "x"}
+    assert losses == pytest.approx(drawn)
+    assert [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "x"] == [[100.0]]
