@@ -8,7 +8,6 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
@@ -133,17 +132,17 @@ def _draw_bounds(
 
     Across the y axis, or with `upright` across the x axis.
     """
-    for name, entries in bounds["references"].items():
-        level = factor * np.median([entry[column] for entry in entries])
+    medians = {name: np.median([entry[column] for entry in entries]) for name, entries in bounds["references"].items()}
+    for name, median in medians.items():
+        level, lowest = factor * median, median == min(medians.values())
         line = {"color": "#606060", "linewidth": 0.6, "linestyle": (0, (1, 2))}
-        halo = [patheffects.withStroke(linewidth=1.5, foreground="white")]
-        text = {"color": "#606060", "fontsize": 5.5, "ha": "right", "path_effects": halo}
+        text = {"color": "#606060", "fontsize": 5.5, "ha": "right"}
         if upright:
             axes.axvline(level, **line)
             place = {"xy": (level, 0.63), "xycoords": ("data", "axes fraction"), "va": "center", "rotation": 90}
         else:
             axes.axhline(level, **line)
-            place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "va": "bottom"}
+            place = {"xy": (0.99, level), "xycoords": ("axes fraction", "data"), "va": "top" if lowest else "bottom"}
         if named:
             axes.annotate(name, **place, **text)
 
