@@ -54,14 +54,23 @@ def _conditioned(rows: Tensor, condition_number: float) -> Callable[[Tensor], Te
 
 
 def teacher(
-    *, seed: int, dtype: str, inputs: int, samples: int, condition_number: float, label_noise: float
+    sample: None,
+    *,
+    seed: int,
+    dtype: str,
+    inputs: int,
+    samples: int,
+    condition_number: float,
+    label_noise: float,
 ) -> Problem:
     """Labels of a perceptron with weights of its own: y = max(x^T w + b + label_noise e, 0), e standard normal.
 
     Inputs are Gaussian with a covariance whose eigenvalues fall geometrically from 1 to 1 / `condition_number`, in a
     random orthonormal basis. w is scaled so that x^T w has variance 1. Noise enters before the activation, so that
     labels are never negative and D stays finite. Training, validation and unseen data have `samples` rows each.
+    `sample` is there because every problem takes one; no image has a part in this problem.
     """
+    del sample
     draw = generator(seed, "data")
     basis, _ = torch.linalg.qr(torch.randn(inputs, inputs, generator=draw, dtype=torch.float64))
     exponents = torch.linspace(0, 1, inputs, dtype=torch.float64)

@@ -1,0 +1,82 @@
+"""The package as `pip install .` leaves it: beside what its dependencies name, and nothing else."""
+
+import importlib.metadata as metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import nonsmooth
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+
+def reached(requirements: list[str]) -> set[str]:
+    """Names of the installed distributions that the requirements lead to, over any number of steps."""
+    names: set[tuple[str, str]] = set()  # distribution and extra of it
+    waiting = [(Requirement(text), "") for text in requirements]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        for wanted in ("", *requirement.extras):
+            if (requirement.name, wanted) not in names:
+                names.add((requirement.name, wanted))
+                needs = metadata.requires(requirement.name) or []
+                waiting += [(Requirement(text), wanted) for text in needs]
+    return {name for name, _ in names}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory) -> Path:
+    """The interpreter of an environment with the wheel's content and links to the distributions that it asks for."""
+    folder = tmp_path_factory.mktemp("install")
+    project = folder / "project"
+    shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, project)
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    built = subprocess.run([*wheel, "--wheel-dir", folder, project], capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    (site,) = (folder / "venv").glob("lib/python*/site-packages")
+    zipfile.ZipFile(next(folder.glob("*.whl"))).extractall(site)
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for name in reached(dependencies):
+        distribution = metadata.distribution(name)
+        for top in {file.parts[0] for file in distribution.files} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(distribution.locate_file(top))
+    return folder / "venv" / "bin" / "python"
+
+
+def run(python: Path, code: str, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([python, "-I", "-c", code], cwd=folder, capture_output=True, text=True)
+
+
+def test_the_environment_lacks_what_the_pipeline_alone_needs(python, tmp_path):
+    done = run(python, "import nonsmooth; print(nonsmooth.__file__); import yaml", tmp_path)
+    assert str(python.parents[1]) in done.stdout
+    assert "No module named 'yaml'" in done.stderr
+
+
+@pytest.mark.parametrize("name", nonsmooth.__all__)
+def test_every_public_name_is_there(python, tmp_path, name):
+    done = run(python, f"from nonsmooth import {name}", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_lines_run(python, tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for code in blocks:
+        done = run(python, code.replace("range(500)", "range(3)"), tmp_path)
+        assert done.returncode == 0, done.stderr
