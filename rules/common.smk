@@ -1,6 +1,9 @@
 """The checked configuration, and what several stages need to know of it."""
 
+import atexit
 import json
+import shlex
+from glob import glob
 
 from nonsmooth import config as configuration
 from nonsmooth.errors import ConfigError
@@ -12,6 +15,13 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+# A run that was killed leaves its lock, and Snakemake then refuses to start. The command that helps is the last line.
+if workflow.is_main_process and "--unlock" not in sys.argv and glob(".snakemake/locks/*"):
+    unlock = shlex.join([sys.executable, "-m", "snakemake", *sys.argv[1:], "--unlock"])
+    hint = f"Another run has locked files of this folder. If it goes on no more, this removes its lock:\n    {unlock}"
+    atexit.register(print, hint, file=sys.stderr)
+
+WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
 COMMAND = f"{sys.executable} -m nonsmooth"
 # glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
 # 60,000 images a sixth of Adam's time. Here they are kept.

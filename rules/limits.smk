@@ -126,7 +126,7 @@ rule time_setting:
         "logs/time_setting/{place}.log",
     wildcard_constraints:
         place="|".join(map(re.escape, PLACES)),
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     params:
         asked=lambda wildcards: as_json(clock_at(wildcards.place)),
     shell:

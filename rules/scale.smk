@@ -14,7 +14,7 @@ rule measure_speed:
         measurements="results/benchmark/measurements.json",
     log:
         "logs/measure_speed.log",
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     params:
         settings=as_json(config["benchmark"]),
         device=config["device"],
@@ -31,7 +31,7 @@ rule measure_scaling:
         report="results/benchmark/scaling.json",
     log:
         "logs/measure_scaling.log",
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     params:
         settings=as_json(config["benchmark"]),
     shell:
@@ -47,7 +47,7 @@ rule measure_overhead:
         report="results/benchmark/overhead.json",
     log:
         "logs/measure_overhead.log",
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     params:
         snakefile=source("Snakefile"),
         config=as_json(config),

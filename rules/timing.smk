@@ -18,7 +18,7 @@ rule time_iterations:
         report="results/timing/{experiment}.json",
     log:
         "logs/time_iterations/{experiment}.log",
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     params:
         runs=runs_to_time,
         rounds=config["timing"]["rounds"],

@@ -1,11 +1,15 @@
 """Single runs of the workflow, and its faults."""
 
 import json
+import re
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from workflow import ROOT, output, snakemake
+from workflow import ROOT, call, jobs, output, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -70,3 +74,42 @@ def test_the_search_can_be_run_and_its_trials_are_results(tmp_path):
     assert [set(trial["settings"]) for trial in report["trials"]] == [{"learning_rate", "momentum"}] * 3
     tried = [len(trial["scores"]["validation_loss"]) for trial in report["trials"]]
     assert sorted(tried) in ([1, 1, 2], [1, 2, 2])  # on the other seed as well: the best by either loss
+
+
+@pytest.mark.parametrize("option", ["--unlock", "--dry-run", "--list", "--summary", "--lint"])
+def test_what_computes_nothing_needs_no_number_of_cores(tmp_path, option):
+    done = snakemake(tmp_path, option)
+    assert "number of cores" not in output(done)
+    assert done.returncode == (1 if option == "--lint" else 0), output(done)
+    assert option != "--lint" or "Lints for rule time_iterations" in output(done)
+
+
+def test_what_is_timed_has_every_core_that_the_call_has(tmp_path):
+    targets = [
+        "results/timing/perceptron-teacher.json",
+        *(f"results/benchmark/{n}.json" for n in ("scaling", "overhead")),
+    ]
+    shown = output(snakemake(tmp_path, "--dry-run", *targets, "--cores", "3", "--quiet", "host"))
+    rules = re.findall(r"^rule (\w+):(.*?)\n\n?(?=\[|Job)", shown, re.DOTALL | re.MULTILINE)
+    timed = {name for name, text in rules if "threads: 3" in text}
+    assert timed == {"time_iterations", "measure_scaling", "measure_overhead"}
+
+
+def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path):
+    """Killed outright, while notebooks run: Snakemake can tidy nothing up."""
+    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
+    first = subprocess.Popen(**call(tmp_path, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    refused = snakemake(tmp_path, *arguments)
+    assert refused.returncode == 1
+    assert "cannot be locked" in output(refused)
+    named = refused.stderr.rstrip().splitlines()[-1]
+    unlocked = subprocess.run(named, shell=True, capture_output=True, text=True)
+    assert unlocked.returncode == 0, output(unlocked)
+    again = snakemake(tmp_path, *arguments)
+    assert again.returncode == 0, output(again)
+    assert jobs(again) == {"run_notebook": 1}

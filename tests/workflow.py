@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
-def snakemake(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> subprocess.CompletedProcess:
-    """A call with `directory` as its working directory and `over` (YAML) on top of the smoke configuration."""
+def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> dict:
+    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration."""
     directory.mkdir(exist_ok=True)
     (directory / "over.yaml").write_text(over or "{}")
     command = [SNAKEMAKE, *arguments, "--snakefile", project / "Snakefile", "--directory", directory]
@@ -19,7 +19,12 @@ def snakemake(directory: Path, *arguments: str, project: Path = ROOT, over: str 
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = os.environ | no_network
     environment.pop("MPLBACKEND", None)
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, check=False)
+    return {"args": list(map(str, command)), "env": environment}
+
+
+def snakemake(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> subprocess.CompletedProcess:
+    """A call that has ended; the arguments are those of `call`."""
+    return subprocess.run(**call(directory, *arguments, project=project, over=over), capture_output=True, text=True)
 
 
 def output(done: subprocess.CompletedProcess) -> str:
