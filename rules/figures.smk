@@ -11,12 +11,8 @@ FIGURES = {
         "results/bounds/figures/autoencoder.json",
     ],
     "autoencoder_samples": [*files_of("autoencoder"), *FIRST_IMAGES],
-    "poster": [
-        *files_of(*PERCEPTRONS, "autoencoder"),
-        *FIRST_IMAGES,
-        "results/timing/autoencoder.json",
-        "results/bounds/figures/autoencoder.json",
-    ],
+    "comparison": [*files_of("autoencoder"), *FIRST_IMAGES],
+    "poster": [*files_of("perceptron", "autoencoder"), *FIRST_IMAGES],
     "inside": [*files_of("autoencoder"), "results/bounds/figures/autoencoder.json"],
     "full_mnist": [
         *files_of("autoencoder-full"),
@@ -31,11 +27,14 @@ FIGURES = {
         "results/bounds/ablation/autoencoder.json",
     ],
     "tuning": [
-        *expand("results/tuning/{run}.json", run=TUNED),
+        *expand("results/tuning/{run}.json", run=[run for run in TUNED if run.startswith("autoencoder")]),
         *expand("results/bounds/tuning/{experiment}.json", experiment=BOUNDED),
     ],
+    "tuning_perceptron": expand(
+        "results/tuning/{run}.json", run=[run for run in TUNED if run.startswith("perceptron")]
+    ),
 }
-POSTER = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]
+POSTER = ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"]
 
 
 def results_for(target):
@@ -52,7 +51,7 @@ def results_of_figure(wildcards):
 rule draw_figure:
     input:
         results=results_of_figure,
-        modules=library("figures.py"),
+        modules=library("figures/__init__.py"),
         style=os.path.relpath(PACKAGE / "style.mplstyle"),
     output:
         pdf="figures/{figure}.pdf",

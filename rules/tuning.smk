@@ -73,5 +73,5 @@ rule tune:
     """Settings from the search: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
     input:
         rules.collect_tuned.output.tuned,
-        expand("figures/tuning.{format}", format=["pdf", "png"]),
+        expand("figures/{figure}.{format}", figure=["tuning", "tuning_perceptron"], format=["pdf", "png"]),
         "results/times/tune_time.md",

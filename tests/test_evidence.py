@@ -115,5 +115,5 @@ def test_the_notebooks_are_executed_and_answer(finished, name):
 
 
 def test_figures_are_drawn(finished):
-    for name in ("limits", "conditioning", "ablation", "tuning"):
+    for name in ("limits", "conditioning", "ablation", "tuning", "tuning_perceptron"):
         assert (finished / f"figures/{name}.png").stat().st_size > 5000

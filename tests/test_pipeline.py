@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from workflow import jobs, output, snakemake
 
-FIGURES = ["perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "poster", "inside"]
+FIGURES = ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"]
 pytestmark = pytest.mark.slow
 
 
@@ -76,7 +76,7 @@ def test_another_seed_runs_its_own_notebooks_and_nothing_old(finished):
     assert jobs(done) == {
         "all": 1,
         "bound_picture": 1,
-        "draw_figure": 5,
+        "draw_figure": 6,
         "draw_images": 1,
         "run_notebook": 17,
         "write_summary": 1,
@@ -88,7 +88,7 @@ def test_a_changed_setting_reruns_that_optimizer_alone(finished):
     done = snakemake(finished, "--dry-run", "--cores", "2", "--config", "seeds=[0]", over=changed)
     assert jobs(done) == {
         "all": 1,
-        "draw_figure": 4,
+        "draw_figure": 5,
         "run_notebook": 1,
         "time_iterations": 1,
         "write_summary": 1,
