@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
+PAGES := $(BIN)/python -m nonsmooth pages
 
 .PHONY: figures test tuned publish benchmark claims limits verify lab slurm lock help
 .DEFAULT_GOAL := help
@@ -17,39 +19,31 @@ tuned: .venv/ready  ## choose settings by the search and take them over into con
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
 	rm -rf tests/expected/tuning && cp -r results/tuning tests/expected/
-	$(call take_over,times/tune_time.md,README.md)
+	$(PAGES)
 
-# A page that the pipeline wrote, kept in figures/ and repeated between its marks in a document.
-define take_over
-cp results/$(1) figures/$(notdir $(1))
-sed -i.old -e '/^<!-- figures\/$(notdir $(1)) -->$$/,/^<!-- end -->$$/{//!d;}' \
-  -e '/^<!-- figures\/$(notdir $(1)) -->$$/r figures/$(notdir $(1))' $(2) && rm $(2).old
-endef
-
-publish: figures  ## take seed 0's executed notebooks and the summary over into notebooks/executed/ and README.md
+publish: figures  ## take the default runs over: executed notebooks of seed 0, expected numbers, the numbers of the pages
 	for path in results/notebooks/perceptron*/*/seed-0.ipynb results/notebooks/autoencoder/*/seed-0.ipynb; do \
 	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
-	$(call take_over,summary.md,README.md)
 	$(SNAKEMAKE) results/numbers.json
 	cp results/numbers.json tests/expected/default.json
+	$(PAGES)
 
-benchmark: .venv/ready  ## speed and size against their goals: results/benchmark/, figures/benchmark.png, docs/scaling.md
+benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark.png, docs/scaling.md
 	$(SNAKEMAKE) benchmark
-	$(call take_over,benchmark/benchmark.md,docs/scaling.md)
+	$(PAGES)
 
-claims: .venv/ready  ## a verdict on every claim of the poster: results/claims.json, README.md
+claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 	$(SNAKEMAKE) claims
 	cp results/notebooks/claims.ipynb notebooks/executed/
-	$(call take_over,claims.md,README.md)
-	$(call take_over,times/claims_time.md,README.md)
+	$(PAGES)
 
-limits: .venv/ready  ## where the claims stop holding: figures/limits.png; can be stopped and resumed
+limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be stopped and resumed
 	$(SNAKEMAKE) limits
 	$(BIN)/python -m nonsmooth publish --limits results/limits.json --folder data/limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
-	$(call take_over,times/limits_time.md,README.md)
+	$(PAGES)
 
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/
 	$(SNAKEMAKE) verify --directory results/verify --forceall

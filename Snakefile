@@ -29,7 +29,7 @@ include: "rules/figures.smk"
 include: "rules/scale.smk"
 include: "rules/claims.smk"
 include: "rules/limits.smk"
-include: "rules/times.smk"
+include: "rules/tables.smk"
 include: "rules/verify.smk"
 
 
@@ -39,4 +39,4 @@ rule all:
         runs=files_of(*of_target(None)),
         notebooks=notebooks_of(*of_target(None)),
         figures=expand("figures/{figure}.{format}", figure=POSTER, format=["pdf", "png"]),
-        summary=rules.write_summary.output.page,
+        tables=expand("results/tables/{table}.csv", table=["runs", "lead"]),

@@ -91,26 +91,23 @@ rule bound_picture:
 rule judge_claims:
     input:
         runs=expand("results/claims/{run}.json", run=sorted(JUDGED_RUNS)),
-        bounds="results/bounds/claims/autoencoder.json",
         timing=expand("results/timing/{experiment}.json", experiment=TIMED),
         modules=library("claims.py"),
     output:
         claims="results/claims.json",
-        page="results/claims.md",
     log:
         "logs/judge_claims.log",
     params:
         settings=as_json(CLAIMS),
-        shown=SHOWN,
     shell:
-        "{COMMAND} claims --folder results --settings {params.settings:q} --shown {params.shown}"
-        " --claims {output.claims} --page {output.page} 2>&1 | tee {log}"
+        "{COMMAND} claims --folder results --settings {params.settings:q} --output {output.claims} 2>&1 | tee {log}"
 
 
 rule tell_claims:
     """The claims as a short paper."""
     input:
         claims=rules.judge_claims.output.claims,
+        references="results/tables/references.csv",
         notebook=source("notebooks/claims.ipynb"),
         modules=library(source("notebooks/claims.ipynb")),
     output:
@@ -125,8 +122,7 @@ rule tell_claims:
 
 
 rule claims:
-    """A verdict on every claim of the poster: `snakemake --cores 4 claims`, then `make claims` takes the page over."""
+    """A verdict on every claim of the poster: `make claims`."""
     input:
-        rules.judge_claims.output,
         rules.tell_claims.output,
-        "results/times/claims_time.md",
+        expand("results/tables/{table}.csv", table=["claims", "references", "time_claims"]),

@@ -63,17 +63,3 @@ rule draw_figure:
     shell:
         "{COMMAND} figure --name {wildcards.figure} --results {params.results:q}"
         " --output {output.pdf} {output.png} 2>&1 | tee {log}"
-
-
-rule write_summary:
-    input:
-        results=FIGURES["poster"],
-        modules=library("summary.py"),
-    output:
-        page="results/summary.md",
-    log:
-        "logs/write_summary.log",
-    params:
-        results=results_for(None),
-    shell:
-        "{COMMAND} summary --results {params.results:q} --output {output.page} 2>&1 | tee {log}"

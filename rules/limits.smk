@@ -230,4 +230,7 @@ rule limits:
         rules.collect_limits.output.limits,
         rules.tell_limits.output.notebook,
         expand("figures/{figure}.{format}", figure=["limits", "conditioning", "ablation"], format=["pdf", "png"]),
-        "results/times/limits_time.md",
+        expand(
+            "results/tables/{table}.csv",
+            table=["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
+        ),

@@ -66,18 +66,30 @@ rule summarise_benchmark:
         modules=library("goals.py"),
     output:
         summary="results/benchmark/summary.json",
-        page="results/benchmark/benchmark.md",
     log:
         "logs/summarise_benchmark.log",
     params:
         results=results_for(None),
     shell:
         "{COMMAND} summarise --folder results/benchmark --results {params.results:q}"
-        " --summary {output.summary} --page {output.page} 2>&1 | tee {log}"
+        " --output {output.summary} 2>&1 | tee {log}"
 
 
 rule benchmark:
     """Speed and size against their goals: `make benchmark`."""
     input:
-        rules.summarise_benchmark.output,
         expand("figures/benchmark.{format}", format=["pdf", "png"]),
+        expand(
+            "results/tables/{table}.csv",
+            table=[
+                "goals",
+                "quality",
+                "cost_model",
+                "predictions",
+                "iterations",
+                "memory",
+                "processes",
+                "machine",
+                "overhead",
+            ],
+        ),

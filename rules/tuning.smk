@@ -74,4 +74,4 @@ rule tune:
     input:
         rules.collect_tuned.output.tuned,
         expand("figures/{figure}.{format}", figure=["tuning", "tuning_perceptron"], format=["pdf", "png"]),
-        "results/times/tune_time.md",
+        "results/tables/time_tune.csv",

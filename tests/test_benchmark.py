@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from workflow import jobs, output, snakemake
 
-from nonsmooth import benchmark, goals, optimizers, overhead, runs, scaling, timing
+from nonsmooth import benchmark, goals, optimizers, overhead, pages, runs, scaling, tables, timing
 from nonsmooth.training import Training
 
 CPU = torch.device("cpu")
@@ -196,11 +196,15 @@ def test_the_benchmark_on_the_smoke_configuration(tmp_path):
     assert done.returncode == 0, output(done)
     assert jobs(done)["measure_overhead"] == 1
     summary = json.loads((tmp_path / "results/benchmark/summary.json").read_text())
-    page = (tmp_path / "results/benchmark/benchmark.md").read_text()
     assert set(summary["goals"]) == set(goals.goals(*measured()))
-    for name, row in summary["goals"].items():
+    for row in summary["goals"].values():
         assert row.keys() == {"value", "goal", "met", "where"}
-        assert f"| {name} |" in page
+    written = tables.read(tmp_path / "results/tables")
+    assert {name: row["goal"] for name, row in written["goals"].items()} == {
+        name: row["goal"] for name, row in summary["goals"].items()
+    }
+    for block in pages.SPEED:
+        assert block(written).count("\n") > 2
     spent = json.loads((tmp_path / "results/benchmark/overhead.json").read_text())
     assert spent["count"] == 17
     assert 0 < spent["optimizer"] < spent["training"] < spent["notebooks"]
@@ -222,19 +226,3 @@ def test_all_of_mnist_on_the_smoke_configuration(tmp_path):
     assert len(run.history["train_loss"]) == 7
     assert "validation_loss" not in run.history
     assert (tmp_path / "figures/full_mnist.png").stat().st_size > 1000
-
-
-def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
-    for name, seconds in (("a", 60.0), ("b", 90.0)):
-        (tmp_path / name).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t1.0\n")
-    (tmp_path / "c.json").write_text(json.dumps({"seconds": 240.0, "processor": "a fast one"}))
-    times = [tmp_path / "a", tmp_path / "b"]
-    overhead.spent(times, "limits", tmp_path / "page.md")
-    text = (tmp_path / "page.md").read_text()
-    assert text.startswith("`snakemake limits`: 2 jobs, 2.5 minutes in all, the longest of 1.5,")
-    assert "records" not in text
-    overhead.spent([*times, tmp_path / "c.json"], "limits", tmp_path / "page.md")
-    text = (tmp_path / "page.md").read_text()
-    assert text.startswith("`snakemake limits`: 3 jobs, 6.5 minutes in all, the longest of 4.0,")
-    assert "a fast one" in text
-    assert "Of these 4.0 made the 1 records" in text

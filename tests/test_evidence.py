@@ -10,7 +10,7 @@ import pytest
 import yaml
 from workflow import ROOT, SNAKEMAKE, jobs, output, snakemake
 
-from nonsmooth import claims, config, limits
+from nonsmooth import claims, config, limits, pages, tables
 
 pytestmark = pytest.mark.slow
 
@@ -34,9 +34,23 @@ def test_every_claim_has_a_verdict_for_each_reading(finished, smoke_config):
     assert {entry["id"] for entry in entries} == expected
     assert {entry["verdict"] for entry in entries} <= set(claims.VERDICTS)
     assert all(len(entry["seeds"]) == 3 for entry in entries)
-    page = (finished / "results/claims.md").read_text()
+    page = pages.references(tables.read(finished / "results/tables"), "autoencoder")
     for name in ("noisy input", "mean image", "linear map", "L-BFGS", "Adam, weight decay", "Adam, mini-batches"):
         assert f"| {name} |" in page
+
+
+def test_every_table_of_the_evidence_is_written(finished):
+    written = tables.read(finished / "results/tables")
+    targets = {f"time_{target}" for target in ("tune", "claims", "limits")}
+    assert written.keys() == targets | {
+        *("claims", "references", "limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation")
+    }
+    assert written["claims"]["autoencoder/adam/iterations/badmm"]["outcome"] in claims.OUTCOMES
+    for target in targets:
+        (row,) = written[target].values()
+        assert row["minutes"] >= row["longest"] > 0
+    for block in (pages.conditioning(written, "perceptron"), pages.ablation(written), pages.times(written)):
+        assert block.count("\n") > 2
 
 
 def test_runs_of_claims_use_the_settings_that_their_column_chose(finished, smoke_config):

@@ -91,7 +91,7 @@ def bounds(arguments: argparse.Namespace) -> None:
 def claims(arguments: argparse.Namespace) -> None:
     from nonsmooth.claims import write
 
-    write(arguments.folder, json.loads(arguments.settings), arguments.shown, arguments.claims, arguments.page)
+    write(arguments.folder, json.loads(arguments.settings), arguments.output)
 
 
 def numbers(arguments: argparse.Namespace) -> None:
@@ -184,10 +184,24 @@ def overhead(arguments: argparse.Namespace) -> None:
     measure(arguments.snakefile, json.loads(arguments.config), arguments.output)
 
 
-def spent(arguments: argparse.Namespace) -> None:
-    from nonsmooth.overhead import spent
+def table(arguments: argparse.Namespace) -> None:
+    from nonsmooth.runs import Results
+    from nonsmooth.tabulate import make
 
-    spent(arguments.times, arguments.target, arguments.output)
+    make(arguments.name, Results(**json.loads(arguments.results)), arguments.output)
+
+
+def spent(arguments: argparse.Namespace) -> None:
+    from nonsmooth.tables import write
+    from nonsmooth.tabulate import time_of
+
+    write(arguments.output, time_of(arguments.target, arguments.times))
+
+
+def pages(arguments: argparse.Namespace) -> None:
+    from nonsmooth.pages import publish
+
+    publish(arguments.results, arguments.root)
 
 
 def summarise(arguments: argparse.Namespace) -> None:
@@ -195,7 +209,7 @@ def summarise(arguments: argparse.Namespace) -> None:
     from nonsmooth.runs import Results
 
     results = Results(**json.loads(arguments.results))
-    summarise(arguments.folder, results, arguments.summary, arguments.page)
+    summarise(arguments.folder, results, arguments.output)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -203,13 +217,6 @@ def figure(arguments: argparse.Namespace) -> None:
     from nonsmooth.runs import Results
 
     write(arguments.name, Results(**json.loads(arguments.results)), arguments.output)
-
-
-def summary(arguments: argparse.Namespace) -> None:
-    from nonsmooth.runs import Results
-    from nonsmooth.summary import write
-
-    write(Results(**json.loads(arguments.results)), arguments.output)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -232,6 +239,7 @@ def parser() -> argparse.ArgumentParser:
     sample = {"required": False, "help": "file of the seed's images, for experiments that use images"}
     parameters = {"help": "parameters of a run, as JSON"}
     output = {"help": "file to write"}
+    results = {"help": "folder, seeds and optimizers of the results, as JSON"}
     command(
         fetch,
         "See that MNIST's files are there and whole, and fetch those that are not.",
@@ -311,14 +319,12 @@ def parser() -> argparse.ArgumentParser:
         "Judge the poster's claims.",
         folder={"help": "folder of the results"},
         settings={"help": "the configuration's section claims, as JSON"},
-        shown={"nargs": "+", "help": "what the second table has, as experiment/optimizer"},
-        claims={"help": "JSON file to write"},
-        page={"help": "Markdown file to write"},
+        output=output,
     )
     command(
         numbers,
         "Gather the numbers that the default runs come to.",
-        results={"help": "folder, seeds and optimizers of the results, as JSON"},
+        results=results,
         output=output,
     )
     command(
@@ -389,31 +395,31 @@ def parser() -> argparse.ArgumentParser:
     )
     command(
         spent,
-        "Tell what the jobs of a target took.",
+        "Write what the jobs of a target took as a table.",
         times={"nargs": "+", "help": "the jobs' files from Snakemake's benchmark directive, or records of the limits"},
         target={"help": "its name"},
         output=output,
+    )
+    command(table, "Write a table of the evidence (CSV).", name={"help": "its name"}, results=results, output=output)
+    command(
+        pages,
+        "Take the tables of the results over into the project, and fill the numbers of its pages anew.",
+        results={"required": False, "default": "results", "help": "folder of the results"},
+        root={"required": False, "default": ".", "help": "folder of the project"},
     )
     command(
         summarise,
         "Hold what was measured against the goals.",
         folder={"help": "where the commands measure, scale and overhead have written to"},
-        results={"help": "folder, seeds and optimizers of the results, as JSON"},
-        summary={"help": "JSON file to write"},
-        page={"help": "Markdown file to write"},
+        results=results,
+        output=output,
     )
     command(
         figure,
         "Draw a figure from results.",
         name={"help": "its name"},
-        results={"help": "folder, seeds and optimizers of the results, as JSON"},
+        results=results,
         output={"nargs": "+", "help": "files to write, the format by their ending"},
-    )
-    command(
-        summary,
-        "Write the numbers behind the figures as tables.",
-        results={"help": "folder, seeds and optimizers of the results, as JSON"},
-        output=output,
     )
     return top
 

@@ -1,4 +1,4 @@
-"""The poster's claims, each with its tests, and what the runs say of them: results/claims.json and its page."""
+"""The poster's claims, each with its tests, and what the runs say of them: results/claims.json."""
 
 import json
 import math
@@ -14,9 +14,9 @@ from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.files import replacing
 from nonsmooth.runs import Clock, clock
 from nonsmooth.seeds import generator
-from nonsmooth.tables import table as markdown
 
 VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
+OUTCOMES = HOLDS, OPEN, REVERSED = "holds", "open", "reversed"
 TRAINING = {
     "area": "area under the log training loss (ratio of geometric means)",
     "final": "training loss in the end",
@@ -119,17 +119,16 @@ def compare(
     return Effect(back(differences.mean()), (back(low), back(high)), float(p), seeds, diverged)
 
 
-def holds(effect: Effect, direction: str, threshold: float) -> bool:
-    """Whether the whole interval lies beyond the threshold, and none of my runs diverged."""
+def outcome(effect: Effect, direction: str, threshold: float) -> str:
+    """One of OUTCOMES: "holds" where the whole interval lies beyond the threshold and none of my runs diverged,
+    "reversed" where the whole interval lies on the wrong side, else "open". `direction`: "lower" or "higher".
+    """
     low, high = effect.interval
-    beyond = high < threshold if direction == "lower" else low > threshold
-    return beyond and not effect.diverged[0]
-
-
-def reversed_(effect: Effect, direction: str, threshold: float) -> bool:
-    """Whether the whole interval lies on the wrong side of the threshold."""
-    low, high = effect.interval
-    return low > threshold if direction == "lower" else high < threshold
+    below, above = high < threshold, low > threshold
+    beyond, wrong = (below, above) if direction == "lower" else (above, below)
+    if beyond and not effect.diverged[0]:
+        return HOLDS
+    return REVERSED if wrong else OPEN
 
 
 def gradient(seeds: list[int], count: int = 2000) -> Effect:
@@ -203,18 +202,22 @@ def judge(evidence: Evidence, settings: dict) -> list[dict]:
                 threshold = statement.get("threshold", threshold)
                 for reading in READINGS:
                     asked = (quantity, reading, against)
-                    effect = test(statement["experiment"], *asked)
-                    passed = holds(effect, direction, threshold)
-                    other = {name: test(name, *asked) for name in statement.get("elsewhere", [])}
-                    where = [name for name, found in other.items() if holds(found, direction, threshold)]
-                    verdict = REPLICATED if passed else CONDITIONAL if where else FAILED
+
+                    def told(experiment: str, asked: tuple = asked, side: tuple = (direction, threshold)) -> dict:
+                        effect = test(experiment, *asked)
+                        return {"outcome": outcome(effect, *side), **_told(effect)}
+
+                    own = told(statement["experiment"])
+                    elsewhere = {name: told(name) for name in statement.get("elsewhere", [])}
+                    verdict = FAILED
+                    if own["outcome"] == HOLDS:
+                        verdict = REPLICATED
+                    elif HOLDS in [found["outcome"] for found in elsewhere.values()]:
+                        verdict = CONDITIONAL
                     entry = {"id": "/".join([statement["id"], against, quantity, reading]), **common}
-                    entry |= {"verdict": verdict, **_told(effect), "experiment": statement["experiment"]}
+                    entry |= {"verdict": verdict, **own, "experiment": statement["experiment"]}
                     entry |= {"quantity": quantity, "reading": reading, "against": against}
-                    entry |= {"direction": direction, "threshold": threshold, "holds_elsewhere": where}
-                    entry["reversed"] = reversed_(effect, direction, threshold)
-                    entry["elsewhere"] = {name: _told(found) for name, found in other.items()}
-                    entries.append(entry)
+                    entries.append(entry | {"direction": direction, "threshold": threshold, "elsewhere": elsewhere})
     return entries
 
 
@@ -225,73 +228,31 @@ def _told(effect: Effect) -> dict:
     return told | {"diverged": list(effect.diverged)}
 
 
-def _number(entry: dict) -> str:
-    owners = zip(entry["diverged"], ("its own", "the baseline's"), strict=True)
-    lost = [f"; {count} of {whose} runs diverged" for count, whose in owners if count]
-    return "".join([_effect(entry), *lost])
-
-
-def _effect(entry: dict) -> str:
-    if None in (entry["effect"], *entry["interval"]):
+def effect_text(quantity: str, effect: float | None, interval: tuple[float | None, float | None]) -> str:
+    """An effect with its interval as a page shows it, a dash where there is none."""
+    if None in (effect, *interval):
         return "-"
-    values = entry["effect"], *entry["interval"]
-    if entry["quantity"] in IMAGES:
-        effect, low, high = (f"{value:+.3g}" for value in values)
+    values = effect, *interval
+    if quantity in IMAGES:
+        middle, low, high = (f"{value:+.3g}" for value in values)
     elif max(values) < ROUNDING:
         return f"below {ROUNDING:g}"
     else:
-        effect, low, high = (f"{value:.{4 if abs(value - 1) < 0.005 else 3}g}" for value in values)
-    return f"{effect} ({low} to {high})"
+        middle, low, high = (f"{value:.{4 if abs(value - 1) < 0.005 else 3}g}" for value in values)
+    return f"{middle} ({low} to {high})"
+
+
+def _number(entry: dict) -> str:
+    owners = zip(entry["diverged"], ("its own", "the baseline's"), strict=True)
+    lost = [f"; {count} of {whose} runs diverged" for count, whose in owners if count]
+    return "".join([effect_text(entry["quantity"], entry["effect"], entry["interval"]), *lost])
 
 
 def _cell(entry: dict) -> str:
-    verdict = entry["verdict"] if entry["verdict"] != FAILED else f"**{FAILED}**"
-    parts = [f"{verdict}{', reversed here' if entry.get('reversed') else ''}: {_number(entry)}"]
+    parts = [f"{entry['verdict']}{', reversed here' if entry.get('outcome') == REVERSED else ''}: {_number(entry)}"]
     for name, found in entry.get("elsewhere", {}).items():
-        word = "with" if name in entry["holds_elsewhere"] else "not with"
-        parts.append(f"{word} {name}: {_number(entry | found)}")
+        parts.append(f"{found['outcome']} on {name}: {_number(entry | found)}")
     return "; ".join(parts)
-
-
-def page(
-    entries: list[dict],
-    bounds: dict,
-    references: dict[str, list[dict]],
-    fitted: dict[str, list[dict]],
-    settings: dict,
-) -> str:
-    """The verdicts as a table, and the references that bound the picture as another; `settings` as of `judge`.
-
-    references, fitted: runs by name, with settings chosen on validation images and, of some, by the training loss.
-    """
-    lines = []
-    for entry in entries:
-        if entry["quantity"] == "gradient":
-            lines.append([entry["claim"], "largest difference quotient", "-", _cell(entry), _cell(entry)])
-    pairs = zip(*([e for e in entries if e.get("reading") == reading] for reading in READINGS), strict=True)
-    for mine, exact in pairs:
-        name = OPTIMIZERS[mine["against"]].name
-        lines.append([mine["claim"], QUANTITIES[mine["quantity"]], name, _cell(mine), _cell(exact)])
-    head = ["claim", "measured by", "against", *(OPTIMIZERS[name].name for name in READINGS)]
-    steps = settings["every"]["train_loss"]
-    parts = [
-        f"Over {len(settings['seeds'])} seeds, in brackets the {100 * settings['level']:.0f}% interval (of the "
-        "difference quotient the smallest and the largest)."
-        + (f" Iterations are rounded up to a multiple of {steps}." if steps > 1 else "")
-        + " Losses, iterations and time are ratios to "
-        "the baseline's (below 1 is better), PSNR (dB) and SSIM differences (above 0 is better). `results/claims.json` "
-        "has the p-values of Wilcoxon's signed-rank test as well. Reversed: the whole interval is on the wrong side. "
-        "Each test is judged by itself, with the one choice of settings that the search made. A loss counts as "
-        f"reached within {100 * (NEAR - 1):.0f}% of it; optimizer time includes the optimizer's set-up, and its "
-        "interval is over seeds, since an iteration is timed once.",
-        markdown(head, lines),
-        "What bounds the picture on the autoencoder's data, medians over seeds. Settings were chosen on validation "
-        "images, but for the second column, of runs whose settings were chosen by the training loss; stopped: at the "
-        "iteration with the smallest validation loss. Always active: share of hidden units that are linear on all "
-        f"training images. The linear map has rank {bounds['rank']}.",
-        markdown(*_reference_rows(bounds, references, fitted)),
-    ]
-    return "\n\n".join(parts) + "\n"
 
 
 def answer(entries: list[dict]) -> str:
@@ -304,60 +265,11 @@ def answer(entries: list[dict]) -> str:
         for entry in mine:
             what = QUANTITIES.get(entry["quantity"], "largest difference quotient")
             against = f" against {OPTIMIZERS[entry['against']].name}" if reading else ""
-            lines.append(f"    {what}{against}: {_cell(entry).replace('**', '')}")
+            lines.append(f"    {what}{against}: {_cell(entry)}")
     return "\n".join(lines)
 
 
-def _reference_rows(
-    bounds: dict, references: dict[str, list[dict]], fitted: dict[str, list[dict]]
-) -> tuple[list[str], list[list[str]]]:
-    columns = ["train_loss", "unseen_loss", "train_psnr", "unseen_psnr", "unseen_ssim", "active", "always_active"]
-    rows = []
-
-    def median(entries: list[dict], column: str) -> str:
-        values = [entry[column] for entry in entries if column in entry]
-        return f"{np.median(values):.3g}" if values else "-"
-
-    for name, entries in bounds["references"].items():
-        first, *others = (median(entries, column) for column in columns)
-        rows.append([name, first, "-", *others, "-", "-"])
-    for name, runs in references.items():
-        finished = [run for run in runs if run["status"] == "finished"]
-        final, stopped = ([run[key] for run in finished] for key in ("final", "stopped"))
-        first, *others = (median(final, column) for column in columns)
-        best = [run["final"] for run in fitted.get(name, []) if run["status"] == "finished"]
-        cells = [first, median(best, "train_loss"), *others]
-        cells += [median(finished, "stopped_at"), median(stopped, "unseen_loss")]
-        rows.append([name, *cells])
-    head = [
-        "",
-        "training loss",
-        "training loss, settings chosen by it",
-        "unseen loss",
-        "training PSNR",
-        "unseen PSNR",
-        "unseen SSIM",
-        "active",
-    ]
-    return [*head, "always active", "stopped at", "unseen loss, stopped"], rows
-
-
-def write(folder: str | Path, settings: dict, names: list[str], summary: str, output: str) -> None:
-    """Judge the runs in `folder`; `names`: what the second table shows, as "experiment/optimizer".
-
-    Of the autoencoder's own optimizers the table has the training loss with settings chosen by it as well. Writes
-    `summary` (JSON, one object for each test) and `output` (Markdown).
-    """
-    evidence = Evidence(folder)
-    entries = judge(evidence, settings)
-    bounds = json.loads((Path(folder) / "bounds" / "claims" / "autoencoder.json").read_text())
-    references, fitted = {}, {}
-    for experiment, optimizer in (name.split("/") for name in names):
-        label = OPTIMIZERS[optimizer].name + ("" if experiment == "autoencoder" else f", {experiment}")
-        references[label] = evidence.runs(experiment, optimizer, "validation_loss")
-        if experiment == "autoencoder":
-            fitted[label] = evidence.runs(experiment, optimizer, "train_loss")
-    with replacing(summary) as path:
-        path.write_text(json.dumps(entries, indent=1) + "\n")
+def write(folder: str | Path, settings: dict, output: str | Path) -> None:
+    """Judge the runs in `folder` and write `output` (JSON, one object for each test)."""
     with replacing(output) as path:
-        path.write_text(page(entries, bounds, references, fitted, settings))
+        path.write_text(json.dumps(judge(Evidence(folder), settings), indent=1) + "\n")

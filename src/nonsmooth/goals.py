@@ -1,4 +1,4 @@
-"""What was measured of speed and size, held against its goals: results/benchmark/summary.json and its page."""
+"""What was measured of speed and size, held against its goals: results/benchmark/summary.json."""
 
 import json
 import math
@@ -6,11 +6,10 @@ import statistics
 from pathlib import Path
 
 from nonsmooth import scaling
-from nonsmooth.benchmark import EARLY, LIFTED, PIXELS, VARIANTS
+from nonsmooth.benchmark import LIFTED, PIXELS
 from nonsmooth.files import replacing
 from nonsmooth.overhead import CORES, SECONDS_A_NOTEBOOK, TRAINING_FACTOR
 from nonsmooth.runs import Results
-from nonsmooth.tables import table as markdown
 
 
 def _iterations_to(history: dict, loss: float) -> float:
@@ -116,155 +115,16 @@ def predictions(report: dict, measured: dict) -> list[dict]:
     return table
 
 
-def _spread(values: list[float | None], digits: int = 2) -> str:
-    middle, low, high = ("never" if value is None else f"{value:.{digits}f}" for value in values)
-    return f"{middle} ({low} to {high})"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1e3 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
-
-
-def _goals_table(table: dict[str, dict]) -> str:
-    rows = []
-    for key, row in table.items():
-        value = "never" if row["value"] is None else f"{row['value']:.3g}"
-        rows.append([key, value, row["goal"], "yes" if row["met"] else "**no**", row["where"]])
-    return markdown(["figure", "measured", "goal", "met", "where"], rows)
-
-
-def _time_table(report: dict) -> str:
-    rows = []
-    for size in sorted({(row["samples"], row["hidden"], row["threads"]) for row in report["iterations"]}):
-        cell = [row for row in report["iterations"] if (row["samples"], row["hidden"], row["threads"]) == size]
-        line = list(map(str, size))
-        for name in VARIANTS:
-            fastest = min((r for r in cell if r["name"].split()[0] == name), key=lambda r: r["seconds"])
-            line.append(f"{1e3 * fastest['seconds']:.2f} ({fastest['name'].split()[1]})")
-        for name in LIFTED:
-            row = next(row for row in cell if row["name"] == name)
-            line += [f"{1e3 * row['seconds']:.2f}", _spread(row["to_adam"]), f"{100 * row['floor_share'][0]:.0f}%"]
-            line.append(f"{row['early']:.2f}")
-        rows.append(line)
-    head = ["N", "h", "threads", "SGD, ms", "Adam, ms"]
-    head += [f"{name}{what}" for name in LIFTED for what in (", ms", " / Adam", ", share of floor", ", early")]
-    return markdown(head, rows)
-
-
-def _memory_table(report: dict) -> str:
-    rows = [
-        [str(row["samples"]), str(row["hidden"]), row["name"], f"{row['peak'] / 2**20:.0f}", f"{row['ratio']:.2f}"]
-        for row in report["memory"]
-    ]
-    return markdown(["N", "h", "optimizer", "MiB", "peak / state"], rows)
-
-
-def _quality_table(quality: dict[str, dict]) -> str:
-    rows = []
-    for name, row in quality.items():
-        reached = ", ".join("-" if count is None else str(count) for count in row["iterations"])
-        rows.append([name, reached, _spread(row["ratio"], 3)])
-    return markdown(["optimizer", "iterations, by seed", "time / Adam's, median (smallest to largest)"], rows)
-
-
-def _scaling_table(measured: dict) -> str:
-    rows = []
-    for row in measured["iterations"]:
-        times = [_time(row[kind]) for kind in ("one", "strong", "weak")]
-        ratios = [_spread(row[key]) for key in ("strong_speed_up", "weak_efficiency", "beside_efficiency")]
-        rows.append([row["name"], str(row["hidden"]), *times, *ratios])
-    head = ["optimizer", "h", "one process", "two, N / 2 each", "two, N each"]
-    return markdown([*head, "strong speed-up", "weak efficiency", "efficiency without messages"], rows)
-
-
-def _prediction_tables(table: list[dict]) -> list[str]:
-    rows, times = [], []
-    for entry in table:
-        head = [entry["name"], str(entry["hidden"])]
-        found = entry["constants"]
-        numbers = [_time(found["fixed"]), f"{1e6 * found['sample']:.3g} us", str(entry["messages"])]
-        numbers += [str(entry["bytes"]), *(_time(entry["strong"][key]) for key in ("predicted", "measured"))]
-        rows.append(head + numbers)
-        for samples in scaling.PREDICTED["samples"]:
-            cells = [cell for cell in entry["predicted"] if cell["samples"] == samples]
-            one = cells[0]["seconds"]
-            told = [f"{_time(c['seconds'])} ({100 * one / (c['processes'] * c['seconds']):.0f}%)" for c in cells]
-            times.append([*head, f"{samples:,}", *told])
-    first = ["optimizer", "h", "fixed", "sample", "messages", "bytes", "two processes, predicted", "measured"]
-    second = ["optimizer", "h", "N", *(f"P = {count}" for count in scaling.PREDICTED["processes"])]
-    return [markdown(first, rows), markdown(second, times)]
-
-
-def _overhead_table(overhead: dict) -> str:
-    cores, wall = overhead["cores"], overhead["wall"]
-    training, notebooks = overhead["training"] / cores, overhead["notebooks"] / cores
-    parts = {
-        "iterations of the optimizers": overhead["optimizer"] / cores,
-        "evaluation after each": training - overhead["optimizer"] / cores,
-        "the rest of the notebooks: kernels, imports, data, figures": notebooks - training,
-        "everything else: starting processes, images, timing, figures, Snakemake": wall - notebooks,
-        "wall time": wall,
-    }
-    return markdown(["part", "s", "of all"], [[k, f"{v:.0f}", f"{100 * v / wall:.0f}%"] for k, v in parts.items()])
-
-
-def _page(report: dict, table: dict, quality: dict, measured: dict, overhead: dict, predicted: list[dict]) -> str:
-    machine = report["processor"] if report["device"] == "cpu" else report["device"]
-    constants = predicted[0]["constants"]
-    model, future = _prediction_tables(predicted)
-    parts = [
-        f"Measured on {machine} ({measured['cores']} cores) with torch {report['versions']['torch']}, float32. Ratios "
-        "are medians over rounds (lower to upper quartile).",
-        "### Goals",
-        _goals_table(table),
-        "### Time of an iteration",
-        "SGD and Adam: the fastest of torch's implementations. The floor: the iteration's own matrix products run by "
-        f"themselves. Early: the mean time of the first {EARLY} iterations over that of the later ones, which the "
-        "other columns show.",
-        _time_table(report),
-        "### Memory",
-        "Peak memory of a process with data, network and three iterations, and over the size of the lifted state (Z, "
-        "X, M, A and the data).",
-        _memory_table(report),
-        "### Time to quality",
-        "Optimizer time, set-up included, until the training loss that tuned Adam has after its last iteration.",
-        _quality_table(quality),
-        "### Two processes",
-        f"N = {measured['samples']}, one thread a process. Efficiency without messages: both processes at work on N "
-        "samples each, with nothing to say to each other; what is missing there to 1 is the machine's.",
-        _scaling_table(measured),
-        "### The cost model",
-        f"An all-reduce of a few bytes between two processes takes {1e6 * constants['latency']:.0f} us, large ones "
-        f"pass {constants['bandwidth'] / 2**30:.2f} GiB/s. Fixed and sample: the line through the times above of the "
-        "smallest and the largest N on one thread. Messages and bytes: of one iteration.",
-        model,
-        "### Predictions",
-        "Nothing in this table was run: time of an iteration by the cost model with the constants above, and the "
-        "efficiency against one process.",
-        future,
-        "### Wall time of the default target",
-        f"`snakemake --cores {overhead['cores']}` from nothing but the images' files, {overhead['count']} notebooks: "
-        f"{overhead['wall']:.0f} s; the goal allows {overhead['allowed']:.0f} s. A part's time is that of "
-        f"{overhead['cores']} cores together.",
-        _overhead_table(overhead),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def summarise(folder: str | Path, results: Results, summary: str, page: str) -> None:
+def summarise(folder: str | Path, results: Results, output: str | Path) -> None:
     """Hold measurements.json, scaling.json and overhead.json of `folder` against the goals, and `results` as well.
 
-    Writes `summary` (JSON) and `page` (Markdown).
+    Writes `output` (JSON): "goals", "time_to_quality" and "scaling" (`predictions`).
     """
     report, measured, overhead = (
         json.loads((Path(folder) / f"{name}.json").read_text()) for name in ("measurements", "scaling", "overhead")
     )
     quality = time_to_quality(results)
-    table, predicted = goals(report, quality, overhead), predictions(report, measured)
-    whole = {"goals": table, "time_to_quality": quality, "scaling": predicted}
-    with replacing(summary) as path:
+    whole = {"goals": goals(report, quality, overhead), "time_to_quality": quality}
+    whole["scaling"] = predictions(report, measured)
+    with replacing(output) as path:
         path.write_text(json.dumps(whole, indent=1) + "\n")
-    with replacing(page) as path:
-        path.write_text(_page(report, table, quality, measured, overhead, predicted))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nonsmooth import evidence, mnist, timing, tuning
-from nonsmooth.claims import IMAGES, UNTIMED, compare, finished, holds, reversed_
+from nonsmooth.claims import HOLDS, IMAGES, OPEN, REVERSED, UNTIMED, compare, finished, outcome
 from nonsmooth.config import BASELINES, READINGS
 from nonsmooth.evidence import LINEAR_MAP, MEAN_IMAGE, train_seeds
 from nonsmooth.files import replacing
@@ -21,7 +21,8 @@ TESTS = [(name, quantity) for name in BASELINES for quantity in QUANTITIES] + [
     (reference, quantity) for reference in (LINEAR_MAP, MEAN_IMAGE) for quantity in ("unseen_psnr", "unseen_ssim")
 ]
 LEARNED = 0.95  # of the mean image's training loss: who does not come below has learned nothing
-VERDICTS = HOLDS, OPEN, FAILS = "holds", "open", "fails"
+FAILS = "fails"
+VERDICTS = HOLDS, OPEN, FAILS
 
 
 def _draw(root: str | Path, seed: int, images: dict[str, int]) -> mnist.Sample:
@@ -141,10 +142,11 @@ def verdicts(report: dict) -> list[dict]:
                 clocks = tuple(clock_of(report["timing"], name) for name in (reading, against))
             effect = compare(quantity, mine, others, clocks, resamples=None)
             side = ("higher", 0.0) if quantity in IMAGES else ("lower", 1.0)
-            bad = reversed_(effect, *side) or effect.diverged[0]
+            found = outcome(effect, *side)
+            bad = found == REVERSED or effect.diverged[0]
             if quantity not in IMAGES:
                 bad = bad or (not _learned(mine, images) and _learned(others, images))
-            verdict = FAILS if bad else HOLDS if holds(effect, *side) else OPEN
+            verdict = FAILS if bad else found
             numbers = {"effect": effect.value, "interval": effect.interval, "diverged": effect.diverged}
             numbers = {name: _finite(value) for name, value in numbers.items()}
             entry = {"reading": reading, "against": against, "quantity": quantity, "verdict": verdict}

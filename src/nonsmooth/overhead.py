@@ -1,7 +1,5 @@
-"""Where the wall time of the default target goes (training, the rest of its notebooks, and everything else), and what
-the other targets take."""
+"""Where the wall time of the default target goes: training, the rest of its notebooks, and everything else."""
 
-import csv
 import json
 import os
 import subprocess
@@ -57,36 +55,6 @@ def measure(snakefile: str | Path, config: dict, output: str | Path) -> None:
         report = account(folder, wall)
     with replacing(output) as path:
         path.write_text(json.dumps(report | provenance(), indent=1) + "\n")
-
-
-def spent(times: list[str | Path], target: str, output: str | Path) -> None:
-    """Write to `output` a sentence (Markdown) on what the jobs of `target` took.
-
-    times: the jobs' files from Snakemake's directive `benchmark`, or their records (limits.record). What is told is
-    the sum of their seconds, so that a target which was stopped and resumed tells the same.
-    """
-    minutes, processors, recorded = [], set(), []
-    for path in map(Path, times):
-        if path.suffix == ".json":
-            told = json.loads(path.read_text())
-            minutes.append(told["seconds"] / 60)
-            processors.add(told["processor"])
-            recorded.append(minutes[-1])
-        else:
-            row = next(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
-            minutes.append(float(row["s"]) / 60)
-            processors.add(provenance()["processor"])
-    text = (
-        f"`snakemake {target}`: {len(minutes)} jobs, {sum(minutes):.1f} minutes in all, the longest of "
-        f"{max(minutes):.1f}, each on one core of {' or '.join(sorted(processors))}. On `--cores n` about an nth."
-    )
-    if recorded:
-        text += (
-            f" Of these {sum(recorded):.1f} made the {len(recorded)} records in `data/limits/`, which are taken over"
-            " where the same is asked."
-        )
-    with replacing(output) as path:
-        path.write_text(text + "\n")
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,285 @@
+"""The pages for readers, with every number from a table: references inside sentences, and whole tables.
+
+A page is Markdown. Comments, which no reader sees, say where a number comes from:
+
+    <!--claims autoencoder/adam/iterations/badmm {effect:.2f}-->0.39<!--/-->
+
+is the row "autoencoder/adam/iterations/badmm" of claims.csv, put into a format of Python's. A format without braces is
+a name of FORMATS. Between `<!-- table NAME ARGUMENTS -->` and `<!-- end -->` stands what a function of BLOCKS makes.
+`fill` writes both anew.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from nonsmooth.claims import IMAGES, QUANTITIES, effect_text
+from nonsmooth.config import BASELINES, READINGS
+from nonsmooth.drawing import OPTIMIZERS
+from nonsmooth.errors import DataError
+from nonsmooth.files import replacing
+from nonsmooth.tables import Row, Tables, markdown, read
+
+REFERENCE = re.compile(r"<!--(\w+) (\S+) ([^>]*?)-->(.*?)<!--/-->", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+FORMATS = {
+    "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
+    "decibels": "{effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
+}
+TABLES, PAGES = "docs/results", ("README.md", "docs/*.md")
+
+
+def fill(text: str, tables: Tables) -> str:
+    """`text` with the numbers and tables that `tables` have. Raises DataError for a reference to what is not there."""
+
+    def refer(match: re.Match) -> str:
+        name, row, form, _ = match.groups()
+        try:
+            value = FORMATS.get(form, form).format_map(tables[name][row])
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"the reference <!--{name} {row} {form}--> leads nowhere: {error!r}") from None
+        return f"<!--{name} {row} {form}-->{value}<!--/-->"
+
+    def build(match: re.Match) -> str:
+        head, name, arguments, _, end = match.groups()
+        if name not in BLOCKS:
+            raise DataError(f"there is no table {name!r}, only {', '.join(sorted(BLOCKS))}")
+        try:
+            return head + BLOCKS[name](tables, *arguments.split()) + "\n" + end
+        except KeyError as error:
+            raise DataError(f"the table {name} {arguments} asks for a row that is not there: {error}") from None
+
+    return BLOCK.sub(build, REFERENCE.sub(refer, text))
+
+
+def paths(root: str | Path) -> list[Path]:
+    """The pages of the project at `root`."""
+    return [path for pattern in PAGES for path in sorted(Path(root).glob(pattern))]
+
+
+def publish(results: str | Path, root: str | Path) -> None:
+    """Take the tables that the pipeline wrote to `results` over into the project at `root`, and fill its pages anew.
+
+    Nothing is written where a page refers to what no table has (DataError).
+    """
+    root = Path(root)
+    tables = read(root / TABLES) | read(Path(results) / "tables")
+    pages = {path: fill(path.read_text(), tables) for path in paths(root)}
+    for path in sorted(Path(results, "tables").glob("*.csv")):
+        with replacing(root / TABLES / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    for path, text in pages.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+
+
+# The tables of the pages. None has more than six columns; the CSV files have the rest.
+
+
+def _under(table: dict[str, Row], *start: str) -> dict[str, Row]:
+    """The rows whose id starts so, by what follows."""
+    prefix = "/".join(start) + "/"
+    return {name.removeprefix(prefix): row for name, row in table.items() if name.startswith(prefix)}
+
+
+def _name(optimizer: str) -> str:
+    return OPTIMIZERS[optimizer].name if optimizer in OPTIMIZERS else f"the {optimizer.replace('-', ' ')}"
+
+
+def _number(value: float | None, form: str = ".3g") -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _spread(row: Row, column: str, form: str = ".3g") -> str:
+    if row.get(column) is None:
+        return "-"
+    return f"{row[column]:{form}} ({row[f'{column}_low']:{form}} to {row[f'{column}_high']:{form}})"
+
+
+def claims(tables: Tables, experiment: str, kind: str) -> str:
+    """Every test of one experiment; kind: "speed" or "images"."""
+    rows = []
+    for against in BASELINES:
+        for quantity, label in QUANTITIES.items():
+            found = [tables["claims"].get(f"{experiment}/{against}/{quantity}/{reading}") for reading in READINGS]
+            if None in found or (quantity in IMAGES) != (kind == "images"):
+                continue
+            cells = [[effect_text(quantity, r["effect"], (r["low"], r["high"])), r["outcome"]] for r in found]
+            rows.append([label, _name(against), *(cell for pair in cells for cell in pair)])
+    if not rows:
+        raise KeyError(f"{experiment}/.../{kind}")
+    head = [cell for reading in READINGS for cell in (_name(reading), "claim")]
+    return markdown(["measured by", "against", *head], rows)
+
+
+def references(tables: Tables, *experiments: str) -> str:
+    """What each optimizer and each closed form comes to."""
+    rows = []
+    for experiment in experiments:
+        for row in _under(tables["references"], experiment).values():
+            losses = [_number(row[column]) for column in ("train_loss", "unseen_loss")]
+            quality = [_number(row["unseen_psnr"], ".1f"), _number(row["unseen_ssim"], ".3f")]
+            active = "-" if row["active"] is None else f"{row['active']:.0%}"
+            rows.append([row["name"], *losses, *quality, active])
+    head = ["", "training loss", "unseen loss", "unseen PSNR, dB", "unseen SSIM", "active units"]
+    return markdown(head, rows)
+
+
+def runs(tables: Tables, experiment: str) -> str:
+    """The default target's runs of one experiment."""
+    found = _under(tables["runs"], experiment)
+    if not found:
+        raise KeyError(experiment)
+    if any(row["train_psnr"] is not None for row in found.values()):
+        columns = {"train_loss": ("training loss", ".3g"), "unseen_loss": ("unseen loss", ".3g")}
+        columns |= {"train_psnr": ("training PSNR, dB", ".1f"), "unseen_psnr": ("unseen PSNR, dB", ".1f")}
+    else:
+        columns = {"train_loss": ("training squared error", ".3g"), "train_d": ("training $D$", ".3g")}
+        if any(row["unseen_loss"] is not None for row in found.values()):
+            columns["unseen_loss"] = ("unseen squared error", ".3g")
+    rows = [[row["name"], *(_spread(row, c, form) for c, (_, form) in columns.items())] for row in found.values()]
+    return markdown(["optimizer", *(label for label, _ in columns.values())], rows)
+
+
+def limits_where(tables: Tables, reading: str, *quantities: str) -> str:
+    """At how many settings a reading is better than each baseline, and where it is worse."""
+    rows = []
+    for name, row in _under(tables["limits_where"], reading).items():
+        against, quantity, *group = name.split("/")
+        if not group and quantity.replace("-", "_") in quantities:
+            label = QUANTITIES[quantity.replace("-", "_")]
+            rows.append(
+                [_name(against), label, str(row["better"]), str(row["open"]), str(row["worse"]), row["worse_at"]]
+            )
+    return markdown(["against", "measured by", "better at", "open at", "worse at", "these settings"], rows)
+
+
+def conditioning(tables: Tables, experiment: str) -> str:
+    """The gap to the optimum by condition number."""
+    found = _under(tables["conditioning"], experiment)
+    numbers = dict.fromkeys(name.split("/")[0] for name in found)
+    optimizers = [name for name in OPTIMIZERS if any(key.split("/")[1] == name for key in found)]
+    rows = [[number, *(_number(found[f"{number}/{name}"]["gap"], ".1e") for name in optimizers)] for number in numbers]
+    return markdown(["condition number", *map(_name, optimizers)], rows)
+
+
+def ablation(tables: Tables) -> str:
+    """Each reading with its own settings, with each of the other's, and with all of them."""
+    symbols = {"tau_x": r"$\tau_X$", "tau_z": r"$\tau_Z$", "all-of-them": "all settings"}
+    rows = []
+    for reading in READINGS:
+        losses = [_under(tables["ablation"], column, reading) for column in ("train_loss", "unseen_loss")]
+        for taken in losses[0]:
+            told = "own settings" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
+            cells = [
+                _spread(found[taken], "loss") if found[taken]["loss"] is not None else "diverged" for found in losses
+            ]
+            rows.append([_name(reading), told, *cells])
+    return markdown(["reading", "with", "training loss", "unseen loss"], rows)
+
+
+def times(tables: Tables) -> str:
+    """What the jobs of the targets take."""
+    rows = []
+    for target in ("tune", "claims", "limits"):
+        row = tables[f"time_{target}"][target]
+        rows.append([f"`snakemake {target}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
+    return markdown(["target", "jobs", "minutes of one core", "minutes of the longest job"], rows)
+
+
+def goals(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["goals"].items():
+        met = "yes" if row["met"] == "yes" else "**no**"
+        rows.append([name.replace("_", " "), _number(row["value"]), row["goal"], met, row["where"]])
+    return markdown(["figure", "measured", "goal", "met", "where"], rows)
+
+
+def iterations(tables: Tables) -> str:
+    """An iteration by size: Adam's in ms, the readings' as ratios to it."""
+    found = tables["iterations"]
+    rows = []
+    for size in dict.fromkeys(name.rpartition("/")[0] for name in found):
+        adam, *mine = (found[f"{size}/{name}"] for name in ("adam", *READINGS))
+        ratios = [_spread(row, "to_adam", ".2f") for row in mine]
+        rows.append([*size.split("/"), f"{adam['milliseconds']:.3g}", *ratios])
+    return markdown(["$N$", "$h$", "threads", "Adam, ms", *(f"{_name(name)} / Adam" for name in READINGS)], rows)
+
+
+def floor(tables: Tables) -> str:
+    """What part of an iteration is matrix products, and how much longer the first iterations take."""
+    found = tables["iterations"]
+    rows = []
+    for size in dict.fromkeys(name.rpartition("/")[0] for name in found):
+        mine = [found[f"{size}/{name}"] for name in READINGS]
+        rows.append([*size.split("/"), *(f"{row['share_of_floor']:.0%}" for row in mine), f"{mine[1]['early']:.2f}"])
+    shares = [f"{_name(name)}, share of floor" for name in READINGS]
+    return markdown(["$N$", "$h$", "threads", *shares, f"{_name(READINGS[1])}, early"], rows)
+
+
+def memory(tables: Tables) -> str:
+    found = tables["memory"]
+    names = list(dict.fromkeys(name.rpartition("/")[2] for name in found))
+    rows = [
+        [*size.split("/"), *(f"{found[f'{size}/{name}']['to_state']:.2f}" for name in names)]
+        for size in dict.fromkeys(name.rpartition("/")[0] for name in found)
+    ]
+    return markdown(["$N$", "$h$", *(_name(name) for name in names)], rows)
+
+
+def quality(tables: Tables) -> str:
+    rows = []
+    for row in tables["quality"].values():
+        reached = f"{row['reached']} of {row['seeds']}"
+        rows.append([row["name"], reached, _spread(row, "iterations", ".0f"), _spread(row, "time_to_adam", ".3f")])
+    return markdown(["optimizer", "seeds that reach it", "iterations", "wall time / Adam's"], rows)
+
+
+def processes(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["processes"].items():
+        optimizer, hidden = name.split("/")
+        rows.append([_name(optimizer), hidden, *(f"{row[kind]:.3g}" for kind in ("one", "strong"))])
+        rows[-1] += [_spread(row, key, ".2f") for key in ("strong_speed_up", "weak_efficiency")]
+    head = ["optimizer", "$h$", "one process, ms", "two, $N / 2$ each, ms"]
+    return markdown([*head, "strong speed-up", "weak efficiency"], rows)
+
+
+def cost_model(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["cost_model"].items():
+        optimizer, hidden = name.split("/")
+        numbers = [row[c] for c in ("fixed_milliseconds", "sample_microseconds", "two_predicted", "two_measured")]
+        rows.append([_name(optimizer), hidden, *map(_number, numbers)])
+    head = ["optimizer", "$h$", "fixed, ms", "per sample, us", "two processes: predicted, ms", "measured, ms"]
+    return markdown(head, rows)
+
+
+def predictions(tables: Tables) -> str:
+    found = tables["predictions"]
+    counts = [count for count in dict.fromkeys(name.split("/")[3] for name in found) if count != "1"]
+    rows = []
+    for start in dict.fromkeys(name.rpartition("/")[0] for name in found):
+        optimizer, hidden, samples = start.split("/")
+        seconds = [_number(found[f"{start}/{count}"]["seconds"], ".3g") for count in counts]
+        rows.append([_name(optimizer), hidden, f"{int(samples):,}", *seconds])
+    return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, s" for count in counts)], rows)
+
+
+def overhead(tables: Tables) -> str:
+    labels = {
+        "iterations": "iterations of the optimizers",
+        "evaluation": "evaluation after each iteration",
+        "notebooks": "the rest of the notebooks: kernels, imports, data, figures",
+        "everything-else": "everything else: starting processes, images, timing, figures, Snakemake",
+        "wall": "wall time",
+    }
+    found = tables["overhead"]
+    rows = [[label, f"{found[k]['seconds']:.0f}", f"{found[k]['share']:.0%}"] for k, label in labels.items()]
+    return markdown(["part", "s", "of all"], rows)
+
+
+MAKERS = (claims, references, runs, limits_where, conditioning, ablation, times)
+SPEED = (goals, iterations, floor, memory, quality, processes, cost_model, predictions, overhead)
+BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}

@@ -1,0 +1,130 @@
+"""The pages that people read: their numbers are those of the results, their tables narrow, their links whole."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nonsmooth import pages, tables
+from nonsmooth.errors import DataError
+
+ROOT = Path(__file__).parents[1]
+PATHS = pages.paths(ROOT)
+RESULTS = tables.read(ROOT / pages.TABLES)
+MADE = {"runs": {"a/b": {"id": "a/b", "x": 0.12345, "word": "fast", "none": None}}}
+
+
+def test_a_reference_is_filled_with_the_row_that_it_names():
+    text = "Loss <!--runs a/b {x:.2f}-->9<!--/-->, <!--runs a/b {word} ({x:.0%})-->old\nlines<!--/-->."
+    filled = pages.fill(text, MADE)
+    assert filled == "Loss <!--runs a/b {x:.2f}-->0.12<!--/-->, <!--runs a/b {word} ({x:.0%})-->fast (12%)<!--/-->."
+    assert pages.fill(filled, MADE) == filled
+
+
+@pytest.mark.parametrize(
+    "reference", ["gone a/b {x}", "runs a/c {x}", "runs a/b {y}", "runs a/b {word:.2f}", "runs a/b ratio"]
+)
+def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
+    with pytest.raises(DataError, match=re.escape(reference)):
+        pages.fill(f"<!--{reference}-->1<!--/-->", MADE)
+
+
+@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "runs nowhere"])
+def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
+    with pytest.raises(DataError, match=block.split()[0]):
+        pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", MADE | {"claims": {}})
+
+
+def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("It is <!--made a {x}-->1<!--/-->.")
+    tables.write(tmp_path / "results" / "tables" / "made.csv", [{"id": "a", "x": 2}])
+    pages.publish(tmp_path / "results", tmp_path)
+    assert (tmp_path / "README.md").read_text() == "It is <!--made a {x}-->2<!--/-->."
+    assert tables.read(tmp_path / pages.TABLES) == {"made": {"a": {"id": "a", "x": 2}}}
+    (tmp_path / "docs" / "wrong.md").write_text("<!--made b {x}-->1<!--/-->")
+    tables.write(tmp_path / "results" / "tables" / "made.csv", [{"id": "a", "x": 3}])
+    with pytest.raises(DataError):
+        pages.publish(tmp_path / "results", tmp_path)
+    assert "-->2<!--" in (tmp_path / "README.md").read_text()
+    assert tables.read(tmp_path / pages.TABLES)["made"]["a"]["x"] == 2
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_no_number_of_a_page_is_stale(path):
+    text = path.read_text()
+    assert pages.fill(text, RESULTS) == text, "run: python -m nonsmooth pages"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_no_line_begins_with_a_reference(path):
+    """A comment at the start of a line would end the paragraph."""
+    assert re.findall(r"^ *<!--\w.*$", path.read_text(), re.MULTILINE) == []
+
+
+def own_words(text: str) -> str:
+    """What stands on a page by hand: no references, made tables, code, formulas, links' targets."""
+    text = pages.BLOCK.sub("", pages.REFERENCE.sub("", text))
+    for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"`[^`]*`", r"\$[^$]*\$", r"\]\([^)]*\)", r"https?://\S+"):
+        text = re.sub(pattern, " ", text, flags=re.DOTALL)
+    return text
+
+
+# Numbers with a point that are no results: versions, arXiv numbers, and settings that config.yaml has.
+KNOWN = {"3.11", "0.3", "0.95", "1.0"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_no_measured_number_is_written_by_hand(path):
+    """A result has a point or a percent sign; each of these comes from a table or is known to be none."""
+    words = re.sub(r"arXiv[: ]\d+\.\d+", " ", own_words(path.read_text()))
+    found = re.findall(r"(?<![\w.])[+-]?\d[\d,]*\.\d+\b|\d+(?:\.\d+)? ?%| \d+ dB", words)
+    assert set(found) <= KNOWN, found
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_tables_have_at_most_six_columns(path):
+    for line in path.read_text().splitlines():
+        if line.startswith("|"):
+            assert len(re.sub(r"\\\||<!--.*?-->|`[^`]*`", "", line).strip("|").split("|")) <= 6, line
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_links_and_pictures_lead_somewhere(path):
+    text = path.read_text()
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text):
+        if "://" in target:
+            continue
+        page = (path.parent / target) if target else path
+        assert page.exists(), target
+        if anchor:
+            heads = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings(page.read_text())]
+            assert anchor in heads, f"{target}#{anchor}"
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+
+
+def test_the_readme_can_be_read_in_a_few_minutes():
+    text = re.sub(r"<!--.*?-->", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(text.split()) <= 900
+
+
+def test_the_readme_gives_the_answer_before_the_commands_and_these_before_the_rest():
+    names = headings(re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL))
+    assert names[1:] == ["The answer", "Run it", "Read it", "Change it", "Train your own network", "More"]
+
+
+def test_every_page_of_the_evidence_opens_with_the_answer():
+    for name in ("claims", "limits", "perceptron", "inside", "assumptions", "scaling"):
+        text = re.sub(r"<!--.*?-->", "", (ROOT / "docs" / f"{name}.md").read_text())
+        opening = text.split("\n\n")[1]
+        assert not opening.startswith(("#", "|", "!")), name
+        sentences = [s for s in re.split(r"(?<=[.:])\s", opening) if s.strip()]
+        assert 3 <= len(sentences) <= 5, (name, sentences)
+
+
+def test_pages_show_every_committed_figure_and_no_other():
+    shown = {m for path in PATHS for m in re.findall(r"figures/([\w.]+\.png)", path.read_text())}
+    assert shown == {path.name for path in (ROOT / "figures").glob("*.png")}
