@@ -8,8 +8,10 @@ import matplotlib.pyplot as plt
 import PIL.Image
 import torch
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
 from nonsmooth.training import Training
@@ -85,6 +87,15 @@ def show(figure: Figure) -> None:
     plt.close(figure)
 
 
+def plain_ticks(axis: Axis) -> None:
+    """Plain numbers, 1, 2 and 5 times powers of ten, on a log axis of up to three decades."""
+    low, high = axis.get_view_interval()
+    if high <= 1e3 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def draw_history(axes: Axes, training: Training) -> None:
     """The losses of one training against iterations, on a log scale."""
     history = training.history
@@ -94,6 +105,7 @@ def draw_history(axes: Axes, training: Training) -> None:
     if training.status == "diverged":
         axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
     axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
+    plain_ticks(axes.yaxis)
     axes.legend()
 
 

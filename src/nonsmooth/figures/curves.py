@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from nonsmooth.drawing import OPTIMIZERS
 from nonsmooth.runs import Results
@@ -65,13 +64,6 @@ def seeds_of(results: Results, experiment: str) -> str:
     """What a caption says of curves and bands."""
     seeds = results.seeds[experiment]
     return f"Seed {seeds[0]}." if len(seeds) == 1 else f"Median over {len(seeds)} seeds; bands: quartiles."
-
-
-def plain_ticks(axis: Axis) -> None:
-    """Plain numbers, 1, 2 and 5 times powers of ten, on a log axis of a few decades."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def iterations_on_a_log_scale(axes: Axes) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from nonsmooth import networks, problems
 from nonsmooth.config import BASELINES, READINGS
-from nonsmooth.drawing import OPTIMIZERS, draw_images
+from nonsmooth.drawing import OPTIMIZERS, draw_images, plain_ticks
 from nonsmooth.figures.curves import (
     SMALL,
     WIDTH,
@@ -20,7 +20,6 @@ from nonsmooth.figures.curves import (
     iterations_on_a_log_scale,
     label_beside,
     legend,
-    plain_ticks,
     references,
     seeds_of,
 )
@@ -64,11 +63,10 @@ def poster(results: Results) -> Figure:
     figure = plt.figure(figsize=(WIDTH, 6.5))
     top, bottom = figure.subfigures(2, 1, height_ratios=(3, 3.5))
     panels = top.subplots(1, 2)
-    for axes, experiment, title in zip(
-        panels, ("perceptron", "autoencoder"), ("Perceptron", "Autoencoder"), strict=True
-    ):
+    titles = {"perceptron": "Perceptron, one digit of MNIST", "autoencoder": "Denoising autoencoder"}
+    for axes, (experiment, title) in zip(panels, titles.items(), strict=True):
         draw_curves(axes, results, experiment, "train_loss", among=COMPARED)
-        axes.set(title=f"{title}: training loss (mean squared error)", xlabel="iteration")
+        axes.set(title=title, xlabel="iteration", ylabel="training loss (mean squared error)")
     iterations_on_a_log_scale(panels[0])
     compress_below(panels[0])
     plain_ticks(panels[1].yaxis)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from nonsmooth.config import BASELINES, READINGS
-from nonsmooth.drawing import OPTIMIZERS
+from nonsmooth.drawing import OPTIMIZERS, plain_ticks
 from nonsmooth.figures.curves import (
     GREY,
     SMALL,
@@ -20,7 +20,6 @@ from nonsmooth.figures.curves import (
     iterations_on_a_log_scale,
     label_beside,
     legend,
-    plain_ticks,
     references,
 )
 from nonsmooth.runs import Results
