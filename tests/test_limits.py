@@ -3,10 +3,11 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import pytest
 
-from nonsmooth import config, limits
+from nonsmooth import config, limits, pages, tables
 
 
 def run(seed, loss, psnr, status="finished"):
@@ -219,3 +220,26 @@ def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path
         limits.publish(tmp_path / "limits.json", folder)
         found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}
         assert found == {"a/sgd.json": "old", "b/sgd.json": "new"}
+
+
+ROOT = Path(__file__).parents[1]
+WHOLE = {"bounds.json", "timing.json", *(f"{name}.json" for name in (*config.BASELINES, *config.READINGS))}
+PUBLISHED = [path for path in sorted((ROOT / "data" / "limits").iterdir()) if {p.name for p in path.iterdir()} == WHOLE]
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
+def test_the_table_of_the_limits_is_what_the_published_records_say(folder):
+    told = {path.stem: json.loads(path.read_text())["told"] for path in folder.glob("*.json")}
+    found = {"bounds": told.pop("bounds"), "timing": told.pop("timing")}
+    found["runs"] = {name: study["chosen"] for name, study in told.items()}
+    table = tables.read(ROOT / pages.TABLES)["limits"]
+    for verdict in limits.verdicts(found):
+        name = "/".join([folder.name, *(tables.slug(verdict[key]) for key in ("reading", "against", "quantity"))])
+        row = table[name]
+        assert row["verdict"] == verdict["verdict"], name
+        for value, shown in zip((verdict["effect"], *verdict["interval"]), ("effect", "low", "high"), strict=True):
+            assert (value is None and row[shown] is None) or row[shown] == pytest.approx(value, rel=1e-5), name
+
+
+def test_half_of_the_settings_or_more_have_records_of_their_own():
+    assert 2 * len(PUBLISHED) >= len(config.project(ROOT)["limits"]["settings"])

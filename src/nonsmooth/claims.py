@@ -17,17 +17,17 @@ from nonsmooth.seeds import generator
 
 VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
 OUTCOMES = HOLDS, OPEN, REVERSED = "holds", "open", "reversed"
-TRAINING = {
-    "area": "area under the log training loss (ratio of geometric means)",
-    "final": "training loss in the end",
-    "iterations": "iterations to the loss that both reach",
-    "seconds": "optimizer time to the loss that both reach",
+TRAINING = {  # iterations and wall time: to the loss that both reach
+    "iterations": "iterations",
+    "seconds": "wall time",
+    "area": "area under the log loss",
+    "final": "final training loss",
 }
 IMAGES = {
-    "train_psnr": "PSNR, training images",
-    "unseen_psnr": "PSNR, unseen images",
-    "train_ssim": "SSIM, training images",
-    "unseen_ssim": "SSIM, unseen images",
+    "train_psnr": "training PSNR",
+    "train_ssim": "training SSIM",
+    "unseen_psnr": "unseen PSNR",
+    "unseen_ssim": "unseen SSIM",
 }
 QUANTITIES = TRAINING | IMAGES
 ROUNDING = 1e-6  # ratios below it are of what rounding leaves

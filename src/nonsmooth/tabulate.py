@@ -174,11 +174,13 @@ def limits_active(results: Results) -> Iterator[Row]:
 def limits_where(results: Results) -> Iterator[Row]:
     """Where each reading is better than a baseline, where worse and where neither is shown.
 
-    A row for each test over all settings, with the settings' names, and one for each group of settings.
+    A row for each test over all settings, with the settings' names, and one for each group of settings. The row "count"
+    has the number of settings.
     """
     settings = _json(results, "limits.json")
     tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
     groups = list(dict.fromkeys(setting["group"] for setting in settings))
+    yield {"id": "count", "settings": len(settings)}
     for test in tests:
         found: dict[str, dict[str, list[str]]] = {}
         for setting in settings:
