@@ -111,6 +111,13 @@ def test_the_readme_can_be_read_in_a_few_minutes():
     assert len(text.split()) <= 900
 
 
+def test_code_of_the_readme_fits_a_narrow_screen():
+    text = (ROOT / "README.md").read_text()
+    lines = [line for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines += re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+    assert max(map(len, lines)) <= 39
+
+
 def test_the_readme_gives_the_answer_before_the_commands_and_these_before_the_rest():
     names = headings(re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL))
     assert names[1:] == ["The answer", "Run it", "Read it", "Change it", "Train your own network", "More"]
