@@ -26,22 +26,22 @@ from nonsmooth.runs import Results
 
 
 def benchmark(results: Results) -> Figure:
-    """Time of an iteration against N: each optimizer, and the iterations' own matrix products by themselves."""
+    """Time of an iteration for one image against N: each optimizer, and its matrix products by themselves."""
     report = json.loads((Path(results.folder) / "benchmark" / "measurements.json").read_text())
     rows = report["iterations"]
     hidden, threads = (sorted({row[key] for row in rows}) for key in ("hidden", "threads"))
-    figure = plt.figure(figsize=(WIDTH, 0.9 + 2.4 * len(threads)))
-    grid = figure.subplots(len(threads), len(hidden), sharex=True, sharey=True, squeeze=False)
+    figure = plt.figure(figsize=(WIDTH, 0.9 + 2.2 * len(threads)))
+    grid = figure.subplots(len(threads), len(hidden), sharex=True, sharey="col", squeeze=False)
     names = {row["name"] for row in rows}
     for (row, column), axes in np.ndenumerate(grid):
         cell = [r for r in rows if (r["hidden"], r["threads"]) == (hidden[column], threads[row])]
-        samples = sorted({r["samples"] for r in cell})
+        samples = np.array(sorted({r["samples"] for r in cell}))
         for optimizer, look in OPTIMIZERS.items():
             own = [name for name in names if name.split()[0] == optimizer]  # torch's implementations: the fastest
             if not own:
                 continue
             best = [min(r["seconds"] for r in cell if r["samples"] == n and r["name"] in own) for n in samples]
-            axes.plot(samples, 1e3 * np.array(best), label=look.name, **look.line)
+            axes.plot(samples, 1e6 * np.array(best) / samples, label=look.name, **look.line)
             alone = [
                 r["seconds"]
                 for n in samples
@@ -49,16 +49,20 @@ def benchmark(results: Results) -> Figure:
                 if (r["samples"], r["name"]) == (n, f"products of {optimizer}")
             ]
             if alone:
-                style = {"color": look.color, "linewidth": 0.6, "linestyle": look.linestyle}
-                axes.plot(samples, 1e3 * np.array(alone), label=f"matrix products of {look.name}", **style)
+                thin = {"color": look.color, "linewidth": 0.6, "linestyle": look.linestyle}
+                axes.plot(samples, 1e6 * np.array(alone) / samples, label=f"matrix products of {look.name}", **thin)
         plural = "s" if threads[row] > 1 else ""
-        axes.set(xscale="log", yscale="log", title=f"{hidden[column]} hidden units, {threads[row]} thread{plural}")
+        axes.set(xscale="log", ylim=(0, None), title=f"{hidden[column]} hidden units, {threads[row]} thread{plural}")
+        axes.set_xticks(samples, [f"{n:,}" for n in samples])
+        axes.minorticks_off()
     for axes in grid[-1]:
-        axes.set_xlabel("training images $N$")
+        axes.set_xlabel("training images $N$ (log scale)")
     for axes in grid[:, 0]:
-        axes.set_ylabel("time of an iteration, ms")
+        axes.set_ylabel("time of an iteration\nper image, µs")
     machine = report["processor"] if report["device"] == "cpu" else report["device"]
-    title = f"Timed side by side on {machine}, torch's fastest implementations. Thin: the matrix products alone."
+    title = (
+        f"Timed side by side on {machine}; the fastest of torch's implementations. Level lines: in proportion to $N$."
+    )
     legend(figure, grid.flat, 3, title)
     return figure
 
