@@ -1,17 +1,10 @@
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from nonsmooth import config, kernels, notebooks, runs
+from nonsmooth import config, notebooks, runs
 from nonsmooth.errors import NotebookError
 
 ROOT = Path(__file__).parents[1]
@@ -110,125 +103,6 @@ def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_p
     assert str(tmp_path / "logs" / "n.ipynb") in message
     assert "so far" in outputs(tmp_path / "logs" / "n.ipynb")
     assert not (tmp_path / "out" / "n.ipynb").exists()
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A server of kernels, as the workflow starts it; closing its standard input ends it."""
-    address = str(tmp_path / "kernels")
-    command = [sys.executable, "-m", "nonsmooth", "kernels", "--address", address]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    for _ in range(1200):
-        if os.path.exists(address):
-            break
-        time.sleep(0.05)
-    monkeypatch.setenv(kernels.VARIABLE, address)
-    yield process
-    process.stdin.close()
-    process.wait(10)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
-class TestForkedKernels:
-    def test_the_kernel_is_a_fork_of_the_server_in_the_notebooks_own_folder_and_environment(
-        self, server, tmp_path, monkeypatch
-    ):
-        monkeypatch.setenv("SEEN", "yes")
-        monkeypatch.chdir(tmp_path)
-        cell = "import os, sys\nprint(os.getppid(), os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
-        cell += "\nprint(any(name.startswith('nonsmooth') for name in sys.modules))"
-        assert outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 0", cell), {}, tmp_path)).split() == [
-            str(server.pid),
-            str(tmp_path),
-            "yes",
-            "True",  # warm
-            "False",  # and nothing of this package that could be stale
-        ]
-
-    def test_a_cell_that_fails_is_told_as_from_any_kernel(self, server, tmp_path):
-        with pytest.raises(NotebookError, match="ZeroDivisionError"):
-            run(write_notebook(tmp_path / "n.ipynb", "a = 0", "1 / a"), {}, tmp_path)
-
-    def test_a_kernel_that_dies_is_an_error(self, server, tmp_path):
-        with pytest.raises(NotebookError, match="died"):
-            run(write_notebook(tmp_path / "n.ipynb", "a = 0", "import os\nos._exit(3)"), {}, tmp_path)
-
-    def test_clients_that_go_before_they_ask_do_no_harm(self, server, tmp_path):
-        for sent in (b"", b"not json\n"):
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(os.environ[kernels.VARIABLE])
-                client.sendall(sent)
-        assert "1" in outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 1", "print(a)"), {}, tmp_path))
-
-    def test_a_client_that_stalls_holds_nobody_up_for_long(self, server, tmp_path):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(os.environ[kernels.VARIABLE])
-            assert "1" in outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 1", "print(a)"), {}, tmp_path))
-
-    def test_forked_and_ordinary_kernels_give_the_same_bits(self, server, tmp_path, monkeypatch, smoke_config):
-        folder = tmp_path / "runs"
-        given = config.parameters(smoke_config, "perceptron-teacher", "badmm-ls", 0)
-        for name in ("forked", "ordinary"):
-            if name == "ordinary":
-                monkeypatch.delenv(kernels.VARIABLE)
-            run(ROOT / "notebooks" / "perceptron.ipynb", given | {"run_folder": str(folder / name)}, tmp_path / name)
-        for file in ("history.parquet", "weights.safetensors"):
-            assert (folder / "forked" / file).read_bytes() == (folder / "ordinary" / file).read_bytes()
-
-    def test_no_more_kernels_than_cores_at_a_time(self, server, tmp_path):
-        most = len(os.sched_getaffinity(0))
-        running = [kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path)) for _ in range(most)]
-        with ThreadPoolExecutor() as pool:
-            waiting = pool.submit(kernels._Fork, os.environ[kernels.VARIABLE], self.kernel(tmp_path))
-            with pytest.raises(TimeoutError):
-                waiting.result(timeout=1)
-            running[0].kill()
-            assert waiting.result(timeout=10).poll() is None
-
-    def test_when_the_server_has_ended_the_kernel_is_an_ordinary_one(self, server, tmp_path):
-        server.kill()  # and its socket stays behind
-        server.wait(10)
-        assert kernels.manager_class() is not None
-        assert "1" in outputs(run(write_notebook(tmp_path / "n.ipynb", "a = 1", "print(a)"), {}, tmp_path))
-
-    def test_kernels_end_with_the_server(self, server, tmp_path):
-        fork = kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path))
-        assert fork.poll() is None
-        server.stdin.close()
-        server.wait(10)
-        assert fork.wait(10) != 0
-        assert self.is_gone(fork.pid)
-
-    def test_kernels_end_with_the_notebook_that_asked_for_them(self, server, tmp_path):
-        fork = kernels._Fork(os.environ[kernels.VARIABLE], self.kernel(tmp_path))
-        fork._lines.close()
-        fork.connection.close()
-        assert self.is_gone(fork.pid)
-
-    @staticmethod
-    def kernel(tmp_path):
-        return {
-            "arguments": ["-f", str(tmp_path / f"{uuid.uuid4()}.json")],
-            "cwd": str(tmp_path),
-            "env": dict(os.environ),
-        }
-
-    @staticmethod
-    def is_gone(pid):
-        for _ in range(100):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return True
-            time.sleep(0.05)
-        return False
-
-
-def test_without_a_server_kernels_are_ordinary(monkeypatch, tmp_path):
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
-    assert kernels.manager_class() is None
-    monkeypatch.setenv(kernels.VARIABLE, str(tmp_path / "gone"))
-    assert kernels.manager_class() is None
 
 
 @pytest.mark.slow

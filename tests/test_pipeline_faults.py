@@ -1,10 +1,12 @@
 """Single runs of the workflow, and its faults."""
 
+import contextlib
 import json
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -95,6 +97,16 @@ def test_what_is_timed_has_every_core_that_the_call_has(tmp_path):
     assert timed == {"time_iterations", "measure_scaling", "measure_overhead"}
 
 
+def at_work_in(folder: Path) -> list[str]:
+    """The commands of the processes whose working directory is `folder`."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").samefile(folder):
+                commands.append((process / "cmdline").read_text())
+    return commands
+
+
 def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path):
     """Killed outright, while notebooks run: Snakemake can tidy nothing up."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
@@ -104,6 +116,11 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path
         time.sleep(0.1)
     first.kill()
     assert first.wait() == -signal.SIGKILL
+    if sys.platform == "linux":  # what it had begun ends with it, and disturbs nobody
+        end = time.monotonic() + 120
+        while (left := at_work_in(tmp_path)) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not left
     refused = snakemake(tmp_path, *arguments)
     assert refused.returncode == 1
     assert "cannot be locked" in output(refused)

@@ -5,6 +5,7 @@ import json
 import sys
 
 from nonsmooth.errors import DataError, NotebookError
+from nonsmooth.kernels import end_with_workflow
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -41,7 +42,7 @@ def train(arguments: argparse.Namespace) -> None:
 def kernels(arguments: argparse.Namespace) -> None:
     from nonsmooth.kernels import serve
 
-    serve(arguments.address)
+    serve(arguments.folder)
 
 
 def _samples(text: str) -> dict:
@@ -277,8 +278,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command(
         kernels,
-        "Serve kernels to notebooks, until standard input is closed.",
-        address={"help": "Unix socket to serve them at"},
+        "Serve kernels to the notebooks of a workflow, at the socket that is standard input.",
+        folder={"help": "the workflow's"},
     )
     samples = {"help": "files of the images by seed, as JSON"}
     command(
@@ -426,6 +427,7 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     arguments = parser().parse_args()
+    end_with_workflow()
     try:
         arguments.run(arguments)
     except (

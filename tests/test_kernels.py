@@ -1,0 +1,319 @@
+"""Kernels: no port, no waiting with something in hand, nothing left behind."""
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from test_notebooks import outputs, run, write_notebook
+
+from nonsmooth import kernels
+from nonsmooth.errors import NotebookError
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+WORKFLOW = "import sys, time; from nonsmooth import kernels; kernels.start('kernels.log'); import os"
+WORKFLOW += "; print(os.environ[kernels.VARIABLE], flush=True); sys.stdin.read()"
+
+
+def wait_for(condition, seconds: float = 120) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A workflow with its server, in a process of its own; it ends with its standard input."""
+    directory = tmp_path_factory.mktemp("workflow")
+    process = start_workflow(directory)
+    yield process
+    process.stdin.close()
+    assert process.wait(120) == 0
+    assert wait_for(lambda: not process.folder.exists())
+
+
+def start_workflow(directory: Path, **settings) -> subprocess.Popen:
+    command = [sys.executable, "-c", WORKFLOW]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=directory, text=True, **pipes, **settings)
+    process.folder = Path(process.stdout.readline().strip())
+    return process
+
+
+@pytest.fixture
+def workflow(running, monkeypatch):
+    monkeypatch.setenv(kernels.VARIABLE, str(running.folder))
+    return running
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """The folder of a workflow that has one slot and no server."""
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    folder = kernels.private_folder()
+    (folder / "slot-0").touch()
+    monkeypatch.setenv(kernels.VARIABLE, str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["ordinary", pytest.param("forked", marks=linux)])
+def either(request):
+    """With and without a workflow."""
+    if request.param == "forked":
+        request.getfixturevalue("workflow")
+    return request.param
+
+
+@pytest.fixture
+def startup(tmp_path, monkeypatch):
+    """Code that every kernel of the test runs while it starts."""
+
+    def write(code: str) -> None:
+        profile = tmp_path / "ipython" / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_kernel_config.py").write_text(code)
+        monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+    return write
+
+
+def notebook(folder: Path, *cells: str) -> Path:
+    return write_notebook(folder / "n.ipynb", "a = 0", *cells)
+
+
+def listening(pid: int) -> set[str]:
+    """The names of the sockets that a process listens on: "tcp" for each port, and paths."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(os.readlink(descriptor))
+    names = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            names.add(f"tcp {int(fields[1].split(':')[1], 16)}")
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 7 and fields[3] == "00010000" and f"socket:[{fields[6]}]" in inodes:
+            names.add(fields[7])
+    return names
+
+
+@linux
+def test_a_kernel_is_reached_by_no_port(either, tmp_path):
+    """The one port that is left is IPython's, for the output of subprocesses; it is chosen when it is bound."""
+    cell = f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_kernels import listening"
+    cell += "\nfrom ipykernel.kernelapp import IPKernelApp\nprint(*listening(os.getpid()), sep='\\n')"
+    cell += "\nprint('pipe', IPKernelApp.instance().iopub_thread._pipe_port)"
+    *names, pipe = outputs(run(notebook(tmp_path, cell), {}, tmp_path)).splitlines()
+    ports = {name for name in names if name.startswith("tcp")}
+    assert ports <= {f"tcp {pipe.split()[1]}"}
+    assert len(set(names) - ports) == 5  # shell, iopub, stdin, control, heartbeat
+
+
+@linux
+def test_a_kernel_starts_where_every_port_is_taken(either, tmp_path, startup):
+    startup("""
+import zmq
+def bind(self, address, *rest, bind=zmq.Socket.bind):
+    if address.startswith("tcp"):
+        raise zmq.ZMQError(98, "Address already in use")
+    return bind(self, address, *rest)
+zmq.Socket.bind = bind
+""")
+    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+
+
+def test_the_slot_comes_before_everything_else(bare, tmp_path):
+    """While it waits, a notebook has no kernel, no file of a connection and no socket."""
+    thread = threading.Thread(target=run, args=(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    with open(bare / "slot-0") as slot:
+        fcntl.flock(slot, fcntl.LOCK_EX)
+        thread.start()
+        thread.join(3)
+        assert thread.is_alive()
+        assert [path.name for path in bare.iterdir()] == ["slot-0"]
+    thread.join(120)
+    assert "ran" in outputs(tmp_path / "out" / "n.ipynb")
+    assert [path.name for path in bare.iterdir()] == ["slot-0"]
+
+
+def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
+    process = start_workflow(tmp_path, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    slots = list(process.folder.glob("slot-*"))
+    assert len(slots) == len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    code = (
+        "import sys; from nonsmooth import kernels\nwith kernels.slot(): print('has one', flush=True); sys.stdin.read()"
+    )
+    environment = os.environ | {kernels.VARIABLE: str(process.folder)}
+    command = {"args": [sys.executable, "-c", code], "env": environment, "text": True}
+    command |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    holders = [subprocess.Popen(**command) for _ in slots]
+    assert [holder.stdout.readline() for holder in holders] == ["has one\n"] * len(slots)
+    one_more = subprocess.Popen(**command)
+    try:
+        assert not select.select([one_more.stdout], [], [], 1)[0]
+        holders[0].kill()
+        assert one_more.stdout.readline() == "has one\n"
+    finally:
+        for each in (*holders, one_more):
+            each.kill()
+        process.stdin.close()
+        process.wait(120)
+
+
+def test_a_kernel_that_does_not_start_is_tried_again_once(either, tmp_path, startup):
+    startup(f"""
+import os
+if not os.path.exists({str(tmp_path / "tried")!r}):
+    open({str(tmp_path / "tried")!r}, "w").close()
+    os._exit(3)
+""")
+    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert (tmp_path / "tried").exists()
+
+
+def test_a_kernel_that_never_starts_is_an_error_with_its_own_traceback(either, tmp_path, startup):
+    startup(f"""
+open({str(tmp_path / "tried")!r}, "a").write("x")
+import ipykernel.kernelapp
+def broken(self):
+    raise ArithmeticError("on purpose")
+ipykernel.kernelapp.IPKernelApp.init_sockets = broken
+""")
+    with pytest.raises(NotebookError, match="ArithmeticError: on purpose") as failure:
+        run(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+    assert "Kernel died before replying" in str(failure.value)
+    assert (tmp_path / "tried").read_text() == "xx"
+
+
+def test_a_kernel_that_dies_later_is_an_error_and_nothing_runs_twice(either, tmp_path):
+    cell = f"open({str(tmp_path / 'tried')!r}, 'a').write('x')"
+    with pytest.raises(NotebookError, match="Kernel died"):
+        run(notebook(tmp_path, cell, "import os; os._exit(3)"), {}, tmp_path)
+    assert (tmp_path / "tried").read_text() == "x"
+
+
+def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch):
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    before = set(Path("/tmp").glob("nonsmooth-*"))
+    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert set(Path("/tmp").glob("nonsmooth-*")) <= before
+    monkeypatch.setenv("TMPDIR", str(long))
+    process = start_workflow(tmp_path)
+    assert process.folder.parent == Path("/tmp")
+    process.stdin.close()
+    process.wait(120)
+
+
+@linux
+class TestForkedKernels:
+    def test_the_kernel_is_a_fork_of_the_server_in_the_notebooks_own_folder_and_environment(
+        self, workflow, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("SEEN", "yes")
+        monkeypatch.chdir(tmp_path)
+        cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
+        cell += "\nprint(any(name.startswith('nonsmooth') for name in sys.modules))"
+        cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
+        assert outputs(run(notebook(tmp_path, cell), {}, tmp_path)).split() == [
+            str(tmp_path),
+            "yes",
+            "True",  # warm
+            "False",  # and nothing of this package that could be stale
+            "True",  # the server's child
+        ]
+
+    def test_a_cell_that_fails_is_told_as_from_any_kernel(self, workflow, tmp_path):
+        with pytest.raises(NotebookError, match="ZeroDivisionError"):
+            run(notebook(tmp_path, "1 / a"), {}, tmp_path)
+
+    def test_clients_that_stall_or_go_before_they_ask_do_no_harm(self, workflow, tmp_path):
+        with contextlib.ExitStack() as stack:
+            for sent in (b"", b"not json\n", b"{"):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(workflow.folder / "kernels"))
+                client.sendall(sent)
+            assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+
+    def test_without_a_server_the_kernel_is_an_ordinary_one(self, bare, tmp_path):
+        with socket.socket(socket.AF_UNIX) as closed:
+            closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
+        cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
+        assert "True" in outputs(run(notebook(tmp_path, cell), {}, tmp_path))
+
+
+@linux
+class TestNothingIsLeft:
+    @pytest.fixture
+    def asleep(self, tmp_path):
+        """A workflow of its own with a notebook whose kernel sleeps: the workflow, the notebook, the kernel's pid."""
+        process = start_workflow(tmp_path)
+        told = tmp_path / "pid"
+        path = notebook(tmp_path, f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+        command = [sys.executable, "-m", "nonsmooth", "notebook", "--notebook", path, "--parameters", "{}"]
+        command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
+        running = subprocess.Popen(command, env=os.environ | {kernels.VARIABLE: str(process.folder)})
+        assert wait_for(lambda: told.exists() and told.read_text())
+        yield process, running, int(told.read_text())
+        for each in (running, process):
+            each.kill()
+            each.wait()
+        assert wait_for(lambda: not process.folder.exists())
+
+    @staticmethod
+    def is_gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+    def test_when_the_workflow_is_killed(self, asleep, number):
+        process, running, kernel = asleep
+        process.send_signal(number)
+        assert running.wait(120) == 1
+        assert wait_for(lambda: self.is_gone(kernel))
+        assert wait_for(lambda: not process.folder.exists())
+
+    def test_when_the_notebook_is_killed(self, asleep):
+        _, running, kernel = asleep
+        running.kill()
+        assert wait_for(lambda: self.is_gone(kernel))
+
+    def test_when_the_user_interrupts(self, asleep):
+        process, running, kernel = asleep
+        running.send_signal(signal.SIGINT)
+        running.wait(120)
+        assert wait_for(lambda: self.is_gone(kernel))
+        assert not [path for path in process.folder.iterdir() if path.is_dir()]
+
+
+def test_no_socket_folder_is_left(either, tmp_path):
+    folder = Path(os.environ.get(kernels.VARIABLE, "/tmp"))
+    before = set(folder.glob("nonsmooth-*"))
+    run(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+    assert set(folder.glob("nonsmooth-*")) <= before
+
+
+def test_the_notebook_says_which_python_ran_it(either, tmp_path):
+    """Not the kernel "python3" of the person who runs it, wherever that lies."""
+    executed = run(notebook(tmp_path, "import sys; print(sys.executable)"), {}, tmp_path)
+    assert outputs(executed).strip() == sys.executable
+    assert nbformat.read(executed, 4).metadata.kernelspec.name == "python3"
