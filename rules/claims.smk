@@ -125,4 +125,4 @@ rule claims:
     """A verdict on every claim of the poster: `make claims`."""
     input:
         rules.tell_claims.output,
-        expand("results/tables/{table}.csv", table=["claims", "references", "time_claims"]),
+        expand("results/tables/{table}.csv", table=["claims", "references", "trained", "time_claims"]),

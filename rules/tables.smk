@@ -1,13 +1,14 @@
 # What each table of the evidence is made of.
 BENCHMARK = "results/benchmark"
 TABLES = {
-    "runs": [*files_of(*of_target(None)), "results/timing/autoencoder.json"],
+    "runs": files_of(*of_target(None)),
     "lead": files_of("autoencoder"),
     "claims": ["results/claims.json"],
     "references": [
         "results/bounds/claims/autoencoder.json",
         *expand("results/claims/{run}.json", run=sorted(JUDGED_RUNS)),
     ],
+    "trained": expand("results/claims/{run}.json", run=sorted(JUDGED_RUNS)),
     "limits": ["results/limits.json"],
     "limits_active": ["results/limits.json"],
     "limits_where": ["results/limits.json"],

@@ -43,7 +43,17 @@ def test_every_table_of_the_evidence_is_written(finished):
     written = tables.read(finished / "results/tables")
     targets = {f"time_{target}" for target in ("tune", "claims", "limits")}
     assert written.keys() == targets | {
-        *("claims", "references", "limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation")
+        *(
+            "claims",
+            "references",
+            "trained",
+            "limits",
+            "limits_active",
+            "limits_where",
+            "conditioning",
+            "pixels",
+            "ablation",
+        )
     }
     assert written["claims"]["autoencoder/adam/iterations/badmm"]["outcome"] in claims.OUTCOMES
     for target in targets:

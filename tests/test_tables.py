@@ -86,6 +86,7 @@ def test_references_tell_the_last_from_the_stopped_and_the_selections_apart(tmp_
 def test_where_a_reading_is_worse_is_told_for_each_group(tmp_path):
     def setting(group, name, verdict):
         told = {"reading": "badmm", "against": "linear map", "quantity": "unseen_psnr", "verdict": verdict}
+        told["bracketed"] = name != "16"
         return {"group": group, "name": name, "verdicts": [told]}
 
     settings = [setting("default", "default", "holds")]
@@ -94,6 +95,7 @@ def test_where_a_reading_is_worse_is_told_for_each_group(tmp_path):
     rows = {row["id"]: row for row in tabulate.limits_where(runs.Results(str(tmp_path), {}, {}))}
     whole, units = rows["badmm/linear-map/unseen-psnr"], rows["badmm/linear-map/unseen-psnr/units"]
     assert (whole["better"], whole["open"], whole["worse"]) == (1, 1, 2)
+    assert whole["bracketed"] == 3
     assert (whole["better_at"], whole["worse_at"]) == ("default", "units 16; units 32")
     assert (units["better_at"], units["open_at"], units["worse_at"]) == ("none", "8", "16 and 32")
 

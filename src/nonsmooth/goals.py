@@ -51,7 +51,8 @@ def _slope(rows: list[dict]) -> float:
 
 
 def _where(row: dict) -> str:
-    return ", ".join(f"{key} {row[key]}" for key in ("name", "samples", "hidden", "threads") if key in row)
+    size = {"N": "samples", "h": "hidden", "threads": "threads"}
+    return ", ".join([row["name"], *(f"{name} = {row[key]}" for name, key in size.items() if key in row)])
 
 
 def goals(report: dict, quality: dict[str, dict], overhead: dict) -> dict[str, dict]:
@@ -77,7 +78,7 @@ def goals(report: dict, quality: dict[str, dict], overhead: dict) -> dict[str, d
     slopes = {}
     for name, hidden, threads in sorted({(row["name"], row["hidden"], row["threads"]) for row in rows}):
         same = [r for r in rows if (r["name"], r["hidden"], r["threads"]) == (name, hidden, threads)]
-        slopes[f"name {name}, hidden {hidden}, threads {threads}"] = _slope(same)
+        slopes[f"{name}, h = {hidden}, threads = {threads}"] = _slope(same)
     steepest = max(slopes, key=slopes.get)
     found["exponent_of_time"] = (slopes[steepest], "at most", 1.05, f"the highest: {steepest}")
     for name, bound in (("badmm", 1 / 2), ("badmm-ls", 1 / 15)):

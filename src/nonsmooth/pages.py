@@ -148,11 +148,9 @@ def limits_where(tables: Tables, reading: str, *quantities: str) -> str:
     for name, row in _under(tables["limits_where"], reading).items():
         against, quantity, *group = name.split("/")
         if not group and quantity.replace("-", "_") in quantities:
-            label = QUANTITIES[quantity.replace("-", "_")]
-            rows.append(
-                [_name(against), label, str(row["better"]), str(row["open"]), str(row["worse"]), row["worse_at"]]
-            )
-    return markdown(["against", "measured by", "better at", "open at", "worse at", "these settings"], rows)
+            counts = [str(row[column]) for column in ("better", "open", "worse", "bracketed")]
+            rows.append([_name(against), QUANTITIES[quantity.replace("-", "_")], *counts])
+    return markdown(["against", "measured by", "better", "open", "worse", "bracketed"], rows)
 
 
 def conditioning(tables: Tables, experiment: str) -> str:
@@ -166,12 +164,12 @@ def conditioning(tables: Tables, experiment: str) -> str:
 
 def ablation(tables: Tables) -> str:
     """Each reading with its own settings, with each of the other's, and with all of them."""
-    symbols = {"tau_x": r"$\tau_X$", "tau_z": r"$\tau_Z$", "all-of-them": "all settings"}
+    symbols = {"tau-x": r"$\tau_X$", "tau-z": r"$\tau_Z$", "all-of-them": "step sizes"}
     rows = []
     for reading in READINGS:
         losses = [_under(tables["ablation"], column, reading) for column in ("train_loss", "unseen_loss")]
         for taken in losses[0]:
-            told = "own settings" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
+            told = "its own step sizes" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
             cells = [
                 _spread(found[taken], "loss") if found[taken]["loss"] is not None else "diverged" for found in losses
             ]
@@ -182,18 +180,30 @@ def ablation(tables: Tables) -> str:
 def times(tables: Tables) -> str:
     """What the jobs of the targets take."""
     rows = []
-    for target in ("tune", "claims", "limits"):
+    for target, command in (("tune", "make tuned"), ("claims", "make claims"), ("limits", "make limits")):
         row = tables[f"time_{target}"][target]
-        rows.append([f"`snakemake {target}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
-    return markdown(["target", "jobs", "minutes of one core", "minutes of the longest job"], rows)
+        rows.append([f"`{command}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
+    return markdown(["command", "jobs", "minutes of one core", "minutes of the longest job"], rows)
+
+
+GOALS = {
+    "badmm_to_adam": "an iteration of gradient BADMM, over Adam's",
+    "badmm_ls_to_adam": "an iteration of least-squares BADMM, over Adam's",
+    "floor_share": "share of an iteration that is matrix products",
+    "memory_to_state": "peak memory over the lifted state",
+    "exponent_of_time": "exponent of an iteration's time against $N$",
+    "badmm_time_to_quality": "gradient BADMM: wall time to Adam's final loss, over Adam's",
+    "badmm_ls_time_to_quality": "least-squares BADMM: the same",
+    "wall_time_to_allowed": "wall time of the default target over what is allowed",
+}
 
 
 def goals(tables: Tables) -> str:
     rows = []
     for name, row in tables["goals"].items():
         met = "yes" if row["met"] == "yes" else "**no**"
-        rows.append([name.replace("_", " "), _number(row["value"]), row["goal"], met, row["where"]])
-    return markdown(["figure", "measured", "goal", "met", "where"], rows)
+        rows.append([GOALS[name], _number(row["value"]), row["goal"], met, row["where"]])
+    return markdown(["what", "measured", "goal", "met", "where"], rows)
 
 
 def iterations(tables: Tables) -> str:

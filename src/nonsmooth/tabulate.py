@@ -94,6 +94,15 @@ def references(results: Results) -> Iterator[Row]:
             yield row
 
 
+def trained(results: Results) -> Iterator[Row]:
+    """With how many of the claims' seeds a perceptron trains: its training loss comes below half of the initial one."""
+    for path in sorted(Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")):
+        runs = json.loads(path.read_text())["runs"]
+        low = [run for run in runs if run["status"] == "finished" and run["train_loss"][-1] < run["train_loss"][0] / 2]
+        experiment, _, name = path.with_suffix("").parts[-3:]
+        yield {"id": f"{experiment}/{name}", "trained": len(low), "seeds": len(runs)}
+
+
 def _finished(report: dict) -> list[dict]:
     return [run for run in report["runs"] if run["status"] == "finished"]
 
@@ -104,8 +113,6 @@ def _finished(report: dict) -> list[dict]:
 def runs(results: Results) -> Iterator[Row]:
     """Each optimizer after its last iteration: medians over seeds, with the smallest and the largest."""
     for experiment, optimizers in results.optimizers.items():
-        timing = Path(results.folder, "timing", f"{experiment}.json")
-        clocks = json.loads(timing.read_text())["optimizers"] if timing.exists() else {}
         for optimizer in sorted(optimizers, key=list(OPTIMIZERS).index):
             found = results.runs(experiment, optimizer)
             finished = [run for run in found if not run.diverged]
@@ -116,8 +123,6 @@ def runs(results: Results) -> Iterator[Row]:
             for column in ("train_psnr", "unseen_psnr"):
                 numbers = [run.record["final"] for run in finished]
                 row |= _spread(column, [final[column] for final in numbers if column in final])
-            if optimizer in clocks:
-                row["time_to_adam"] = clocks[optimizer]["ratio_to_adam"][0]
             yield row
 
 
@@ -175,7 +180,7 @@ def limits_where(results: Results) -> Iterator[Row]:
     """Where each reading is better than a baseline, where worse and where neither is shown.
 
     A row for each test over all settings, with the settings' names, and one for each group of settings. The row "count"
-    has the number of settings.
+    has the number of settings. "bracketed": at how many of them the tuning of both ended between worse values.
     """
     settings = _json(results, "limits.json")
     tests = [(v["reading"], v["against"], v["quantity"]) for v in settings[0]["verdicts"]]
@@ -183,20 +188,20 @@ def limits_where(results: Results) -> Iterator[Row]:
     yield {"id": "count", "settings": len(settings)}
     for test in tests:
         found: dict[str, dict[str, list[str]]] = {}
+        bracketed = 0
         for setting in settings:
             name, group = setting["name"], setting["group"]
             whole = name if name == group else f"{group} {name}"
-            (verdict,) = (
-                v["verdict"] for v in setting["verdicts"] if (v["reading"], v["against"], v["quantity"]) == test
-            )
+            (cell,) = (v for v in setting["verdicts"] if (v["reading"], v["against"], v["quantity"]) == test)
+            bracketed += cell["bracketed"]
             for key, text in (("", whole), (group, name)):
-                found.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[verdict].append(text)
+                found.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell["verdict"]].append(text)
         for key in ("", *groups):
             row: Row = {"id": "/".join([*map(slug, test), *([slug(key)] if key else [])])}
             for column, verdict in (("better", HOLDS), ("open", OPEN), ("worse", FAILS)):
                 names = found[key][verdict]
                 row |= {column: len(names), f"{column}_at": _listed(names) if key else "; ".join(names) or "none"}
-            yield row
+            yield row | ({} if key else {"bracketed": bracketed})
 
 
 def _listed(names: list[str]) -> str:
@@ -365,6 +370,7 @@ def machine(results: Results) -> Iterator[Row]:
 TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "claims": claims,
     "references": references,
+    "trained": trained,
     "runs": runs,
     "lead": lead,
     "limits": limits,
