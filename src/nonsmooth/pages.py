@@ -48,7 +48,7 @@ def fill(text: str, tables: Tables) -> str:
         try:
             return head + BLOCKS[name](tables, *arguments.split()) + "\n" + end
         except KeyError as error:
-            raise DataError(f"the table {name} {arguments} asks for a row that is not there: {error}") from None
+            raise DataError(f"the table {name}{arguments} asks for a row that is not there: {error}") from None
 
     return BLOCK.sub(build, REFERENCE.sub(refer, text))
 
