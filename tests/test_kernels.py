@@ -305,6 +305,24 @@ class TestNothingIsLeft:
         assert not [path for path in process.folder.iterdir() if path.is_dir()]
 
 
+def test_an_interrupt_is_left_to_what_follows_it(tmp_path):
+    """jupyter_client interrupts a kernel before it kills it; that must not end in a traceback for each notebook."""
+    folder = kernels.private_folder()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "kernels"))
+        listener.listen()
+        command = [sys.executable, "-I", "-S", kernels.__file__, str(folder / "kernels")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        client, _ = listener.accept()
+        client.makefile().readline()
+        client.send(b".")
+        time.sleep(0.5)  # it has read the answer by then
+        process.send_signal(signal.SIGINT)
+        client.close()
+        assert process.communicate(timeout=60)[1] == "the kernel has ended\n"
+    shutil.rmtree(folder)
+
+
 def test_no_socket_folder_is_left(either, tmp_path):
     folder = Path(os.environ.get(kernels.VARIABLE, "/tmp"))
     before = set(folder.glob("nonsmooth-*"))

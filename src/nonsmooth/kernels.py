@@ -189,6 +189,7 @@ def ask(address: str, arguments: list[str]) -> None:
             begun = server.recv(1) != b""
         if not begun:
             os.execv(sys.executable, [*ORDINARY, *arguments])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # jupyter_client interrupts before it kills
         server.settimeout(1)
         while os.getppid() == notebook:
             with suppress(TimeoutError):
