@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from workflow import jobs, output, snakemake
 
+from nonsmooth import tables
+
 FIGURES = ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"]
 pytestmark = pytest.mark.slow
 
@@ -29,14 +31,12 @@ def test_everything_has_its_name(finished):
     for figure in FIGURES:
         assert (finished / "figures" / f"{figure}.pdf").stat().st_size > 5000
         assert (finished / "figures" / f"{figure}.png").stat().st_size > 5000
-    summary = (finished / "results" / "summary.md").read_text()
-    assert "BADMM (gradient) against Adam: training loss lower at every iteration from 10 on for" in summary
-    assert summary.count("| BADMM (least squares) |") == 3
-    for name in ("Adam, mini-batches", "Adam, weight decay", "L-BFGS", "noisy input", "mean image", "linear map"):
-        assert summary.count(f"| {name} |") == 1
+    written = tables.read(finished / "results" / "tables")
+    assert written["lead"]["autoencoder/badmm/adam"]["seeds"] == 1
     perceptron = ["sgd", "adam", "badmm", "badmm-ls", "gradient-d"]
     autoencoder = [*perceptron[:4], "adamw", "adam-minibatch", "lbfgs"]
     runs = {"perceptron": perceptron, "perceptron-teacher": perceptron, "autoencoder": autoencoder}
+    assert written["runs"].keys() == {f"{experiment}/{name}" for experiment, names in runs.items() for name in names}
     for experiment, optimizers in runs.items():
         for optimizer in optimizers:
             assert (finished / f"results/notebooks/{experiment}/{optimizer}/seed-0.ipynb").exists()
@@ -79,7 +79,7 @@ def test_another_seed_runs_its_own_notebooks_and_nothing_old(finished):
         "draw_figure": 6,
         "draw_images": 1,
         "run_notebook": 17,
-        "write_summary": 1,
+        "write_table": 2,
     }
 
 
@@ -91,7 +91,7 @@ def test_a_changed_setting_reruns_that_optimizer_alone(finished):
         "draw_figure": 5,
         "run_notebook": 1,
         "time_iterations": 1,
-        "write_summary": 1,
+        "write_table": 2,
     }
 
 
