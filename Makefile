@@ -4,7 +4,7 @@ CORES ?= 4
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
-PAGES := $(BIN)/python -m nonsmooth pages
+PAGES := $(BIN)/python -m replication pages
 
 .PHONY: figures test tuned publish benchmark claims limits verify lab slurm lock help
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 
 limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be stopped and resumed
 	$(SNAKEMAKE) limits
-	$(BIN)/python -m nonsmooth publish --limits results/limits.json --folder data/limits
+	$(BIN)/python -m replication publish --limits results/limits.json --folder data/limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
 	$(PAGES)
 

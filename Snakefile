@@ -1,8 +1,6 @@
-"""The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures."""
+"""The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures and tables."""
 
 import os
-import re
-import sys
 
 from snakemake.utils import min_version
 
@@ -20,23 +18,61 @@ configfile: source("config/claims.yaml")
 configfile: source("config/limits.yaml")
 
 
-include: "rules/common.smk"
-include: "rules/data.smk"
-include: "rules/runs.smk"
-include: "rules/timing.smk"
-include: "rules/tuning.smk"
-include: "rules/figures.smk"
-include: "rules/scale.smk"
+include: "rules/common.smk"  # before the rest: the plan that every rule asks
 include: "rules/claims.smk"
+include: "rules/data.smk"
 include: "rules/limits.smk"
-include: "rules/tables.smk"
+include: "rules/report.smk"
+include: "rules/runs.smk"
+include: "rules/speed.smk"
+include: "rules/tuning.smk"
 include: "rules/verify.smk"
 
 
 rule all:
+    """The poster's figures: `make figures`."""
     default_target: True
     input:
-        runs=files_of(*of_target(None)),
-        notebooks=notebooks_of(*of_target(None)),
-        figures=expand("figures/{figure}.{format}", figure=POSTER, format=["pdf", "png"]),
-        tables=expand("results/tables/{table}.csv", table=["runs", "lead"]),
+        runs=plan.run_files(*plan.of_target(None)),
+        notebooks=plan.run_notebooks(*plan.of_target(None)),
+        figures=plan.figures_of("all"),
+        tables=plan.tables_of("all"),
+
+
+rule full_mnist:
+    """The autoencoder on all of MNIST: `snakemake --cores 2 full_mnist`."""
+    input:
+        runs=plan.run_files(*plan.of_target("full_mnist")),
+        notebooks=plan.run_notebooks(*plan.of_target("full_mnist")),
+        figures=plan.figures_of("full_mnist"),
+
+
+rule tune:
+    """Settings from the search: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
+    input:
+        tuned=files.tuned,
+        figures=plan.figures_of("tune"),
+        tables=plan.tables_of("tune"),
+
+
+rule claims:
+    """A verdict on every claim of the poster: `make claims`."""
+    input:
+        notebook=files.report("claims"),
+        tables=plan.tables_of("claims"),
+
+
+rule limits:
+    """Where the claims stop holding: `make limits`, which can be stopped and goes on where it was."""
+    input:
+        limits=files.limits,
+        notebook=files.report("limits"),
+        figures=plan.figures_of("limits"),
+        tables=plan.tables_of("limits"),
+
+
+rule benchmark:
+    """Speed and size against their goals: `make benchmark`."""
+    input:
+        figures=plan.figures_of("benchmark"),
+        tables=plan.tables_of("benchmark"),

@@ -1,4 +1,4 @@
-from nonsmooth import kernels
+from replication import kernels
 
 
 onstart:
@@ -6,42 +6,55 @@ onstart:
         kernels.start("logs/kernels.log")
 
 
-def notebook_of(wildcards):
-    return source(f"notebooks/{EXPERIMENTS[wildcards.experiment]['notebook']}.ipynb")
-
-
-def images_of_run(wildcards):
-    return images_of(wildcards.experiment, wildcards.seed)
-
-
-def library_of_run(wildcards):
-    return library(notebook_of(wildcards))
-
-
-def parameters_of_run(wildcards):
-    """The notebook's parameters, as JSON."""
-    parameters = configuration.parameters(config, wildcards.experiment, wildcards.optimizer, wildcards.seed)
-    parameters["sample_file"] = next(iter(images_of_run(wildcards)), None)
-    parameters["run_folder"] = f"results/runs/{wildcards.experiment}/{wildcards.optimizer}/seed-{wildcards.seed}"
-    return as_json(parameters)
-
-
 rule run_notebook:
+    """One run: a notebook with the parameters of an experiment, an optimizer and a seed."""
     input:
-        notebook=notebook_of,
-        images=images_of_run,
-        modules=library_of_run,
+        notebook=plan.notebook_of_run,
+        modules=plan.modules_of_run,
+        images=plan.images_of_run,
     output:
-        history="results/runs/{experiment}/{optimizer}/seed-{seed}/history.parquet",
-        weights="results/runs/{experiment}/{optimizer}/seed-{seed}/weights.safetensors",
-        record="results/runs/{experiment}/{optimizer}/seed-{seed}/run.json",
-        notebook="results/notebooks/{experiment}/{optimizer}/seed-{seed}.ipynb",
+        run=[f"{files.run('{experiment}', '{optimizer}', '{seed}')}/{file}" for file in RUN_FILES],
+        notebook=files.run_notebook("{experiment}", "{optimizer}", "{seed}"),
     log:
         "logs/runs/{experiment}/{optimizer}/seed-{seed}.log",
     threads: config["threads"]
     params:
-        parameters=parameters_of_run,
+        parameters=plan.notebook_parameters,
         working_copy="logs/notebooks/{experiment}/{optimizer}/seed-{seed}.ipynb",
-    shell:
-        "{COMMAND} notebook --notebook {input.notebook} --parameters {params.parameters:q}"
-        " --working-copy {params.working_copy} --output {output.notebook} 2>&1 | tee {log}"
+    script:
+        "../src/replication/scripts/run_notebook.py"
+
+
+rule time_iterations:
+    """The optimizers of an experiment in turn, alone on the machine."""
+    input:
+        images=plan.image_to_time,
+        modules=plan.modules("speed/clock.py"),
+    output:
+        report=files.timing("{experiment}"),
+    log:
+        "logs/time_iterations/{experiment}.log",
+    threads: WHOLE_MACHINE
+    params:
+        runs=plan.runs_to_time,
+        rounds=config["timing"]["rounds"],
+    script:
+        "../src/replication/scripts/time_iterations.py"
+
+
+rule measure_maps:
+    """The noisy input, the mean image and the best linear map."""
+    input:
+        images=plan.images_to_map,
+        modules=plan.modules("studies/maps.py"),
+    output:
+        maps=files.maps("{use}", "{experiment}"),
+    log:
+        "logs/measure_maps/{use}/{experiment}.log",
+    threads: config["threads"]
+    params:
+        run=plan.run_to_map,
+        samples=plan.samples_to_map,
+        with_ssim=lambda wildcards: wildcards.use == "claims",
+    script:
+        "../src/replication/scripts/measure_maps.py"

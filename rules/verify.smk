@@ -1,54 +1,43 @@
-SMALLEST = min(PLACES, key=lambda place: images_at(place)["training_images"] * section_at(place)["iterations"])
-
-
-def published_records(wildcards):
-    """Those of the smallest setting; to hold results against themselves would tell nothing."""
-    records = [RECORDS_AT[SMALLEST]["runs"][name] for name in COMPARED]
-    missing = [record for record in records if record.startswith("results/")]
-    if missing:
-        raise WorkflowError(
-            f"nothing to verify against: {LIMITS['published']} has no record of what {missing[0]} would be"
-        )
-    return records
-
-
 rule gather_numbers:
+    """The numbers that the default runs come to."""
     input:
-        runs=files_of(*of_target(None)),
-        modules=library("expected.py"),
+        runs=plan.run_files(*plan.of_target(None)),
+        modules=plan.modules("verdicts/verify.py"),
     output:
-        numbers="results/numbers.json",
+        numbers=files.numbers,
     log:
         "logs/gather_numbers.log",
     params:
-        results=results_for(None),
-    shell:
-        "{COMMAND} numbers --results {params.results:q} --output {output.numbers} 2>&1 | tee {log}"
+        results=plan.results_of(None),
+    script:
+        "../src/replication/scripts/gather_numbers.py"
 
 
 rule study_again:
     """A record of the limits anew, whatever is published: of the setting that takes least."""
     input:
-        receipt=rules.fetch_mnist.output.receipt,
-        modules=library("limits.py"),
+        receipt=files.receipt,
+        modules=plan.modules("studies/limits.py"),
     output:
-        record="results/again/{optimizer}.json",
+        record=files.again("{optimizer}"),
     log:
         "logs/study_again/{optimizer}.log",
     threads: config["threads"]
     params:
-        asked=lambda wildcards: as_json(study_at(SMALLEST, wildcards.optimizer)),
-    shell:
-        "{COMMAND} study --asked {params.asked:q} --root {DATA_ROOT} --output {output.record} 2>&1 | tee {log}"
+        root=plan.data_root,
+        study=plan.study_again,
+    script:
+        "../src/replication/scripts/study_setting.py"
 
 
 rule verify:
     """The default runs, and records of the limits, against what is in the repository: `make verify`."""
     input:
-        numbers=rules.gather_numbers.output.numbers,
+        numbers=files.numbers,
         expected=source("tests/expected/default.json"),
-        again=expand(rules.study_again.output.record, optimizer=COMPARED),
-        records=published_records,
-    shell:
-        "{COMMAND} verify --numbers {input.numbers} --expected {input.expected}"
-        " --again {input.again} --records {input.records}"
+        again=[files.again(name) for name in plan.limits.methods],
+        records=lambda wildcards: plan.published_again,
+    log:
+        "logs/verify.log",
+    script:
+        "../src/replication/scripts/verify.py"

@@ -4,7 +4,8 @@ import hypothesis
 import pytest
 import torch
 
-from nonsmooth import config, mnist, networks, problems
+from replication import config, data as problems
+from replication.data import mnist, networks
 
 ROOT = Path(__file__).parents[1]
 # No clock decides about a test, and a failure comes back on the next run.

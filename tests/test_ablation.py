@@ -2,9 +2,10 @@
 
 import json
 
-from nonsmooth import ablation, config
-from nonsmooth.ablation import ALL, Variant
-from nonsmooth.evidence import train_seeds
+from replication import config
+from replication.studies import ablation
+from replication.studies.ablation import ALL, Variant
+from replication.studies.seeds import train_seeds
 
 SETTINGS = {
     "badmm": {"order": "zwxm", "ridge": 16.0, "tau_w": 1.9, "tau_z": 1.8},

@@ -7,7 +7,8 @@ import torch
 from reference import State, iterate
 from torch import nn
 
-from nonsmooth import Badmm, optimizers
+from nonsmooth import Badmm
+from replication import methods as optimizers
 
 SETTINGS = {"tau_z": 1.3, "tau_x": 0.9, "tau_w": 1.1, "tau_m": 0.8}
 # hidden sizes, activations of every layer

@@ -11,7 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from workflow import jobs, output, snakemake
 
-from nonsmooth import benchmark, goals, optimizers, overhead, pages, runs, scaling, tables, timing
+from replication import methods as optimizers, run as runs
+from replication.report import pages, rows as tables
+from replication.speed import clock as timing, goals, iterations as benchmark, pipeline as overhead, processes as scaling
 from nonsmooth.training import Training
 
 CPU = torch.device("cpu")

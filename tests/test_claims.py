@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nonsmooth import claims, config
+from replication import config
+from replication.verdicts import claims
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,8 +5,11 @@ import json
 import pytest
 import torch
 
-from nonsmooth import bregman, conditioning, config, networks, optimizers, problems, proximal
-from nonsmooth.problems import Split
+from nonsmooth import bregman, proximal
+from replication import config, data as problems, methods as optimizers
+from replication.data import networks
+from replication.studies import conditioning
+from replication.data import Split
 
 
 @pytest.mark.parametrize("condition_number", [1.0, 1e3])

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nonsmooth import config, mnist, networks, optimizers, problems
-from nonsmooth.errors import ConfigError
+from replication import config, data as problems, methods as optimizers
+from replication.data import mnist, networks
+from replication.errors import ConfigError
 
 FOLDER = Path(__file__).parents[1] / "config"
 SCHEMA = FOLDER / "schema.yaml"

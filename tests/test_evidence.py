@@ -10,7 +10,10 @@ import pytest
 import yaml
 from workflow import ROOT, SNAKEMAKE, jobs, output, snakemake
 
-from nonsmooth import claims, config, limits, pages, tables
+from replication import config
+from replication.report import pages, rows as tables
+from replication.studies import limits
+from replication.verdicts import claims
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nonsmooth import config, expected, runs
+from replication import config, run as runs
+from replication.verdicts import verify as expected
 from nonsmooth.training import Training
 
 ROOT = Path(__file__).parents[1]

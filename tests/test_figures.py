@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from nonsmooth import drawing, figures, optimizers, runs
-from nonsmooth.figures import curves
+from replication import methods as optimizers, run as runs
+from replication.report import drawing, figures
+from replication.report.figures import curves
 from nonsmooth.training import Training
 
 

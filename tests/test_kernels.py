@@ -17,8 +17,8 @@ import nbformat
 import pytest
 from test_notebooks import outputs, run, write_notebook
 
-from nonsmooth import kernels
-from nonsmooth.errors import NotebookError
+from replication import kernels
+from replication.errors import NotebookError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
 WORKFLOW = "import sys, time; from nonsmooth import kernels; kernels.start('kernels.log'); import os"

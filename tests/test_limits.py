@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nonsmooth import config, limits, pages, tables
+from replication import config
+from replication.report import pages, rows as tables
+from replication.studies import limits
 
 
 def run(seed, loss, psnr, status="finished"):

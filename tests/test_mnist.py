@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nonsmooth import config, mnist
-from nonsmooth.errors import DataError
+from replication import config
+from replication.data import mnist
+from replication.errors import DataError
 
 EXCERPT = Path(__file__).parents[1] / "data" / "excerpt"
 IMAGES = "MNIST/raw/train-images-idx3-ubyte"

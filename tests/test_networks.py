@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from nonsmooth import networks
+from replication.data import networks
 
 
 def test_layers_and_activations_stand_as_configured(make_network):

@@ -4,8 +4,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nonsmooth import config, notebooks, runs
-from nonsmooth.errors import NotebookError
+from replication import config, notebooks, run as runs
+from replication.errors import NotebookError
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

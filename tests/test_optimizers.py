@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from nonsmooth import GradientD, TorchOptimizer, optimizers
+from nonsmooth import GradientD, TorchOptimizer
+from replication import methods as optimizers
 
 SETTINGS = {
     "sgd": {"learning_rate": 0.3},

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nonsmooth import pages, tables
-from nonsmooth.errors import DataError
+from replication.report import pages, rows as tables
+from replication.errors import DataError
 
 ROOT = Path(__file__).parents[1]
 PATHS = pages.paths(ROOT)

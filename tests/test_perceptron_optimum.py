@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from nonsmooth import optimizers, problems
+from replication import data as problems, methods as optimizers
 
 READINGS = {
     "badmm": {"tau_z": 1.0, "tau_w": 1.3},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from workflow import jobs, output, snakemake
 
-from nonsmooth import tables
+from replication.report import rows as tables
 
 FIGURES = ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"]
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_everything_has_its_name(finished):
 
 
 def test_every_optimizer_starts_from_the_same_network_and_data(finished):
-    from nonsmooth import runs
+    from replication import run as runs
 
     for experiment in ("perceptron", "perceptron-teacher", "autoencoder"):
         folders = (finished / "results/runs" / experiment).glob("*/seed-0")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nonsmooth import problems
+from replication import data as problems
 
 DENOISING = {
     "name": "denoising",

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import distributed, multiprocessing, nn
 
-from nonsmooth import optimizers, placement, runs
-from nonsmooth.problems import Problem, Split
+from nonsmooth import processes as placement
+from replication import methods as optimizers, run as runs
+from replication.data import Problem, Split
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {

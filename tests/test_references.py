@@ -8,8 +8,9 @@ import torch
 from scipy import linalg, optimize
 from skimage.metrics import peak_signal_noise_ratio
 
-from nonsmooth import config, evidence, problems, references
-from nonsmooth.problems import Split
+from replication import config, data as problems
+from replication.studies import maps as references, seeds as evidence
+from replication.data import Split
 
 
 @pytest.fixture

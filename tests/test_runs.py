@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from nonsmooth import optimizers, runs
-from nonsmooth.files import replacing
+from replication import methods as optimizers, run as runs
+from replication.files import replacing
 from nonsmooth.training import Training, train
 
 

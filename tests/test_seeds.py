@@ -1,6 +1,6 @@
 import torch
 
-from nonsmooth.seeds import generator
+from replication.seeds import generator
 
 
 def draw(seed, purpose):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nonsmooth import runs, tables, tabulate
+from replication import run as runs
+from replication.report import rows as tables, tables as tabulate
 from nonsmooth.training import Training
 
 CELLS = st.one_of(st.none(), st.integers(-(10**9), 10**9), st.text("abc, \"'|é", min_size=1).filter(str.strip))

@@ -6,7 +6,8 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
-from nonsmooth import optimizers, training
+from nonsmooth import training
+from replication import methods as optimizers
 from nonsmooth.training import train
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nonsmooth import config, timing, tuning
+from replication import config, search as tuning
+from replication.speed import clock as timing
 
 ROOT = Path(__file__).parents[1]
 

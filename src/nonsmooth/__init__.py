@@ -1,14 +1,17 @@
-"""Lifted training of networks with non-smooth activations, and the replication built on it.
+"""Lifted training of networks with non-smooth activations.
 
-The names below are imported when first used, so that commands which need no tensors start fast.
+The names below are imported when first used, so that importing the package costs no import of torch.
 """
 
 from importlib import import_module
 
 _HOME = {
-    "Badmm": "nonsmooth.optimizers.badmm",
-    "GradientD": "nonsmooth.optimizers.gradient_d",
-    "TorchOptimizer": "nonsmooth.optimizers.torch_optim",
+    "Badmm": "nonsmooth.badmm",
+    "GradientD": "nonsmooth.baselines",
+    "Lbfgs": "nonsmooth.baselines",
+    "TorchOptimizer": "nonsmooth.baselines",
+    "Problem": "nonsmooth.problem",
+    "Split": "nonsmooth.problem",
     "train": "nonsmooth.training",
 }
 __all__ = list(_HOME)

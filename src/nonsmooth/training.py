@@ -7,17 +7,27 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman, proximal
-from nonsmooth.optimizers import Optimizer
-from nonsmooth.placement import Group, is_first, summed
-from nonsmooth.problems import Problem, Split
+from nonsmooth.problem import Problem, Split
+from nonsmooth.processes import Group, is_first, summed
 
 ROWS = 1024  # samples evaluated at a time
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
+
+
+class Optimizer(Protocol):
+    """Trains a network in place."""
+
+    def step(self) -> None:
+        """One iteration."""
+
+    def diagnostics(self) -> dict[str, float]:
+        """What only the optimizer knows; it is called between iterations and its time is on no clock."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,6 @@ def clock(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-@torch.no_grad()
-def psnr(images: Tensor, clean: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of each row (N) for pixels in [0, 1]; `images` are not clipped."""
-    return -10 * torch.log10((images - clean).square().mean(1))
 
 
 @torch.no_grad()

@@ -1,0 +1,458 @@
+"""The blocks of BADMM with fewer and smaller matrix products (docs/method.md, "How it is computed").
+
+The same state and the same four steps as in badmm.py, which is the place to read the algorithm. What is different here:
+A_l is kept until X, W or b changes, small Gram matrices stand in for large products, and for the squared loss with
+delta = tau_M = 1 the last layer's Z, M and A are never formed.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth.lifting import Lifted
+from nonsmooth.linear import gram, largest_eigenvalue, parts, pseudo_inverse
+from nonsmooth.processes import Group, summed
+from nonsmooth.proximal import Proximal
+
+ROWS = 512  # samples at a time in passes that would go through main memory otherwise
+
+
+@dataclass
+class FastLifted(Lifted):
+    """The lifted variables, in the form that the fast steps keep them in.
+
+    Z and M have no entry for a layer whose Z and M are never formed (`UnitPenaltyOutput`): `variables` gives them.
+
+    of_layer: what each layer keeps. sums: what its weight step sums over samples. grams: for the exact weight step,
+    None for the first layer. inputs: what the weight step of the first layer needs of X_0, which never changes.
+    """
+
+    of_layer: list["Layer"]
+    sums: list["Sums"]
+    grams: list["Gram | None"]
+    inputs: "Inputs"
+
+    def variables(self, layer: int, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """X_l, Z_l, M_l and A_l, of some rows, between two iterations."""
+        return self.X[layer][rows], *self.of_layer[layer - 1].state(rows)
+
+
+@torch.no_grad()
+def lift(
+    pairs: list[tuple[nn.Linear, Proximal | None]],
+    inputs: Tensor,
+    targets: Tensor,
+    delta: float,
+    ridge: float,
+    group: Group,
+    kind: str,
+    tau_m: float,
+) -> FastLifted:
+    """`lifting.lift`, with room for what the fast steps keep. `kind` (of weight step) and `tau_m` must not change."""
+    linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
+    activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
+    X, Z, M = {0: inputs}, {}, {}
+    of_layer: list[Layer] = []
+    for layer, affine in linear.items():
+        last = layer == len(pairs)
+        if last and activation[layer] is None and delta == 1 == tau_m:
+            of_layer.append(UnitPenaltyOutput(affine, X[layer - 1], targets))
+            X[layer] = targets
+        else:
+            A = affine(X[layer - 1])
+            X[layer] = targets if last else activation[layer].prox(A)
+            of_layer.append(Layer(affine, activation[layer], X[layer - 1], X[layer], A))
+            Z[layer], M[layer] = of_layer[-1].Z, of_layer[-1].M
+    rest = of_layer[1:]
+    grams: list[Gram | None] = []
+    sums = [Sums(of_layer[0], with_gram=False), *(Sums(layer, with_gram=kind == "gradient") for layer in rest)]
+    if kind == "least_squares":
+        rooms = [layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) for layer in rest]
+        grams = [None, *(Gram(layer, room) for layer, room in zip(rest, rooms, strict=True))]
+    of_inputs = gram(inputs, of_layer[0].b is not None, group)
+    variables = linear, activation, X, Z, M, delta, ridge, group
+    lifted = FastLifted(*variables, of_layer, sums, grams, Inputs())
+    if kind == "gradient":
+        lifted.inputs.norm = largest_eigenvalue(of_inputs)
+    else:
+        lifted.inputs.solve(of_layer[0], _inverse_hessian(lifted, of_layer[0], of_inputs))
+    return lifted
+
+
+def z_step(lifted: FastLifted, tau_z: float) -> None:
+    for layer in lifted.of_layer:
+        layer.update_Z(tau_z, lifted.delta)
+
+
+def weight_step(lifted: FastLifted, tau_w: float, kind: str) -> None:
+    if kind == "gradient":
+        _gradient_step(lifted, tau_w)
+    else:
+        _least_squares_step(lifted)
+
+
+def _gradient_step(lifted: FastLifted, tau_w: float) -> None:
+    for layer, sums in zip(lifted.of_layer, lifted.sums, strict=True):
+        # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
+        with_A = sums.gram is None or layer.A_is_current
+        if with_A:
+            sums.of_force(layer.residual(lifted.delta), layer.X_in)
+        else:
+            layer.sum_pull(sums, lifted.delta)
+        if sums.gram is not None:
+            sums.gram.compute()
+        summed(sums.message, lifted.group)
+        if not with_A:
+            sums.subtract_A(lifted.delta)
+        if lifted.ridge:
+            sums.descent.sub_(layer.W, alpha=lifted.ridge)
+        norm = lifted.inputs.norm if sums.gram is None else largest_eigenvalue(sums.gram.matrix)
+        lipschitz = lifted.delta * norm + lifted.ridge
+        step = torch.where(lipschitz > 0, tau_w / lipschitz, 0.0)
+        layer.change_weights(sums.descent, sums.force, step.to(layer.W.dtype))
+
+
+def _least_squares_step(lifted: FastLifted) -> None:
+    for layer, sums, products in zip(lifted.of_layer, lifted.sums, lifted.grams, strict=True):
+        inputs = layer.W.shape[1]
+        if products is None:
+            inverse = lifted.inputs.inverse
+            sums.of_force(layer.residual(lifted.delta), lifted.inputs.solved, lifted.inputs.solved_ones)
+            summed(sums.message, lifted.group)
+            change, change_of_b = sums.descent, sums.force
+        else:
+            products.compute()
+            layer.sum_residual(sums, lifted.delta)
+            summed(products.matrix, lifted.group)
+            summed(sums.message, lifted.group)
+            inverse = _inverse_hessian(lifted, layer, products.matrix)
+            descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
+            both = descent @ inverse.to(descent.dtype)
+            change, change_of_b = both[:, :inputs], both[:, -1]
+        if lifted.ridge:
+            pull = lifted.ridge * (layer.W @ inverse[:inputs].to(layer.W.dtype))
+            change, change_of_b = change - pull[:, :inputs], change_of_b - pull[:, -1]
+        layer.change_weights(change, change_of_b)
+
+
+def _inverse_hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:
+    """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is."""
+    hessian = lifted.delta * gram
+    if lifted.ridge:
+        hessian.diagonal()[: layer.W.shape[1]].add_(lifted.ridge)
+    return pseudo_inverse(hessian, layer.W.dtype)
+
+
+def x_step(lifted: FastLifted, tau_x: float) -> None:
+    for layer, following in pairwise(lifted.of_layer):
+        X, W, b = layer.X_out, following.W, following.b
+        outputs, inputs = W.shape
+        gram = W.T @ W if inputs <= outputs else W @ W.T
+        if following.A_is_current or inputs > outputs:
+            aim = torch.addmm(layer.Z, following.residual(lifted.delta), W, out=layer.scratch)
+        else:  # the Gram matrix stands in for A, at a fraction of the work: A W = X (W^T W) + b W
+            aim = following.add_pull(layer.Z, lifted.delta, out=layer.scratch)
+            aim.addmm_(X, gram, alpha=-lifted.delta)
+            if b is not None:
+                aim.sub_(b @ W, alpha=lifted.delta)
+        step = tau_x / (lifted.delta * largest_eigenvalue(gram) + tau_x)
+        X.lerp_(aim, step)
+        layer.activation.prox(X, step, out=X)
+        following.A_is_current = False
+
+
+def m_step(lifted: FastLifted, tau_m: float) -> None:
+    for layer in lifted.of_layer:
+        layer.update_M(tau_m, lifted.delta)
+
+
+STEPS = z_step, weight_step, x_step, m_step
+
+
+class Inputs:
+    """Of [X_0, 1]: `norm`, |[X_0, 1]|^2, for the gradient step; for the exact one H^+ (`inverse`) and [X_0, 1] H^+.
+
+    The latter as `solved` (N x in) and `solved_ones` (N, None without bias): with it the exact step is one product.
+    """
+
+    norm: Tensor
+    inverse: Tensor
+    solved: Tensor
+    solved_ones: Tensor | None
+
+    def solve(self, layer: "Layer", inverse: Tensor) -> None:
+        self.inverse = inverse
+        self.solved = torch.empty_like(layer.X_in)
+        self.solved_ones = None if layer.b is None else torch.empty_like(layer.X_in[:, 0])
+        for rows, part in parts(layer.X_in, layer.b is not None):
+            product = part @ inverse
+            self.solved[rows] = product[:, : self.solved.shape[1]]
+            if self.solved_ones is not None:
+                self.solved_ones[rows] = product[:, -1]
+
+
+class Layer:
+    """One affine map A = X_in W^T + b with its activation, its pre-activations Z and their multipliers M.
+
+    X_in: N x in, X_{l-1}; the same tensor as the layer before calls X_out.
+    X_out: N x out, X_l; the targets Y for the last layer.
+    activation: None where the network ends in this affine map and trains with the squared loss.
+    scratch: N x out, room for what a block needs on its way.
+    """
+
+    def __init__(self, linear: nn.Linear, activation: Proximal | None, X_in: Tensor, X_out: Tensor, A: Tensor):
+        self.linear, self.activation, self.X_in, self.X_out = linear, activation, X_in, X_out
+        self._A, self.Z, self.M = A, A.clone(), torch.zeros_like(A)
+        self.scratch = torch.empty_like(A)
+        self.A_is_current = True
+
+    @property
+    def W(self) -> Tensor:
+        return self.linear.weight
+
+    @property
+    def b(self) -> Tensor | None:
+        return self.linear.bias
+
+    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        """Z, M and A of some rows, between two iterations."""
+        return self.Z[rows], self.M[rows], self.A()[rows]
+
+    def A(self) -> Tensor:
+        """A (N x out), computed anew only after X_in, W or b has changed."""
+        if not self.A_is_current:
+            self._affine(out=self._A)
+            self.A_is_current = True
+        return self._A
+
+    def _affine(self, out: Tensor | None = None) -> Tensor:
+        if self.b is None:
+            return torch.mm(self.X_in, self.W.T, out=out)
+        return torch.addmm(self.b, self.X_in, self.W.T, out=out)
+
+    def _pull(self, delta: float) -> Tensor:
+        """P = M + delta Z (N x out), the part of R that A is not in."""
+        return torch.add(self.M, self.Z, alpha=delta, out=self.scratch)
+
+    def residual(self, delta: float) -> Tensor:
+        """R = M + delta (Z - A) (N x out): minus the gradient of the Lagrangian with respect to A."""
+        return self._pull(delta).sub_(self.A(), alpha=delta)
+
+    def sum_residual(self, sums: "Sums", delta: float) -> None:
+        """The sums over samples of R."""
+        sums.of_force(self.residual(delta), self.X_in)
+
+    def sum_pull(self, sums: "Sums", delta: float) -> None:
+        """The sums over samples of P = M + delta Z, where A is not at hand."""
+        sums.of_force(self._pull(delta), self.X_in)
+
+    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+        """Z + P W (N x in) for P = M + delta Z, where A is not at hand."""
+        return torch.addmm(Z, self._pull(delta), self.W, out=out)
+
+    def update_Z(self, tau_z: float, delta: float) -> None:
+        if self.activation is None:  # minimise 1/2 |Y - Z|^2 + <M, Z> + delta/2 |Z - A|^2
+            torch.sub(self.X_out, self.M, out=self.Z)
+            self.Z.add_(self.A(), alpha=delta).div_(1 + delta)
+        else:  # D linearised at Z, the penalty kept whole: a part of the way to A - (sigma(Z) - X + M) / delta
+            aim = torch.sub(self.X_out, self.activation.prox(self.Z, out=self.scratch), out=self.scratch).sub_(self.M)
+            if delta != 1:
+                aim.div_(delta)
+            self.Z.lerp_(aim.add_(self.A()), tau_z * delta / (1 + tau_z * delta))
+
+    def change_weights(self, change: Tensor, change_of_b: Tensor, step: Tensor | None = None) -> None:
+        """W += step * change (out x in), and b += step * change_of_b (out) where there is one; `step` is 1 by default.
+
+        What has shrunk to nothing becomes zero: weights of outputs that are always zero would go on as subnormal
+        numbers, which processors multiply many times more slowly.
+        """
+        for parameter, direction in ((self.W, change), (self.b, change_of_b)):
+            if parameter is not None:
+                parameter.add_(direction) if step is None else parameter.addcmul_(direction, step)
+                number = torch.finfo(parameter.dtype)
+                parameter.copy_(nn.functional.hardshrink(parameter, number.tiny / number.eps))
+        self.A_is_current = False
+
+    def update_M(self, tau_m: float, delta: float) -> None:
+        gap = torch.sub(self.Z, self.A(), out=self.scratch)
+        self.M.add_(gap, alpha=tau_m * delta)
+
+
+class UnitPenaltyOutput(Layer):
+    """The last layer for the squared loss with delta = tau_M = 1, where Z, M and A need not be kept.
+
+    All that the other blocks need of Z and M is P = M + Z. After the M block M = P - A, and so the Z block,
+    Z = (Y + A - M) / 2, makes it P = (Y + A + M) / 2 = (Y + P) / 2, whatever A is. Hence, after k iterations,
+
+        P = Y + 2^-k (A_start - Y),    A_start = X_start W_start^T + b_start,
+
+    a combination of the targets and a product of small matrices: nothing of N x out is ever written.
+    """
+
+    A_is_current = False  # it is never kept
+
+    def __init__(self, linear: nn.Linear, X_in: Tensor, targets: Tensor):
+        self.linear, self.activation, self.X_in, self.X_out = linear, None, X_in, targets
+        self.start = _copies(X_in, linear)
+        self.before_W = _copies(X_in, linear)  # X_in, W and b that the last Z block has seen
+        self.sum_of_targets = targets.sum(0)
+        self.sum_of_start = nn.functional.linear(X_in.sum(0), linear.weight)
+        if linear.bias is not None:
+            self.sum_of_start.add_(linear.bias, alpha=len(X_in))
+        self.weight_of_start = 1.0  # 2^-k, and 0 once A_start is lost in the rounding of Y
+        largest = max(self._start(rows).abs().max().item() for rows in self._parts())
+        self.lost = torch.finfo(targets.dtype).eps * targets.abs().max().item() / (8 * max(largest, 1e-300))
+        self._scratch: Tensor | None = None
+
+    @property
+    def scratch(self) -> Tensor:
+        if self._scratch is None:
+            self._scratch = torch.empty_like(self.X_out)
+        return self._scratch
+
+    def _parts(self) -> list[slice]:
+        return [slice(start, start + ROWS) for start in range(0, len(self.X_in), ROWS)]
+
+    def _start(self, rows: slice) -> Tensor:
+        """A_start of some rows."""
+        X, W, b = self.start
+        return nn.functional.linear(X[rows], W, b)
+
+    def A(self) -> Tensor:
+        return nn.functional.linear(self.X_in, self.W, self.b)
+
+    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        c, Y = self.weight_of_start, self.X_out[rows]
+        A = nn.functional.linear(self.X_in[rows], self.W, self.b)
+        if c == 1:
+            return A, torch.zeros_like(A), A
+        P = torch.lerp(Y, self._start(rows), c) if c else Y
+        X, W, b = self.before_W  # in its Z block R = Y - Z with the A of these, so that Z = Y + A - P
+        return nn.functional.linear(X[rows], W, b).add_(Y).sub_(P), P - A, A
+
+    def sum_pull(self, sums: "Sums", delta: float) -> None:
+        X, c = self.X_in, self.weight_of_start
+        torch.mm(self.X_out.T, X, out=sums.descent)
+        sums.force.copy_(self.sum_of_targets)
+        if c:
+            X_start, W_start, b_start = self.start
+            sums.descent.mul_(1 - c).addmm_(W_start, X_start.T @ X, alpha=c)
+            if b_start is not None:
+                sums.descent.addr_(b_start, X.sum(0), alpha=c)
+            sums.force.lerp_(self.sum_of_start, c)
+
+    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+        c = self.weight_of_start
+        torch.addmm(Z, self.X_out, self.W, alpha=1 - c, out=out)
+        if c:
+            X_start, W_start, b_start = self.start
+            out.addmm_(X_start, W_start.T @ self.W, alpha=c)
+            if b_start is not None:
+                out.add_(b_start @ self.W, alpha=c)
+        return out
+
+    def residual(self, delta: float) -> Tensor:
+        for rows in self._parts():
+            self._residual(rows, self.scratch[rows])
+        return self.scratch
+
+    def _residual(self, rows: slice, out: Tensor) -> None:
+        c, Y = self.weight_of_start, self.X_out[rows]
+        torch.addmm(Y, self.X_in[rows], self.W.T, alpha=-1, out=out)
+        if self.b is not None:
+            out.sub_(self.b)
+        if c:
+            out.add_(self._start(rows).sub_(Y), alpha=c)
+
+    def sum_residual(self, sums: "Sums", delta: float) -> None:
+        sums.message.zero_()
+        room = self.X_out.new_empty(ROWS, self.X_out.shape[1])
+        for rows in self._parts():
+            X = self.X_in[rows]
+            R = room[: len(X)]
+            self._residual(rows, R)
+            sums.descent.addmm_(R.T, X)
+            sums.force.add_(R.sum(0))
+
+    def update_Z(self, tau_z: float, delta: float) -> None:
+        for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
+            if kept is not None:
+                kept.copy_(now)
+        self.weight_of_start /= 2
+        if self.weight_of_start < self.lost:
+            self.weight_of_start = 0.0
+
+    def update_M(self, tau_m: float, delta: float) -> None:
+        """Nothing: M is P - A."""
+
+
+def _copies(X: Tensor, linear: nn.Linear) -> list[Tensor | None]:
+    return [None if value is None else value.detach().clone() for value in (X, linear.weight, linear.bias)]
+
+
+class Gram:
+    """[X, 1]^T [X, 1] of a layer's inputs X = X_in (X^T X where it has no bias), in given memory.
+
+    matrix: in + 1 x in + 1 (in x in). square: X^T X. inputs: the sum of X over samples (in). count: N.
+    """
+
+    def __init__(self, layer: Layer, memory: Tensor):
+        size = layer.W.shape[1]
+        self.layer = layer
+        self.matrix = memory.view(Gram.columns(layer), -1)
+        self.square = self.matrix[:size, :size]
+        if layer.b is not None:
+            self.inputs, self.count = self.matrix[size, :size], self.matrix[size, size]
+
+    @staticmethod
+    def columns(layer: Layer) -> int:
+        return layer.W.shape[1] + (layer.b is not None)
+
+    def compute(self) -> None:
+        X = self.layer.X_in
+        if X.dtype == self.matrix.dtype:
+            torch.mm(X.T, X, out=self.square)
+            if self.layer.b is not None:
+                torch.sum(X, 0, out=self.inputs)
+        else:
+            self.matrix.zero_()
+            for rows in X.split(ROWS):
+                rows = rows.to(self.matrix.dtype)
+                self.square.addmm_(rows.T, rows)
+                if self.layer.b is not None:
+                    self.inputs.add_(rows.sum(0))
+        if self.layer.b is not None:
+            self.matrix[:-1, -1] = self.inputs
+            self.count.fill_(len(X))
+
+
+class Sums:
+    """What the weight step of a layer sums over samples, in one message between the processes that share them.
+
+    descent: F^T X (out x in) and force: the sum of F (out), of the force F (N x out) on A; with_gram: `gram` too.
+    """
+
+    def __init__(self, layer: Layer, with_gram: bool):
+        outputs, size = layer.W.shape
+        sizes = [outputs * size, outputs, Gram.columns(layer) ** 2 if with_gram else 0]
+        self.layer = layer
+        self.message = torch.zeros(sum(sizes), dtype=layer.W.dtype, device=layer.W.device)
+        descent, self.force, rest = self.message.split(sizes)
+        self.descent = descent.view(outputs, size)
+        self.gram = Gram(layer, rest) if with_gram else None
+
+    def of_force(self, force: Tensor, X: Tensor, ones: Tensor | None = None) -> None:
+        """Of `force`, with X in place of the layer's inputs and `ones` (N) in place of the ones that b multiplies."""
+        torch.mm(force.T, X, out=self.descent)
+        if self.layer.b is not None:
+            torch.sum(force, 0, out=self.force) if ones is None else torch.mv(force.T, ones, out=self.force)
+
+    def subtract_A(self, delta: float) -> None:
+        """From the sums of P to those of P - delta A, by the Gram matrix: A^T [X, 1] = [W, b] [X, 1]^T [X, 1]."""
+        W, b, gram = self.layer.W, self.layer.b, self.gram
+        self.descent.addmm_(W, gram.square, alpha=-delta)
+        if b is not None:
+            self.descent.addr_(b, gram.inputs, alpha=-delta)
+            self.force.addmv_(W, gram.inputs, alpha=-delta).addcmul_(b, gram.count, value=-delta)

@@ -1,0 +1,207 @@
+"""The Bregman alternating direction method of multipliers (poster, Algorithm 1; the mathematics in docs/method.md).
+
+The network's equations become constraints Z_l = A_l with A_l = X_{l-1} W_l^T + b_l, the activations become Bregman
+distances, and the Lagrangian
+
+    loss(Y, Z_L) + sum_{l<L} D(X_l, sigma(Z_l)) + sum_l <M_l, Z_l - A_l> + delta/2 |Z_l - A_l|^2 + ridge/2 |W_l|^2
+
+is lowered block by block: by `z_step`, `weight_step` and `x_step`, then `m_step` moves the multipliers. These four are
+the algorithm as it is written, every A_l computed where it is used. `Badmm` runs the same four as _badmm_fast.py has
+them, or these. Nothing here differentiates an activation, and autograd is never used.
+"""
+
+from collections.abc import Callable
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth import _badmm_fast, bregman
+from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
+from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
+from nonsmooth.processes import Group, summed
+
+WEIGHT_STEPS = ("gradient", "least_squares")
+ORDERS = ("zwxm", "zxwm")
+ROWS = 1024  # samples at a time between iterations
+
+
+def z_step(lifted: Lifted, tau_z: float) -> None:
+    """Z_l <- (Z_l - tau_Z (sigma(Z_l) - X_l + M_l - delta A_l)) / (1 + tau_Z delta)
+
+    D is linearised at Z_l, grad D = sigma(Z_l) - X_l; the penalty is kept whole. The squared loss has a closed form:
+    Z_L <- (Y + delta A_L - M_L) / (1 + delta).
+    """
+    X, Z, M, delta = lifted.X, lifted.Z, lifted.M, lifted.delta
+    for l in lifted.layers:
+        A = lifted.A(l)
+        if lifted.activation[l] is None:
+            Z[l] = (X[l] + delta * A - M[l]) / (1 + delta)
+        else:
+            gradient = bregman.gradient(lifted.activation[l], X[l], Z[l])
+            Z[l] = (Z[l] - tau_z * (gradient + M[l] - delta * A)) / (1 + tau_z * delta)
+
+
+def weight_step(lifted: Lifted, tau_w: float, kind: str) -> None:
+    """[W_l, b_l] <- [W_l, b_l] + tau_W G,    G = R^T [X_{l-1}, 1] - ridge [W_l, 0],    R = M_l + delta (Z_l - A_l)
+
+    with tau_W = tau_w / (delta |[X_{l-1}, 1]|^2 + ridge), 0 for inputs of zero. Where `kind` is "least_squares":
+    [W_l, b_l] <- [W_l, b_l] + G H^+,    H = delta [X_{l-1}, 1]^T [X_{l-1}, 1] + ridge diag(1, ..., 1, 0)
+    """
+    for l in lifted.layers:
+        W, b = lifted.linear[l].weight, lifted.linear[l].bias
+        inputs = with_ones(lifted.X[l - 1], b is not None)
+        R = lifted.M[l] + lifted.delta * (lifted.Z[l] - lifted.A(l))
+        G = summed(R.T @ inputs, lifted.group)
+        gram = summed(inputs.double().T @ inputs.double(), lifted.group)
+        G[:, : W.shape[1]] -= lifted.ridge * W
+        if kind == "gradient":
+            lipschitz = lifted.delta * largest_eigenvalue(gram) + lifted.ridge
+            change = torch.where(lipschitz > 0, tau_w / lipschitz, 0.0) * G
+        else:
+            H = lifted.delta * gram
+            H.diagonal()[: W.shape[1]] += lifted.ridge
+            change = G.double() @ pseudo_inverse(H, W.dtype)
+        W += change[:, : W.shape[1]]
+        if b is not None:
+            b += change[:, -1]
+
+
+def x_step(lifted: Lifted, tau_x: float) -> None:
+    """X_l <- prox_{s Psi}(X_l + s (Z_l + R W_{l+1} - X_l)),    R = M_{l+1} + delta (Z_{l+1} - A_{l+1})
+
+    with s = tau_X / (1 + tau_X) and tau_X = tau_x / (delta |W_{l+1}|^2), so s = 1 for W_{l+1} = 0. The coupling to the
+    next layer is linearised, D is kept whole.
+    """
+    X, Z, M, delta = lifted.X, lifted.Z, lifted.M, lifted.delta
+    for l in lifted.layers[:-1]:
+        W = lifted.linear[l + 1].weight
+        R = M[l + 1] + delta * (Z[l + 1] - lifted.A(l + 1))
+        s = tau_x / (delta * largest_eigenvalue(W.T @ W) + tau_x)
+        X[l] = lifted.activation[l].prox(X[l] + s * (Z[l] + R @ W - X[l]), s)
+
+
+def m_step(lifted: Lifted, tau_m: float) -> None:
+    """M_l <- M_l + tau_M delta (Z_l - A_l)"""
+    for l in lifted.layers:
+        lifted.M[l] = lifted.M[l] + tau_m * lifted.delta * (lifted.Z[l] - lifted.A(l))
+
+
+STEPS = z_step, weight_step, x_step, m_step
+
+
+class Badmm:
+    """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place, one iteration a `step()`.
+
+    A network that ends in `nn.Linear` trains with the squared loss 1/2 |Y - Z_L|^2, one that ends in a proximal
+    activation (`nn.Identity` among them) with the Bregman distance D(Y, sigma(Z_L)). Losses are sums over samples and
+    outputs. All samples take part in every iteration; `inputs` and `targets` are kept, not copied.
+
+    Parameters
+    ----------
+    network: `nn.Sequential` of `nn.Linear` (with or without bias), each followed by at most one of `nn.ReLU`,
+        `nn.ReLU6`, `nn.Hardtanh`, `nn.Softshrink`, `nn.Identity`. Its parameters are the initial W, b.
+    inputs: X_0, N x in, of the network's dtype (float32 or float64) and device.
+    targets: Y, N x out, in the domain of the last activation where there is one.
+    weight_step: "gradient", one gradient step on delta/2 |Z + M/delta - X W^T - b|^2; or "least_squares", its
+        minimiser (the minimum-norm change of (W, b) where there are many).
+    order: the order of the blocks in an iteration, "zwxm" or "zxwm".
+    tau_z: step of the Z block, in (0, 2).
+    tau_x: step of the X block, in (0, 2), in units of 1 / (delta |W_{l+1}|^2) (spectral norm).
+    tau_w: step of the gradient weight step, in (0, 2), in units of 1 / (delta |[X_{l-1}, 1]|^2 + ridge). Above 4/3
+        small tau_z diverge.
+    tau_m: step of the multipliers, in (0, 1].
+    delta: penalty weight, positive; 1 in the poster.
+    ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
+    group: processes that share the samples (torch.distributed), each with its own rows as `inputs` and `targets` and
+        the same network; None for one process. Z, X and M stay with their samples. What is sent in an iteration are
+        the sums over samples of the weight step, whose size does not depend on N.
+    fast: whether to compute the iteration with fewer and smaller products (_badmm_fast.py), or as this file states it.
+
+    Attributes
+    ----------
+    lifted: the lifted variables (`Lifted`), to read between iterations.
+
+    Raises
+    ------
+    TypeError: `network` is not of the form above, or its dtype is not float32 or float64; the message names the module.
+    ValueError: a setting outside its range, shapes, dtypes or devices that do not fit, values that are not finite, or
+        targets outside the domain of the last activation; the message gives the value and the range.
+    """
+
+    def __init__(
+        self,
+        network: nn.Sequential,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        weight_step: str = "gradient",
+        order: str = "zwxm",
+        tau_z: float = 1.0,
+        tau_x: float = 1.0,
+        tau_w: float = 1.3,
+        tau_m: float = 1.0,
+        delta: float = 1.0,
+        ridge: float = 0.0,
+        group: Group = None,
+        fast: bool = True,
+    ):
+        check_choice("weight_step", weight_step, WEIGHT_STEPS)
+        check_choice("order", order, ORDERS)
+        for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
+            check_range(name, value, 0 < value < 2, "0 < {} < 2")
+        check_range("tau_m", tau_m, 0 < tau_m <= 1, "0 < {} <= 1")
+        check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
+        check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
+        pairs = affine_activation_pairs(network)
+        check_data(pairs, inputs, targets)
+        data = pairs, inputs, targets, delta, ridge, group
+        self.lifted = lifted = _badmm_fast.lift(*data, weight_step, tau_m) if fast else lift(*data)
+        z, w, x, m = _badmm_fast.STEPS if fast else STEPS
+        blocks: dict[str, Callable[[], None]] = {
+            "z": lambda: z(lifted, tau_z),
+            "w": lambda: w(lifted, tau_w, weight_step),
+            "x": lambda: x(lifted, tau_x),
+            "m": lambda: m(lifted, tau_m),
+        }
+        self._iteration = [blocks[letter] for letter in order]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One iteration: every block once, each over all layers, with the newest values there are.
+
+        Raises torch.linalg.LinAlgError once the iterates are no longer finite.
+        """
+        for block in self._iteration:
+            block()
+
+    @torch.no_grad()
+    def diagnostics(self) -> dict[str, float]:
+        """What only the optimizer knows, per sample where it is a sum over samples.
+
+        feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N;
+        lagrangian: the augmented Lagrangian, ridge included, / N.
+        """
+        lifted = self.lifted
+        count = len(lifted.X[0])
+        gaps = coupling = loss = 0.0
+        penalty = sum(lifted.ridge / 2 * linear.weight.square().sum().item() for linear in lifted.linear.values())
+        parts = [slice(start, start + ROWS) for start in range(0, count, ROWS)]
+        for layer, rows in product(lifted.layers, parts):
+            X, Z, M, A = lifted.variables(layer, rows)
+            gap = (Z - A).flatten()
+            gaps += torch.dot(gap, gap).item()
+            coupling += torch.dot(M.flatten(), gap).item()
+            if lifted.activation[layer] is None:
+                rest = torch.sub(X, Z).flatten()
+                loss += 0.5 * torch.dot(rest, rest).item()
+            else:
+                loss += bregman.distance(lifted.activation[layer], X, Z).sum().item()
+        here = torch.tensor([gaps, coupling, loss, count], dtype=torch.float64, device=Z.device)
+        gaps, coupling, loss, count = summed(here, lifted.group).tolist()
+        lagrangian = loss + coupling + lifted.delta / 2 * gaps + penalty
+        return {
+            "feasibility": (gaps / count) ** 0.5,
+            "lifted_loss": loss / count,
+            "lagrangian": lagrangian / count,
+        }

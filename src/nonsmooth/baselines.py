@@ -1,0 +1,157 @@
+"""What lifted training is compared with, behind the same small protocol: torch.optim, L-BFGS, gradient descent on D."""
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth import bregman
+from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
+from nonsmooth.linear import spectral_norm, with_ones
+from nonsmooth.processes import Group, summed
+
+ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+class TorchOptimizer:
+    """Trains any network in place on F.mse_loss, full-batch or on mini-batches.
+
+    algorithm: "sgd", "adam" or "adamw"; `options` go to torch.optim as they are (momentum, betas, weight_decay, ...).
+    learning_rate: positive, for the mean (not the sum) of squared errors over samples and outputs.
+    batch_size: samples in a mini-batch, or None for all of them. Mini-batches are drawn without replacement from
+        `generator`, reshuffled when an epoch ends; they must not come from torch's global generator.
+    epochs: when true, one `step()` is an epoch; else it is one (mini-)batch.
+    group: processes that share the samples, each with its own rows; their gradients are summed. Full-batch alone.
+
+    Raises ValueError for a setting outside its range.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        algorithm: str,
+        learning_rate: float,
+        batch_size: int | None = None,
+        epochs: bool = False,
+        generator: torch.Generator | None = None,
+        group: Group = None,
+        **options,
+    ):
+        check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
+        size = len(inputs) if batch_size is None else batch_size
+        check_range("batch_size", size, 1 <= size <= len(inputs), f"1 <= {{}} <= {len(inputs)}")
+        if size < len(inputs) and generator is None:
+            raise ValueError(f"generator = None: mini-batches (batch_size = {size}) are drawn from a generator")
+        if group is not None and size != len(inputs):
+            raise ValueError(f"batch_size = {size}: several processes train on all samples at once, with null")
+        self.network, self.inputs, self.targets, self.group = network, inputs, targets, group
+        self.count = int(summed(torch.tensor(targets.numel(), device=targets.device), group))
+        self.size, self.epochs, self.generator = size, epochs, generator
+        self.optimizer = ALGORITHMS[algorithm](network.parameters(), lr=learning_rate, **options)
+        self._waiting: list[Tensor] = []
+
+    def _next_batch(self) -> tuple[Tensor, Tensor]:
+        if self.size == len(self.inputs):
+            return self.inputs, self.targets
+        if not self._waiting:
+            order = torch.randperm(len(self.inputs), generator=self.generator).to(self.inputs.device)
+            self._waiting = list(order.split(self.size))[::-1]
+        chosen = self._waiting.pop()
+        return self.inputs[chosen], self.targets[chosen]
+
+    def step(self) -> None:
+        """One step of the algorithm, or one epoch of them."""
+        for _ in range(-(-len(self.inputs) // self.size) if self.epochs else 1):
+            inputs, targets = self._next_batch()
+            self.optimizer.zero_grad()
+            if self.group is None:
+                nn.functional.mse_loss(self.network(inputs), targets).backward()
+            else:
+                (nn.functional.mse_loss(self.network(inputs), targets, reduction="sum") / self.count).backward()
+                for parameter in self.network.parameters():
+                    summed(parameter.grad, self.group)
+            self.optimizer.step()
+
+    def diagnostics(self) -> dict[str, float]:
+        """Nothing: it keeps nothing that the loop cannot see."""
+        return {}
+
+
+class Lbfgs:
+    """Trains any network in place on the squared error, full-batch, by torch.optim.LBFGS with strong Wolfe line search.
+
+    The loss is a mean over samples and a sum over outputs: as small as the mean over both is, torch's fixed thresholds
+    would stop it. After an iteration without descent, as the kinks of a ReLU network bring about, it starts with an
+    empty memory.
+
+    history_size: pairs of differences that it keeps. One `step()` is one iteration, with as many evaluations of loss
+    and gradient as its line search asks for. Raises ValueError for a setting outside its range.
+    """
+
+    def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
+        check_range("history_size", history_size, history_size >= 1, "{} >= 1")
+        self.network, self.inputs, self.targets = network, inputs, targets
+        self.optimizer = torch.optim.LBFGS(
+            network.parameters(),
+            max_iter=1,
+            history_size=history_size,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0,
+            tolerance_change=0,
+        )
+        self._last = float("inf")
+
+    def _loss(self) -> Tensor:
+        self.optimizer.zero_grad()
+        loss = nn.functional.mse_loss(self.network(self.inputs), self.targets) * self.targets.shape[1]
+        loss.backward()
+        return loss
+
+    def step(self) -> None:
+        loss = self.optimizer.step(self._loss).item()  # at the start of the iteration
+        if loss >= self._last:
+            self.optimizer.state.clear()
+        self._last = loss
+
+    def diagnostics(self) -> dict[str, float]:
+        """Nothing: it keeps nothing that the loop cannot see."""
+        return {}
+
+
+class GradientD:
+    """Trains one nn.Linear behind one proximal activation in place, by gradient descent on the Bregman distance D.
+
+    This is Generalised Perceptron Learning (arXiv 2012.03642): no splitting, the control for the perceptron. With
+    a = X w + b the objective sum_i D(y_i, sigma(a_i)) is convex in (w, b), and its gradient [X, 1]^T (sigma(a) - y)
+    needs no derivative of the activation.
+
+    tau_w is the step in units of 1 / |[X, 1]|^2 (spectral norm; without the ones column where there is no bias): in
+    (0, 2), where gradient descent on D descends. `network`, `inputs` and `targets` are those of `Badmm`, and so are
+    the errors; a TypeError says so when the network has more than one affine map or no activation behind it.
+    """
+
+    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.9):
+        check_range("tau_w", tau_w, 0 < tau_w < 2, "0 < {} < 2")
+        pairs = affine_activation_pairs(network)
+        if len(pairs) != 1 or pairs[0][1] is None:
+            raise TypeError(f"GradientD trains one nn.Linear followed by a proximal activation, not {network}")
+        check_data(pairs, inputs, targets)
+        self.linear, self.activation = pairs[0]
+        self.inputs, self.targets = inputs, targets
+        norm = spectral_norm(with_ones(inputs.double(), self.linear.bias is not None)).item() ** 2
+        self.step_size = tau_w / norm if norm > 0 else 0.0
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One gradient step on sum_i D(y_i, sigma(a_i))."""
+        gradient = self.activation.prox(self.linear(self.inputs)).sub_(self.targets)
+        self.linear.weight.addmm_(gradient.T, self.inputs, alpha=-self.step_size)
+        if self.linear.bias is not None:
+            self.linear.bias.sub_(gradient.sum(0), alpha=self.step_size)
+
+    @torch.no_grad()
+    def diagnostics(self) -> dict[str, float]:
+        """lifted_loss: sum_i D(y_i, sigma(a_i)) / N."""
+        distances = bregman.distance(self.activation, self.targets, self.linear(self.inputs))
+        return {"lifted_loss": distances.sum().item() / len(self.inputs)}

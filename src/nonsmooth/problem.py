@@ -1,0 +1,40 @@
+"""What is to be learned: inputs and targets, to train on, to choose settings by and to judge by."""
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nonsmooth.processes import Group, rows
+
+
+class Split(NamedTuple):
+    inputs: Tensor  # N x in
+    targets: Tensor  # N x out
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest).
+
+    validation is None where every sample is trained on; unseen is None where it may not be looked at.
+    """
+
+    training: Split
+    validation: Split | None = None
+    unseen: Split | None = None
+    test: Split | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Inputs and outputs of a network for it."""
+        return self.training.inputs.shape[1], self.training.targets.shape[1]
+
+    def at(self, device: torch.device, group: Group = None) -> "Problem":
+        """The same on `device`; of several processes, this one's rows of each part."""
+
+        def moved(split: Split | None) -> Split | None:
+            return split and Split(*(part[rows(len(part), group)].to(device) for part in split))
+
+        return Problem(*(moved(getattr(self, field.name)) for field in fields(self)))

@@ -1,0 +1,1 @@
+"""The experiments of the poster, replicated with the library nonsmooth."""

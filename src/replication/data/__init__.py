@@ -1,0 +1,17 @@
+"""What is to be learned: inputs and targets, drawn once for a seed and the same for every optimizer."""
+
+from nonsmooth.problem import Problem
+from replication.data.denoising import denoising
+from replication.data.mnist import Sample
+from replication.data.perceptron import digit, teacher
+
+PROBLEMS = {"denoising": denoising, "digit": digit, "teacher": teacher}
+
+
+def build(sample: Sample | None, *, name: str, **settings) -> Problem:
+    """The problem called `name` (a key of PROBLEMS), with the settings of its section in the configuration.
+
+    `settings` has the section's other keys, and `seed` and `dtype`. `sample` holds the images of `seed`; it is None for
+    a problem that is made from no images. Raises KeyError for another name.
+    """
+    return PROBLEMS[name](sample, **settings)

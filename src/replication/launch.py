@@ -1,0 +1,63 @@
+"""One run from the command line, in one process or in several that share the samples."""
+
+import gc
+from pathlib import Path
+
+from torch import distributed
+
+from nonsmooth import processes
+from nonsmooth.training import train
+from replication import config, parameters
+from replication.data import mnist
+from replication.errors import ConfigError
+from replication.parameters import Parameters
+from replication.paths import find_root
+from replication.quality import summary
+from replication.run import assemble, save
+
+
+def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_folder: str) -> None:
+    """Train as the project's configuration says, with the files `over` on top, and keep the run in `run_folder`.
+
+    Under torchrun every process holds its own rows of the data; the first one writes and speaks. Raises ConfigError
+    for what the configuration does not name.
+    """
+    root = find_root()
+    whole = config.project(root, *over)
+    sections = whole["experiments"]
+    for name, value, known in (
+        ("experiment", experiment, sections),
+        ("optimizer", optimizer, sections.get(experiment, {}).get("optimizers", ())),
+    ):
+        if value not in known:
+            raise ConfigError(f"{name} = {value}: must be one of {', '.join(sorted(known))}")
+    run = parameters.of_run(whole, experiment, optimizer, seed)
+    with processes.processes(processes.device(run.device)) as group:
+        _train(run, root / whole["data"]["root"], whole["data"]["sources"], group, run_folder)
+        gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end
+
+
+def _train(run: Parameters, root: Path, sources: list[str], group: processes.Group, run_folder: str) -> None:
+    name = f"{run.experiment}/{run.optimizer}/seed-{run.seed}"
+    made = assemble(run, _sample(run, root, sources, group), group)
+
+    def report(line: str) -> None:
+        print(f"[{name}] {line}", flush=True)
+
+    training = train(made.network, made.optimizer, made.problem, run.iterations, report, group=group)
+    final = summary(made.network, made.problem, group)
+    if processes.is_first(group):
+        count = 1 if group is None else distributed.get_world_size(group)
+        save(run_folder, run, made.network, training, final, count)
+
+
+def _sample(run: Parameters, root: Path, sources: list[str], group: processes.Group) -> mnist.Sample | None:
+    """The seed's images; where they are fetched first, the first process fetches."""
+    if run.images is None:
+        return None
+    if not processes.is_first(group):
+        distributed.barrier(group)
+    sample = mnist.draw(root, run.seed, **run.images, sources=sources, log=lambda line: None)
+    if group is not None and processes.is_first(group):
+        distributed.barrier(group)
+    return sample

@@ -1,0 +1,121 @@
+"""The methods: a line for each. All that the experiments, figures and tables know of a method stands here.
+
+A new method is its own file, its line here, and its ranges in config/config.yaml (docs/adding-a-method.md).
+"""
+
+import inspect
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+
+ROLES = POSTER, BASELINE, REFERENCE, CONTROL, PEER = "poster", "baseline", "reference", "control", "peer"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn, the same everywhere. The colour is of the Okabe-Ito palette, told apart by everyone."""
+
+    color: str
+    linestyle: str
+    marker: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to train a network.
+
+    label: its name in figures and on pages.
+    constructor: where it is, "package.module:name". Called with the network, inputs and targets, and with `fixed` and
+        the configuration's settings as keywords, it gives an optimizer (nonsmooth.training.Optimizer). Where it has a
+        parameter `generator` it gets one for mini-batches, and where it has `group` it runs in several processes.
+    role: "poster", the method of the poster; "baseline", what the poster compares it with; "reference", in no claim,
+        drawn beside; "control", which isolates one ingredient; "peer", another lifted method, judged like the poster's.
+    objective: the column of a perceptron's history that it minimises, "train_loss" (squared error) or "train_d".
+    version: raised by hand when the iterates change. Published records of another version are not used.
+    """
+
+    label: str
+    constructor: str
+    role: str
+    look: Look
+    objective: str = "train_loss"
+    fixed: dict = field(default_factory=dict)
+    version: int = 1
+
+
+BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+TORCH, BADMM = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.badmm:Badmm"
+
+METHODS: dict[str, Method] = {
+    "sgd": Method("SGD", TORCH, BASELINE, Look(ORANGE, "-", "s"), fixed={"algorithm": "sgd"}),
+    "adam": Method("Adam", TORCH, BASELINE, Look(GREEN, "-", "^"), fixed={"algorithm": "adam"}),
+    "adam-minibatch": Method(
+        "Adam, mini-batches", TORCH, REFERENCE, Look(GREEN, "--", "P"), fixed={"algorithm": "adam", "epochs": True}
+    ),
+    "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
+    "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X")),
+    "badmm": Method(
+        "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
+    ),
+    "badmm-ls": Method(
+        "BADMM (least squares)", BADMM, POSTER, Look(BLUE, "--", "D"), "train_d", fixed={"weight_step": "least_squares"}
+    ),
+    "gradient-d": Method(
+        "gradient descent on D", "nonsmooth.baselines:GradientD", CONTROL, Look(PINK, "-.", "v"), "train_d"
+    ),
+}
+ANCHOR = "adam"  # what the others' times are told as ratios to
+
+
+def of_role(*roles: str) -> tuple[str, ...]:
+    """The names of the methods with one of these roles: by the order of `roles`, then that of METHODS."""
+    return tuple(name for role in roles for name, method in METHODS.items() if method.role == role)
+
+
+def judged(among: Collection[str] | None = None) -> tuple[str, ...]:
+    """The methods that claims are judged for, of those named."""
+    return _of(among, of_role(POSTER, PEER))
+
+
+def baselines(among: Collection[str] | None = None) -> tuple[str, ...]:
+    """The methods that claims are judged against, of those named."""
+    return _of(among, of_role(BASELINE))
+
+
+def compared(among: Collection[str] | None = None) -> tuple[str, ...]:
+    """The methods of a claim on either side, of those named: baselines first."""
+    return (*baselines(among), *judged(among))
+
+
+def _of(among: Collection[str] | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if among is None or name in among)
+
+
+def label(name: str) -> str:
+    """The method's name for readers; other names (of reference maps) stay as they are."""
+    return METHODS[name].label if name in METHODS else name
+
+
+def accepted(name: str) -> set[str]:
+    """The keyword-only parameters of the method's constructor (what it passes on by `**` is not among them)."""
+    signature = inspect.signature(resolve_name(METHODS[name].constructor))
+    return {key for key, value in signature.parameters.items() if value.kind == value.KEYWORD_ONLY}
+
+
+def build(name: str, network, inputs, targets, *, seed: int, group=None, **settings):
+    """The optimizer called `name` (a key of METHODS) with its settings, to train `network` on inputs and targets.
+
+    Mini-batches come from the stream "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this
+    process's rows; ValueError is raised for a method that runs in one process alone.
+    """
+    from replication.seeds import generator  # imported late: it needs torch
+
+    method = METHODS[name]
+    parameters = accepted(name)
+    if group is not None:
+        if "group" not in parameters:
+            raise ValueError(f"{name} runs in one process alone")
+        settings["group"] = group
+    if "generator" in parameters:
+        settings["generator"] = generator(seed, "batches")
+    return resolve_name(method.constructor)(network, inputs, targets, **method.fixed, **settings)

@@ -1,0 +1,95 @@
+"""Running a notebook with parameters."""
+
+import ast
+import logging
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from replication.dependencies import code_of
+from replication.errors import NotebookError
+
+
+def declared_parameters(notebook: str | Path) -> dict:
+    """Names and default values in the notebook's one cell tagged "parameters".
+
+    Raises NotebookError unless there is exactly one such cell, made of assignments of literals.
+    """
+    notebook = Path(notebook)
+    cells = code_of(notebook, "parameters")
+    if len(cells) != 1:
+        raise NotebookError(f"{notebook} must have exactly one cell tagged 'parameters', not {len(cells)}")
+    try:
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cells[0]).body}
+    except (AttributeError, ValueError) as error:
+        raise NotebookError(f"{notebook}: the cell of parameters must assign literals to names: {error}") from None
+
+
+class _ShowProgress(logging.Handler):
+    """Passes on, of what a notebook prints, the lines that tell its progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in record.getMessage().splitlines():
+            if line.startswith("["):
+                print(line, file=sys.stderr, flush=True)
+
+
+def execute(notebook: str | Path, output: str | Path, parameters: dict, working_copy: str | Path) -> None:
+    """Run `notebook` with `parameters` in a kernel of this interpreter and keep the executed notebook at `output`.
+
+    It is executed at `working_copy` and moved to `output` when every cell has run; when one fails it stays there.
+    Lines that the notebook prints with a leading "[" are shown as they come. A kernel that does not start is tried
+    again once. Raises NotebookError for a cell that fails, with the Python traceback; for a kernel that fails, with
+    what it wrote; and for a parameter that the notebook does not declare.
+    """
+    import papermill  # imported late: it takes half a second
+    from nbclient.exceptions import DeadKernelError
+
+    from replication import kernels
+
+    unknown = parameters.keys() - declared_parameters(notebook).keys()
+    if unknown:
+        raise NotebookError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
+    output, working_copy = Path(output), Path(working_copy)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    working_copy.parent.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("papermill")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [_ShowProgress()]
+    os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
+
+    def run(again: bool) -> None:
+        folder = kernels.private_folder()
+        log = folder / "log"
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(working_copy),
+                parameters=parameters,
+                kernel_name="python3",
+                kernel_manager_class=kernels.manager_class(folder),
+                start_timeout=600,  # seconds; a kernel that has died is noticed at once
+                iopub_timeout=600,  # nbclient's 4 seconds are too few on a busy machine
+                progress_bar=False,
+                log_output=True,
+                shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
+        except Exception as error:
+            # jupyter_client tells of a kernel that did not start by a plain RuntimeError.
+            if again and isinstance(error, RuntimeError) and not isinstance(error, DeadKernelError):
+                return run(again=False)
+            message = f"{error}\n{log.read_text() if log.exists() else ''}"
+            message = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
+            raise NotebookError(f"{notebook} failed; as far as it came: {working_copy}\n{message}") from None
+        else:
+            print(log.read_text(), end="", file=sys.stderr)  # of the kernel's process, not of the notebook: rarely any
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    with kernels.slot():  # before anything is chosen: it can take as long as another notebook trains
+        run(again=True)
+    shutil.move(working_copy, output)

@@ -1,0 +1,74 @@
+"""The parameters of a run, from the configuration."""
+
+from dataclasses import dataclass, replace
+
+AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the limits move
+NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
+SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All that a run depends on.
+
+    images: "training_images" and "validation_images", how many are drawn; None for a problem made from no images.
+    problem, network: sections of the experiment. settings: the optimizer's. schema.yaml has the meaning of every key.
+    """
+
+    experiment: str
+    optimizer: str
+    seed: int
+    settings: dict
+    iterations: int
+    images: dict[str, int] | None
+    problem: dict
+    network: dict
+    dtype: str
+    threads: int
+    device: str
+
+    def but(self, **changes) -> "Parameters":
+        """The same with other values; those of `settings` and `problem` are merged key by key."""
+        for name in {"settings", "problem"} & changes.keys():
+            changes[name] = getattr(self, name) | changes[name]
+        return replace(self, **changes)
+
+
+def images(config: dict, section: dict) -> dict[str, int] | None:
+    """How many images the experiment of this section draws; None where its problem is made from none."""
+    if section["problem"]["name"] not in NEED_IMAGES:
+        return None
+    drawn = config["data"] | section.get("data", {})
+    return {name: drawn[name] for name in ("training_images", "validation_images")}
+
+
+def of_run(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:
+    """The parameters of one run of an experiment.
+
+    tuned_on: the column of the history whose choice of settings is taken, in place of the one that the experiment
+    itself selects by. A setting that differs from the latter was written by hand and stays.
+    """
+    section = config["experiments"][experiment]
+    settings = section["optimizers"][optimizer]
+    if tuned_on:
+        choices = section.get("tuned_on", {})
+        usual, other = (choices.get(c, {}).get(optimizer, {}) for c in (section["tuning"]["select_by"], tuned_on))
+        settings = settings | {name: value for name, value in other.items() if settings.get(name) == usual.get(name)}
+    return of_section(config, section, experiment, optimizer, seed, settings)
+
+
+def of_section(config: dict, section: dict, experiment: str, optimizer: str, seed: int, settings: dict) -> Parameters:
+    """The parameters of a run with the values of `section`, and with these `settings` of the optimizer."""
+    return Parameters(
+        experiment=experiment,
+        optimizer=optimizer,
+        seed=int(seed),
+        settings=settings,
+        iterations=section["iterations"],
+        images=images(config, section),
+        problem=section["problem"],
+        network=section["network"],
+        dtype=section["dtype"],
+        threads=config["threads"],
+        device=config["device"],
+    )

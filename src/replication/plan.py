@@ -1,0 +1,462 @@
+"""What the workflow computes: for each rule its files and the parameters that it hands on, from the configuration.
+
+The rules ask this; nothing here computes a result, and nothing needs torch. Functions that take `wildcards` are for
+Snakemake, which calls them with an object that has a rule's wildcards as attributes. What they return as parameters is
+made of dictionaries, lists and plain values, since Snakemake notices a change of no other.
+"""
+
+import os
+import re
+from dataclasses import asdict
+
+from replication import parameters, records
+from replication.dependencies import dependencies, library
+from replication.errors import DataError
+from replication.limit_settings import Limits
+from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, of_role
+from replication.parameters import AUTOENCODER, NEED_IMAGES, SELECTIONS, Parameters
+from replication.paths import RUN_FILES, STYLE, ResultFiles, drawn_images, figures
+from replication.report.figures import FIGURES as FIGURE_MODULES
+
+PERCEPTRONS = ("perceptron", "perceptron-teacher")
+# The figures and tables of each target of snakemake.
+FIGURES = {
+    "all": ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"],
+    "full_mnist": ["full_mnist"],
+    "tune": ["tuning", "tuning_perceptron"],
+    "limits": ["limits", "conditioning", "ablation"],
+    "benchmark": ["benchmark"],
+}
+TABLES = {
+    "all": ["runs", "lead"],
+    "tune": ["time_tune"],
+    "claims": ["claims", "references", "trained", "time_claims"],
+    "limits": ["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
+    "benchmark": [
+        *("goals", "quality", "cost_model", "predictions"),
+        *("iterations", "memory", "processes", "machine", "overhead"),
+    ],
+}
+
+
+def plain(value: object) -> object:
+    """The same value written the same way, however the configuration was put together: keys in order."""
+    if isinstance(value, dict):
+        return {name: plain(value[name]) for name in sorted(value)}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+class Plan:
+    """The plan of a checked configuration. `root`: the project's folder, relative to the working directory."""
+
+    def __init__(self, config: dict, root: str):
+        self.config, self.root = config, root
+        self.results = ResultFiles()
+        self.experiments: dict[str, dict] = config["experiments"]
+        self.optimizers = {name: sorted(section["optimizers"]) for name, section in self.experiments.items()}
+        self.seeds = {name: section.get("seeds", config["seeds"]) for name, section in self.experiments.items()}
+        self.data_root = self.source(config["data"]["root"])
+        folder = config["limits"]["published"]
+        published = records.read_keys(self.source(folder)) if folder else {}
+        self.limits = Limits(config, published, self.results)
+
+    # The project's own files
+
+    def source(self, path: str) -> str:
+        """A file of the project."""
+        return os.path.relpath(os.path.join(self.root, path))
+
+    def notebook(self, name: str) -> str:
+        return self.source(f"notebooks/{name}.ipynb")
+
+    def notebook_modules(self, name: str) -> list[str]:
+        """The library modules behind a notebook, found from the imports."""
+        return [os.path.relpath(path) for path in dependencies(self.notebook(name))]
+
+    @staticmethod
+    def modules(*names: str) -> list[str]:
+        """The library modules behind those that are named, found from the imports, and these."""
+        return [os.path.relpath(path) for path in library(*names)]
+
+    # Runs and images
+
+    def of_target(self, target: str | None) -> list[str]:
+        """The experiments that a target of snakemake computes; None is the default target."""
+        return [name for name, section in self.experiments.items() if section.get("target") == target]
+
+    def runs_of(self, *experiments: str) -> list[tuple[str, str, int]]:
+        return [(e, name, seed) for e in experiments for name in self.optimizers[e] for seed in self.seeds[e]]
+
+    def run_files(self, *experiments: str) -> list[str]:
+        """Histories, weights and records of every run of the experiments."""
+        return [f"{self.results.run(*run)}/{file}" for run in self.runs_of(*experiments) for file in RUN_FILES]
+
+    def run_notebooks(self, *experiments: str) -> list[str]:
+        return [self.results.run_notebook(*run) for run in self.runs_of(*experiments)]
+
+    def parameters(self, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:
+        return parameters.of_run(self.config, experiment, optimizer, seed, tuned_on)
+
+    def compared(self, experiment: str) -> tuple[str, ...]:
+        """The methods of claims on either side that take part in an experiment."""
+        return compared(self.optimizers[experiment])
+
+    def images(self, experiment: str, seed: int) -> str | None:
+        """The file of the seed's images; None for experiments without."""
+        section = self.experiments[experiment]
+        if section["problem"]["name"] not in NEED_IMAGES:
+            return None
+        return self.results.sample(drawn_images(experiment if "data" in section else None, seed))
+
+    def samples(self, experiment: str, seeds: list[int]) -> dict[int, str | None]:
+        """The files of the seeds' images by seed, None for experiments without."""
+        return {int(seed): self.images(experiment, seed) for seed in seeds}
+
+    def image_files(self, experiment: str, seeds: list[int]) -> list[str]:
+        return [path for path in self.samples(experiment, seeds).values() if path]
+
+    def images_to_draw(self, wildcards) -> dict:
+        """The arguments of mnist.draw for a file of images."""
+        *experiment, seed = wildcards.drawn.split("/")
+        drawn = self.config["data"] | (self.experiments[experiment[0]]["data"] if experiment else {})
+        counts = {name: drawn[name] for name in ("training_images", "validation_images")}
+        return {"seed": int(seed.rpartition("-")[2])} | counts
+
+    def images_of_run(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, [wildcards.seed])
+
+    def notebook_of_run(self, wildcards) -> str:
+        return self.notebook(self.experiments[wildcards.experiment]["notebook"])
+
+    def modules_of_run(self, wildcards) -> list[str]:
+        return self.notebook_modules(self.experiments[wildcards.experiment]["notebook"])
+
+    def notebook_parameters(self, wildcards) -> dict:
+        experiment, optimizer, seed = wildcards.experiment, wildcards.optimizer, wildcards.seed
+        run = asdict(self.parameters(experiment, optimizer, seed))
+        where = {
+            "sample_file": self.images(experiment, seed),
+            "run_folder": self.results.run(experiment, optimizer, seed),
+        }
+        return plain(run | where)
+
+    def runs_to_time(self, wildcards) -> list[dict]:
+        """The parameters of one run of each optimizer."""
+        experiment = wildcards.experiment
+        seed = self.seeds[experiment][0]
+        return plain([asdict(self.parameters(experiment, name, seed)) for name in self.optimizers[experiment]])
+
+    def image_to_time(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, self.seeds[wildcards.experiment][:1])
+
+    # The search
+
+    def ranges(self, experiment: str) -> dict[str, dict]:
+        return self.experiments[experiment]["tuning"]["ranges"]
+
+    @property
+    def searched(self) -> list[tuple[str, str]]:
+        """Experiments and optimizers that have ranges to search."""
+        return [(experiment, name) for experiment in self.experiments for name in self.ranges(experiment)]
+
+    def search_seeds(self, experiment: str) -> list[int]:
+        return self.experiments[experiment]["tuning"]["seeds"]
+
+    def search(self, wildcards) -> dict:
+        """The fields of search.Search."""
+        tuning = self.experiments[wildcards.experiment]["tuning"]
+        shared = {name: tuning[name] for name in ("trials", "finalists", "statistic")}
+        return plain(shared | {"ranges": tuning["ranges"][wildcards.optimizer]})
+
+    def run_to_search(self, wildcards) -> dict:
+        """Parameters of a run, without the settings that are searched."""
+        experiment, optimizer = wildcards.experiment, wildcards.optimizer
+        run = asdict(self.parameters(experiment, optimizer, self.search_seeds(experiment)[0]))
+        ranges = self.ranges(experiment)[optimizer]
+        run["settings"] = {name: value for name, value in run["settings"].items() if name not in ranges}
+        return plain(run)
+
+    def samples_to_search(self, wildcards) -> dict:
+        return self.samples(wildcards.experiment, self.search_seeds(wildcards.experiment))
+
+    def images_to_search(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, self.search_seeds(wildcards.experiment))
+
+    @property
+    def select_by(self) -> dict[str, str]:
+        return {name: section["tuning"]["select_by"] for name, section in self.experiments.items()}
+
+    # The claims
+
+    @property
+    def statements(self) -> list[dict]:
+        """The claims that are judged by experiments."""
+        return [statement for statement in self.config["claims"]["statements"] if "experiment" in statement]
+
+    @staticmethod
+    def experiments_of(statement: dict) -> list[str]:
+        """The experiments that the statement is judged on, its own first."""
+        return [statement["experiment"], *statement.get("elsewhere", [])]
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """Experiments and optimizers of the table of references: the autoencoder's, and those of its other claims."""
+        elsewhere = {e for s in self.statements if s["experiment"] == AUTOENCODER for e in self.experiments_of(s)[1:]}
+        beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.optimizers[AUTOENCODER]]
+        return [(AUTOENCODER, name) for name in (*self.compared(AUTOENCODER), *beside)] + [
+            (experiment, name) for experiment in sorted(elsewhere) for name in self.compared(experiment)
+        ]
+
+    @property
+    def judged_runs(self) -> list[tuple[str, str, str]]:
+        """Experiment, selection and optimizer of all runs that claims and references are made of."""
+        places = {(e, s["selected_by"]) for s in self.statements for e in self.experiments_of(s)}
+        runs = {(experiment, selection, name) for experiment, selection in places for name in self.compared(experiment)}
+        runs |= {(experiment, "validation_loss", name) for experiment, name in self.shown}
+        return sorted(
+            runs | {(AUTOENCODER, "train_loss", name) for experiment, name in self.shown if experiment == AUTOENCODER}
+        )
+
+    @property
+    def judged_files(self) -> list[str]:
+        return [self.results.seeds(*run) for run in self.judged_runs]
+
+    @property
+    def timed_claims(self) -> list[str]:
+        """The timings that claims about wall time need."""
+        timed = {e for s in self.statements if "seconds" in s["quantities"] for e in self.experiments_of(s)}
+        return [self.results.timing(experiment) for experiment in sorted(timed)]
+
+    def run_to_judge(self, wildcards) -> dict:
+        seed = self.config["claims"]["seeds"][0]
+        return plain(asdict(self.parameters(wildcards.experiment, wildcards.optimizer, seed, wildcards.selection)))
+
+    def images_to_judge(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, self.config["claims"]["seeds"])
+
+    def samples_to_judge(self, wildcards) -> dict:
+        return self.samples(wildcards.experiment, self.config["claims"]["seeds"])
+
+    # Reference maps
+
+    def map_seeds(self, wildcards) -> list[int]:
+        """The seeds of what the maps are drawn or told beside."""
+        uses = {
+            "claims": self.config["claims"]["seeds"],
+            "tuning": self.search_seeds(wildcards.experiment)[:1],
+            "ablation": self.config["limits"]["seeds"],
+        }
+        return uses.get(wildcards.use, self.seeds[wildcards.experiment])
+
+    def images_to_map(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, self.map_seeds(wildcards))
+
+    def samples_to_map(self, wildcards) -> dict:
+        return self.samples(wildcards.experiment, self.map_seeds(wildcards))
+
+    def run_to_map(self, wildcards) -> dict:
+        """Parameters of a run, without what is the optimizer's."""
+        experiment = wildcards.experiment
+        run = asdict(self.parameters(experiment, self.optimizers[experiment][0], 0))
+        return plain(run | {"optimizer": "", "settings": {}})
+
+    # The limits, conditioning and ablation
+
+    def study_to_answer(self, wildcards) -> dict:
+        """The arguments of studies.limits.study at a setting, and the keys of its record."""
+        return self._study(wildcards.setting, wildcards.optimizer)
+
+    def study_again(self, wildcards) -> dict:
+        return self._study(self.limits.smallest.slug, wildcards.optimizer)
+
+    def _study(self, slug: str, method: str) -> dict:
+        run, search = asdict(self.limits.run(slug, method)), self.limits.search(slug, method)
+        return plain({"parameters": run, "search": search, "keys": [self.limits.study_key(slug, method)]})
+
+    def maps_to_answer(self, wildcards) -> dict:
+        run = asdict(self.limits.run(wildcards.setting, self.limits.methods[0])) | {"optimizer": "", "settings": {}}
+        seeds, keys = self.config["limits"]["seeds"], [self.limits.maps_key(wildcards.setting)]
+        return plain({"parameters": run, "seeds": seeds, "keys": keys})
+
+    def timing_to_answer(self, wildcards) -> dict:
+        slug = wildcards.setting
+        methods = self.limits.methods_to_time(slug, self.results.limit(slug, f"timing{wildcards.added}"))
+        runs = [asdict(run) for run in self.limits.runs_to_time(slug, methods)]
+        keys = [self.limits.timing_key(slug, name) for name in methods]
+        return plain({"runs": runs, "rounds": self.config["timing"]["rounds"], "keys": keys})
+
+    @property
+    def collected_settings(self) -> list[dict]:
+        return [asdict(setting) for setting in self.limits.settings.values()]
+
+    @property
+    def published_again(self) -> list[str]:
+        """The published records that `make verify` computes anew: to hold results against themselves tells nothing.
+
+        Raises DataError where one is not published.
+        """
+        files = [self.limits.smallest.studies[name] for name in self.limits.methods]
+        missing = [file for file in files if file.startswith(self.results.folder)]
+        if missing:
+            folder = self.config["limits"]["published"]
+            raise DataError(f"nothing to verify against: {folder} has no record of what {missing[0]} would be")
+        return files
+
+    @property
+    def conditioning(self) -> dict:
+        """The numbers and seeds of studies.conditioning.study."""
+        return plain(self.config["conditioning"])
+
+    def runs_to_condition(self, wildcards) -> dict:
+        experiment = wildcards.experiment
+        return plain({n: asdict(self.parameters(experiment, n, 0)) for n in self.optimizers[experiment]})
+
+    def ranges_to_condition(self, wildcards) -> dict:
+        return plain(self.ranges(wildcards.experiment))
+
+    def _conditioning_seeds(self) -> list[int]:
+        return [*self.config["conditioning"]["tuning_seeds"], *self.config["conditioning"]["seeds"]]
+
+    def images_to_condition(self, wildcards) -> list[str]:
+        return self.image_files(wildcards.experiment, self._conditioning_seeds())
+
+    def samples_to_condition(self, wildcards) -> dict:
+        return self.samples(wildcards.experiment, self._conditioning_seeds())
+
+    @property
+    def behind_limits(self) -> list[str]:
+        """The results that the notebook of the limits tells."""
+        figures = [self.behind(name) for name in FIGURES["limits"]]
+        images = self.image_files(AUTOENCODER, self.config["limits"]["seeds"][:1])
+        return [*(path for paths in figures for path in paths), *images]
+
+    def runs_to_ablate(self, wildcards) -> dict:
+        runs = {name: self.parameters(AUTOENCODER, name, 0, wildcards.selection) for name in of_role(POSTER)}
+        return plain({name: asdict(run) for name, run in runs.items()})
+
+    @property
+    def samples_to_ablate(self) -> dict:
+        return self.samples(AUTOENCODER, self.config["limits"]["seeds"])
+
+    @property
+    def images_to_ablate(self) -> list[str]:
+        return self.image_files(AUTOENCODER, self.config["limits"]["seeds"])
+
+    # Figures and tables
+
+    def results_of(self, target: str | None, optimizers: dict[str, list[str]] | None = None) -> dict:
+        """The fields of results.Results: which results of a target there are."""
+        experiments = self.of_target(target)
+        seeds, names = ({e: table[e] for e in experiments} for table in (self.seeds, self.optimizers))
+        return plain({"folder": self.results.folder, "seeds": seeds, "optimizers": optimizers or names})
+
+    def behind_figure(self, wildcards) -> list[str]:
+        return self.behind(wildcards.figure)
+
+    def behind(self, figure: str) -> list[str]:
+        """The results that a figure is drawn from."""
+        results = self.results
+        if figure in ("tuning", "tuning_perceptron"):
+            family = "perceptron" if figure == "tuning_perceptron" else AUTOENCODER
+            searched = [(e, name) for e, name in self.searched if e.startswith(family)]
+            with_maps = {e for e, _ in searched if self.experiments[e]["problem"]["name"] == "denoising"}
+            reports = [results.search(*run) for run in searched]
+            return reports + [results.maps("tuning", experiment) for experiment in sorted(with_maps)]
+        first = self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1])
+        full = self.of_target("full_mnist")
+        behind = {
+            "comparison": [*self.run_files(AUTOENCODER), *first],
+            "poster": [*self.run_files("perceptron", AUTOENCODER), *first],
+            "perceptron_loss": self.run_files(*PERCEPTRONS),
+            "autoencoder_convergence": [
+                *self.run_files(AUTOENCODER),
+                results.timing(AUTOENCODER),
+                results.maps("figures", AUTOENCODER),
+            ],
+            "autoencoder_samples": [*self.run_files(AUTOENCODER), *first],
+            "inside": [*self.run_files(AUTOENCODER), results.maps("figures", AUTOENCODER)],
+            "full_mnist": [
+                *self.run_files(*full),
+                *(path for e in full for path in (results.timing(e), results.maps("figures", e))),
+            ],
+            "benchmark": [results.benchmark("iterations")],
+            "limits": [results.limits],
+            "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
+            "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
+        }
+        return behind[figure]
+
+    def results_of_figure(self, wildcards) -> dict:
+        return self.results_of("full_mnist" if wildcards.figure == "full_mnist" else None)
+
+    def figure_modules(self, wildcards) -> list[str]:
+        own = f"report/figures/{FIGURE_MODULES[wildcards.figure]}.py"
+        return [*self.modules("report/figures/__init__.py", own), os.path.relpath(STYLE)]
+
+    def behind_table(self, wildcards) -> list[str]:
+        """The results that a table is made of."""
+        results = self.results
+        behind = {
+            "runs": self.run_files(*self.of_target(None)),
+            "lead": self.run_files(AUTOENCODER),
+            "claims": [results.claims],
+            "references": [results.maps("claims", AUTOENCODER), *self.judged_files],
+            "trained": self.judged_files,
+            **{name: [results.limits] for name in ("limits", "limits_active", "limits_where")},
+            "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
+            "pixels": self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1]),
+            "ablation": [results.ablation(selection) for selection in SELECTIONS],
+            **{name: [results.benchmark("goals")] for name in ("goals", "quality", "cost_model", "predictions")},
+            **{name: [results.benchmark("iterations")] for name in ("iterations", "memory")},
+            "processes": [results.benchmark("processes")],
+            "machine": [results.benchmark("processes"), results.benchmark("iterations")],
+            "overhead": [results.benchmark("pipeline")],
+        }
+        return behind[wildcards.table]
+
+    def results_of_table(self, wildcards) -> dict:
+        if wildcards.table != "references":
+            return self.results_of(None)
+        optimizers: dict[str, list[str]] = {}
+        for experiment, name in self.shown:
+            optimizers.setdefault(experiment, []).append(name)
+        return self.results_of(None, optimizers)
+
+    def times_of(self, wildcards) -> list[str]:
+        """The files with what the jobs of a target took: Snakemake's, and records."""
+        results = self.results
+        times = {
+            "tune": [results.time("tune", *run) for run in self.searched],
+            "claims": [results.time("claims", *run) for run in self.judged_runs],
+            "limits": [
+                *self.limits.files,
+                *(results.time("limits", f"conditioning-{experiment}") for experiment in PERCEPTRONS),
+                *(results.time("limits", f"ablation-{selection}") for selection in SELECTIONS),
+            ],
+        }
+        return times[wildcards.target]
+
+    def figures_of(self, target: str) -> list[str]:
+        return [file for name in FIGURES.get(target, []) for file in figures(name)]
+
+    def tables_of(self, target: str) -> list[str]:
+        return [self.results.table(name) for name in TABLES.get(target, [])]
+
+    # Wildcards
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """What each wildcard of the rules may be."""
+        experiments = "|".join(self.experiments)
+        return {
+            "experiment": experiments,
+            "optimizer": "|".join(sorted(METHODS)),
+            "seed": r"\d+",
+            "drawn": rf"(({experiments})/)?seed-\d+",
+            "selection": "|".join(SELECTIONS),
+            "use": "figures|claims|tuning|ablation",
+            "setting": "|".join(map(re.escape, self.limits.settings)),
+            "added": "(-[a-z0-9-]+)?",
+            "table": "(?!time_)[a-z_]+",
+            "target": "tune|claims|limits",
+        }

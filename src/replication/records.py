@@ -1,0 +1,82 @@
+"""Records of the limits: what was computed at a setting, known by what it depends on.
+
+A record is a JSON file with its "keys", its "result", the seconds of processor time that it took, versions, commit and
+processor. It may be published in the repository: whoever asks for the same key need not compute it again.
+
+A key names what a result depends on and nothing else: the scientific values listed here by name, and the version of the
+method. So a new key of the configuration or a new method changes no key, and the records stay what they are.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from replication.files import read_json, write_json
+
+# What results depend on. A value that is new in the configuration, and that results depend on, gets its line in ADDED.
+PROBLEM = [
+    *(f"problem.{name}" for name in ("name", "noise", "noise_level", "unseen_images")),
+    *(f"images.{name}" for name in ("training_images", "validation_images")),
+    "dtype",
+]
+NETWORK = [
+    f"network.{name}" for name in ("hidden", "activation", "output_activation", "bias", "initialization", "scale")
+]
+SETTINGS = [
+    *(f"settings.{name}" for name in ("batch_size", "epochs", "learning_rate", "momentum", "weight_decay")),
+    *(f"settings.{name}" for name in ("order", "tau_z", "tau_x", "tau_w", "tau_m", "delta", "ridge")),
+]
+SEARCH = ["starts", "ranges", *(f"search.{name}" for name in ("trials", "shift", "tuning_seed", "seeds", "every"))]
+KEYS = {
+    "study": ["kind", "method", "version", "iterations", *PROBLEM, *NETWORK, *SETTINGS, *SEARCH],
+    "maps": ["kind", "version", "seeds", "network.hidden", *PROBLEM],
+    "timing": ["kind", "method", "version", *PROBLEM, *NETWORK, *SETTINGS],
+}
+# By name, what a record without it was computed with.
+ADDED: dict[str, object] = {}
+IRRELEVANT = {"threads", "device", "experiment", "seed", "optimizer"}  # of Parameters
+MAPS_VERSION = 1  # raised by hand when a reference map changes, as Method.version is for methods
+
+
+def key(values: dict) -> dict:
+    """The key of nested `values`: those of the names that KEYS lists for their "kind", flat."""
+    flat = _flatten(values)
+    names = KEYS[values["kind"]]
+    named = {name: value for name, value in flat.items() if name in names or name.split(".")[0] in names}
+    return {name: value for name, value in sorted(named.items()) if name not in ADDED or value != ADDED[name]}
+
+
+def _flatten(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def unlisted(parameters: dict) -> dict:
+    """Of `parameters` (of a run, nested) what no key lists, so that a record would not notice a change; flat."""
+    names = {name for listed in KEYS.values() for name in listed} | IRRELEVANT
+    return {name: value for name, value in _flatten(parameters).items() if name not in names}
+
+
+def text(key: dict) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def read_keys(folder: str | Path) -> dict[str, str]:
+    """The paths of the records in `folder` by the text of their keys."""
+    return {text(key): str(path) for path in sorted(Path(folder).rglob("*.json")) for key in read_json(path)["keys"]}
+
+
+def record(compute: Callable[..., dict], keys: list[dict], output: str | Path, **arguments) -> None:
+    """Compute a result and write it to `output` as the record of `keys`."""
+    from replication.provenance import provenance  # imported late: it needs torch
+
+    start = time.process_time()
+    result = compute(**arguments)
+    seconds = time.process_time() - start
+    write_json(output, {"keys": keys, "result": result, "seconds": seconds, **provenance()}, indent=None)

@@ -1,0 +1,57 @@
+"""From one weight step of BADMM to the other."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from replication.files import read_json
+from replication.methods import METHODS, label
+from replication.parameters import AUTOENCODER
+from replication.report.figures.curves import GREY, SMALL, WIDTH, map_levels
+from replication.results import Results
+from replication.studies.ablation import PAIR
+
+SETTINGS = {"tau_z": r"$\tau_Z$", "tau_x": r"$\tau_X$", "ridge": "ridge", "delta": r"$\delta$", "tau_m": r"$\tau_M$"}
+
+
+def ablation(results: Results) -> Figure:
+    """Both weight steps with their own settings, with each of the other's and with all: a dot for each seed."""
+    panels = {"train_loss": "training loss", "validation_loss": "unseen loss"}
+    reports = {column: read_json(results.files.ablation(column)) for column in panels}
+    rows = list(dict.fromkeys((v["method"], v["taken"]) for report in reports.values() for v in report))
+    rows.sort(key=lambda row: PAIR.index(row[0]))
+    figure = plt.figure(figsize=(WIDTH, 1.1 + 0.24 * (len(rows) + 2)))
+    grid = figure.subplots(1, 2, sharey=True)
+    labels = []
+    for method, taken in rows:
+        other = label(PAIR[1 - PAIR.index(method)]).split("(")[1].rstrip(")")
+        source = f"{SETTINGS.get(taken, 'all settings')} from {other}"
+        labels.append(label(method) if taken is None else source)
+    for axes, (column, title) in zip(grid, panels.items(), strict=True):
+        measured = column.replace("validation", "unseen")
+        for variant in reports[column]:
+            row, look = rows.index((variant["method"], variant["taken"])), METHODS[variant["method"]].look
+            values = [run["final"][measured] for run in variant["runs"] if run["status"] == "finished"]
+            if values and variant["taken"] is None:
+                axes.axvline(np.median(values), color=look.color, linewidth=0.6, linestyle=look.linestyle)
+            axes.plot(values, [row] * len(values), look.marker, fillstyle="none", color=look.color, markersize=4)
+            lost = len(variant["runs"]) - len(values)
+            if lost:
+                note = {"xycoords": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL, "color": GREY}
+                axes.annotate(f"{lost} of {len(variant['runs'])} diverged", (0.97, row), ha="right", **note)
+        levels = [level for level in map_levels(results, "ablation", AUTOENCODER, measured) if "map" in level.text]
+        for number, level in enumerate(levels, len(rows)):
+            axes.plot(level.level, number, "|", color=GREY, markersize=9, markeredgewidth=1.5)
+        chosen_by = column.replace("train", "training").replace("_", " ")
+        axes.set(xlabel=title, title=f"settings chosen by {chosen_by}")
+    labels += [level.text for level in levels]
+    grid[0].set_yticks(range(len(labels)), labels)
+    for (_, taken), tick in zip(rows, grid[0].get_yticklabels(), strict=False):
+        tick.set_fontweight("bold" if taken is None else "normal")
+    grid[0].set_ylim(len(labels) - 0.5, -0.5)
+    seeds = len(reports["train_loss"][0]["runs"])
+    figure.supxlabel(
+        f"A mark for each of {seeds} seeds. Bold: own settings, their median the vertical line. Below: closed forms.",
+        fontsize=SMALL,
+    )
+    return figure

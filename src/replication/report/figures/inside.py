@@ -1,0 +1,52 @@
+"""Inside the algorithm."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from replication.methods import METHODS, POSTER, label, of_role
+from replication.parameters import AUTOENCODER
+from replication.report.drawing import plain_ticks
+from replication.report.figures.curves import (
+    WIDTH,
+    draw_curves,
+    draw_levels,
+    label_beside,
+    legend,
+    map_levels,
+    seeds_of,
+)
+from replication.results import Results
+
+
+def inside(results: Results) -> Figure:
+    """Inside the algorithm: feasibility, the Lagrangian, and the lifted loss beside the network's own."""
+    figure = plt.figure(figsize=(WIDTH, 3.5))
+    grid = figure.subplots(1, 3)
+    titles = {"feasibility": "feasibility $|Z - A|$", "lagrangian": "augmented Lagrangian"}
+    for axes, (column, title) in zip(grid, titles.items(), strict=False):
+        draw_curves(axes, results, AUTOENCODER, column, among=of_role(POSTER))
+        axes.set_title(title)
+    axes = grid[2]
+    for name in of_role(POSTER):
+        look = METHODS[name].look
+        histories = [run.history for run in results.runs(AUTOENCODER, name) if not run.diverged]
+        pixels = results.run(AUTOENCODER, name, results.seeds[AUTOENCODER][0]).weights["2.bias"].numel()
+        for column, factor, width, text in (
+            ("lifted_loss", 1, 1.5, label(name)),
+            ("train_loss", pixels / 2, 0.6, f"{label(name)}: the network's training loss"),
+        ):
+            if histories:
+                values = factor * np.median([history[column] for history in histories], axis=0)
+                line = {"color": look.color, "linestyle": look.linestyle, "linewidth": width}
+                axes.plot(histories[0]["iteration"], values, label=text, **line)
+    axes.set(yscale="log", title="lifted loss")
+    levels = map_levels(results, "figures", AUTOENCODER, "train_loss", pixels / 2)
+    draw_levels(axes, levels)
+    for axes in grid:
+        axes.set_xlabel("iteration")
+    for axes in grid[1:]:
+        plain_ticks(axes.yaxis)
+    legend(figure, grid, 2, f"All per sample. {seeds_of(results, AUTOENCODER)}")
+    label_beside({grid[2]: levels})
+    return figure

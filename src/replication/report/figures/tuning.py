@@ -1,0 +1,126 @@
+"""The search."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from replication.methods import METHODS, label
+from replication.report.drawing import plain_ticks
+from replication.report.figures.curves import WIDTH, draw_levels, label_beside, legend, map_levels
+from replication.results import Results
+from replication.search import Report
+
+RATES = {
+    "learning_rate": "learning rate",
+    "momentum": "momentum",
+    "tau_w": r"$\tau_W$",
+    "tau_x": r"$\tau_X$",
+    "tau_z": r"$\tau_Z$",
+    "ridge": "ridge",
+    "weight_decay": "weight decay",
+}
+SEARCHED = {
+    "autoencoder": "default",
+    "autoencoder-regularised": "weight penalty",
+    "autoencoder-small-weights": "initial weights × 0.1",
+    "perceptron": "one digit of MNIST",
+    "perceptron-teacher": "noisy teacher",
+    "perceptron-whitened": "one digit, whitened",
+}
+
+
+def tuning(results: Results) -> Figure:
+    """The search for the autoencoders' settings."""
+    return _search(
+        results, "autoencoder", "Training loss with the first seed.\nFilled: tried with every seed.", alike=True
+    )
+
+
+def tuning_perceptron(results: Results) -> Figure:
+    """The search for the perceptrons' settings."""
+    return _search(results, "perceptron", "Training loss, geometric mean over iterations and seeds.")
+
+
+def _search(results: Results, family: str, caption: str, alike: bool = False) -> Figure:
+    """Every trial of the search: its score, over the seeds that all were tried with, against its rate or steps.
+
+    A row for each experiment whose name starts with `family`, a column for each setting that all of them have. What
+    only some have stands in a last row, beside the legend. alike: one scale of losses for all panels, else for a row.
+    """
+    paths = sorted((Path(results.folder) / "tuning").glob(f"{family}*/*.json"))
+    reports: dict[str, list[Report]] = {}
+    for report in map(Report.read, paths):
+        reports.setdefault(report.experiment, []).append(report)
+    settings = {name: [s for s in RATES if any(s in r.ranges for r in reports[name])] for name in reports}
+    common = [setting for setting in RATES if all(setting in row for row in settings.values())]
+    rest = [(name, setting) for setting in RATES for name in reports if setting in set(settings[name]) - set(common)]
+    height = len(reports) + bool(rest)
+    figure = plt.figure(figsize=(WIDTH, 0.9 + 1.6 * height))
+    cells = figure.add_gridspec(height, len(common))
+    grid = np.array([[figure.add_subplot(cells[r, c]) for c in range(len(common))] for r in range(len(reports))])
+    extra = [figure.add_subplot(cells[-1, column]) for column in range(len(rest))]
+    beside = {}
+    for row, name in zip(grid, reports, strict=True):
+        levels = map_levels(results, "tuning", name, "train_loss")
+        beside[row[-1]] = levels
+        for axes, setting, lowest in zip(row, common, grid[-1], strict=True):
+            axes.sharey(grid[0, 0] if alike else row[0])
+            axes.sharex(lowest)
+            _draw_trials(axes, reports[name], setting)
+            draw_levels(axes, levels)
+        row[0].set_ylabel(f"{SEARCHED.get(name, name)}\ntraining loss", fontsize=8)
+    for axes, setting in zip(grid[-1], common, strict=True):
+        axes.set_xlabel(RATES[setting])
+    for axes, (name, setting) in zip(extra, rest, strict=True):
+        axes.sharey(grid[0, 0])
+        _draw_trials(axes, reports[name], setting)
+        draw_levels(axes, map_levels(results, "tuning", name, "train_loss"))
+        axes.set_xlabel(f"{RATES[setting]}\n({SEARCHED.get(name, name)})")
+        axes.tick_params(labelleft=axes is extra[0])
+    for axes in grid[:, 1:].flat:
+        axes.tick_params(labelleft=False)
+    for axes in grid[:-1].flat:
+        axes.tick_params(labelbottom=False)
+    if alike:
+        plain_ticks(grid[0, 0].yaxis)
+    caption += " ×: diverged."
+    if any(beside.values()):
+        caption += "\nDotted lines: without training."
+    panels = [*grid.flat, *extra]
+    if rest:
+        legend(figure.add_subplot(cells[-1, len(rest) :]), panels, 1, caption, loc="center")
+    else:
+        legend(figure, panels, 5, caption)
+    if any(beside.values()):
+        label_beside(beside, size=7)
+    return figure
+
+
+def _draw_trials(axes: Axes, reports: list[Report], setting: str) -> None:
+    for optimizer, method in METHODS.items():
+        look = method.look
+        for report in reports:
+            if report.optimizer != optimizer or setting not in report.ranges:
+                continue
+            finished = [trial for trial in report.trials if trial.status == "finished"]
+            common = min((len(trial.scores["train_loss"]) for trial in finished), default=0)
+            for finalist in (False, True):
+                points = [
+                    (trial.settings[setting], np.mean(trial.scores["train_loss"][:common]))
+                    for trial in finished
+                    if (len(trial.scores["train_loss"]) == len(report.seeds)) == finalist
+                ]
+                x, y = np.array(points or np.empty((0, 2))).T
+                style = {"color": look.color, "markersize": 3.5, "fillstyle": "full" if finalist else "none"}
+                text = label(optimizer) if finalist else None
+                axes.plot(x, 10**y if report.statistic == "mean_log" else y, look.marker, label=text, **style)
+            diverged = [trial.settings[setting] for trial in report.trials if trial.status == "diverged"]
+            if diverged:
+                top = axes.get_xaxis_transform()
+                axes.plot(diverged, [0.97] * len(diverged), "x", color=look.color, markersize=4, transform=top)
+    axes.set_yscale("log")
+    if setting in ("learning_rate", "ridge", "weight_decay"):
+        axes.set_xscale("log")

@@ -1,0 +1,298 @@
+"""The pages for readers, with every number from a table: references inside sentences, and whole tables.
+
+A page is Markdown. Comments, which no reader sees, say where a number comes from:
+
+    <!--claims autoencoder/adam/iterations/badmm {effect:.2f}-->0.39<!--/-->
+
+is the row "autoencoder/adam/iterations/badmm" of claims.csv, put into a format of Python's. A format without braces is
+a name of FORMATS. Between `<!-- table NAME ARGUMENTS -->` and `<!-- end -->` stands what a function of BLOCKS makes.
+`fill` writes both anew.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from replication.errors import DataError
+from replication.files import replacing
+from replication.methods import ANCHOR, METHODS, baselines, judged
+from replication.methods import label as label_of
+from replication.paths import PAGES, PUBLISHED_TABLES
+from replication.report.rows import Row, Tables, markdown, read
+from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
+
+REFERENCE = re.compile(r"<!--(\w+) (\S+) ([^>]*?)-->(.*?)<!--/-->", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+FORMATS = {
+    "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
+    "decibels": "{effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
+}
+
+
+def fill(text: str, tables: Tables) -> str:
+    """`text` with the numbers and tables that `tables` have. Raises DataError for a reference to what is not there."""
+
+    def refer(match: re.Match) -> str:
+        name, row, form, _ = match.groups()
+        try:
+            value = FORMATS.get(form, form).format_map(tables[name][row])
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"the reference <!--{name} {row} {form}--> leads nowhere: {error!r}") from None
+        return f"<!--{name} {row} {form}-->{value}<!--/-->"
+
+    def build(match: re.Match) -> str:
+        head, name, arguments, _, end = match.groups()
+        if name not in BLOCKS:
+            raise DataError(f"there is no table {name!r}, only {', '.join(sorted(BLOCKS))}")
+        try:
+            return head + BLOCKS[name](tables, *arguments.split()) + "\n" + end
+        except KeyError as error:
+            raise DataError(f"the table {name}{arguments} asks for a row that is not there: {error}") from None
+
+    return BLOCK.sub(build, REFERENCE.sub(refer, text))
+
+
+def paths(root: str | Path) -> list[Path]:
+    """The pages of the project at `root`."""
+    return [path for pattern in PAGES for path in sorted(Path(root).glob(pattern))]
+
+
+def publish(results: str | Path, root: str | Path) -> None:
+    """Take the tables that the pipeline wrote to `results` over into the project at `root`, and fill its pages anew.
+
+    Nothing is written where a page refers to what no table has (DataError).
+    """
+    root = Path(root)
+    tables = read(root / PUBLISHED_TABLES) | read(Path(results) / "tables")
+    pages = {path: fill(path.read_text(), tables) for path in paths(root)}
+    for path in sorted(Path(results, "tables").glob("*.csv")):
+        with replacing(root / PUBLISHED_TABLES / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    for path, text in pages.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+
+
+# The tables of the pages. None has more than six columns; the CSV files have the rest.
+
+
+def _under(table: dict[str, Row], *start: str) -> dict[str, Row]:
+    """The rows whose id starts so, by what follows."""
+    prefix = "/".join(start) + "/"
+    return {name.removeprefix(prefix): row for name, row in table.items() if name.startswith(prefix)}
+
+
+def _name(optimizer: str) -> str:
+    return label_of(optimizer) if optimizer in METHODS else f"the {optimizer.replace('-', ' ')}"
+
+
+def _number(value: float | None, form: str = ".3g") -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _spread(row: Row, column: str, form: str = ".3g") -> str:
+    if row.get(column) is None:
+        return "-"
+    return f"{row[column]:{form}} ({row[f'{column}_low']:{form}} to {row[f'{column}_high']:{form}})"
+
+
+def claims(tables: Tables, experiment: str, kind: str) -> str:
+    """Every test of one experiment; kind: "speed" or "images"."""
+    rows = []
+    for method in judged():
+        for against in baselines():
+            for quantity, label in QUANTITIES.items():
+                row = tables["claims"].get(f"{experiment}/{against}/{quantity}/{method}")
+                if row is not None and (quantity in IMAGES) == (kind == "images"):
+                    effect = effect_text(quantity, row["effect"], (row["low"], row["high"]))
+                    rows.append([_name(method), label, _name(against), effect, row["outcome"]])
+    if not rows:
+        raise KeyError(f"{experiment}/.../{kind}")
+    return markdown(["method", "measured by", "against", "effect (95% interval)", "claim"], rows)
+
+
+def references(tables: Tables, *experiments: str) -> str:
+    """What each optimizer and each closed form comes to."""
+    rows = []
+    for experiment in experiments:
+        for row in _under(tables["references"], experiment).values():
+            losses = [_number(row[column]) for column in ("train_loss", "unseen_loss")]
+            quality = [_number(row["unseen_psnr"], ".1f"), _number(row["unseen_ssim"], ".3f")]
+            active = "-" if row["active"] is None else f"{row['active']:.0%}"
+            rows.append([row["name"], *losses, *quality, active])
+    head = ["", "training loss", "unseen loss", "unseen PSNR, dB", "unseen SSIM", "active units"]
+    return markdown(head, rows)
+
+
+def runs(tables: Tables, experiment: str) -> str:
+    """The default target's runs of one experiment."""
+    found = _under(tables["runs"], experiment)
+    if not found:
+        raise KeyError(experiment)
+    if any(row["train_psnr"] is not None for row in found.values()):
+        columns = {"train_loss": ("training loss", ".3g"), "unseen_loss": ("unseen loss", ".3g")}
+        columns |= {"train_psnr": ("training PSNR, dB", ".1f"), "unseen_psnr": ("unseen PSNR, dB", ".1f")}
+    else:
+        columns = {"train_loss": ("training squared error", ".3g"), "train_d": ("training $D$", ".3g")}
+        if any(row["unseen_loss"] is not None for row in found.values()):
+            columns["unseen_loss"] = ("unseen squared error", ".3g")
+    rows = [[row["name"], *(_spread(row, c, form) for c, (_, form) in columns.items())] for row in found.values()]
+    return markdown(["optimizer", *(label for label, _ in columns.values())], rows)
+
+
+def limits_where(tables: Tables, method: str, *quantities: str) -> str:
+    """At how many settings a method is better than each baseline, and where it is worse."""
+    rows = []
+    for name, row in _under(tables["limits_where"], method).items():
+        against, quantity, *group = name.split("/")
+        if not group and quantity.replace("-", "_") in quantities:
+            counts = [str(row[column]) for column in ("better", "open", "worse", "bracketed")]
+            rows.append([_name(against), QUANTITIES[quantity.replace("-", "_")], *counts])
+    return markdown(["against", "measured by", "better", "open", "worse", "bracketed"], rows)
+
+
+def conditioning(tables: Tables, experiment: str, *numbers: str) -> str:
+    """The gap to the optimum at some condition numbers."""
+    found = _under(tables["conditioning"], experiment)
+    optimizers = [name for name in METHODS if any(key.split("/")[1] == name for key in found)]
+    rows = [[_name(n), *(_number(found[f"{number}/{n}"]["gap"], ".1e") for number in numbers)] for n in optimizers]
+    return markdown(["condition number", *numbers], rows)
+
+
+def ablation(tables: Tables) -> str:
+    """Each weight step with its own settings, with each of the other's, and with all of them."""
+    symbols = {"tau-x": r"$\tau_X$", "tau-z": r"$\tau_Z$", "all-of-them": "step sizes"}
+    rows = []
+    for method in dict.fromkeys(name.split("/")[1] for name in tables["ablation"]):
+        losses = [_under(tables["ablation"], column, method) for column in ("train_loss", "unseen_loss")]
+        for taken in losses[0]:
+            settings = "its own step sizes" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
+            cells = [
+                _spread(found[taken], "loss") if found[taken]["loss"] is not None else "diverged" for found in losses
+            ]
+            rows.append([_name(method), settings, *cells])
+    return markdown(["method", "with", "training loss", "unseen loss"], rows)
+
+
+def times(tables: Tables) -> str:
+    """What the jobs of the targets take."""
+    rows = []
+    for target, command in (("tune", "make tuned"), ("claims", "make claims"), ("limits", "make limits")):
+        row = tables[f"time_{target}"][target]
+        rows.append([f"`{command}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
+    return markdown(["command", "jobs", "minutes of one core", "minutes of the longest job"], rows)
+
+
+GOALS = {
+    "badmm_to_adam": "an iteration of gradient BADMM, over Adam's",
+    "badmm_ls_to_adam": "an iteration of least-squares BADMM, over Adam's",
+    "floor_share": "share of an iteration that is matrix products",
+    "memory_to_state": "peak memory over the lifted state",
+    "exponent_of_time": "exponent of an iteration's time against $N$",
+    "badmm_time_to_quality": "gradient BADMM: wall time to Adam's final loss, over Adam's",
+    "badmm_ls_time_to_quality": "least-squares BADMM: the same",
+    "wall_time_to_allowed": "wall time of the default target over what is allowed",
+}
+
+
+def goals(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["goals"].items():
+        met = "yes" if row["met"] == "yes" else "**no**"
+        rows.append([GOALS[name], _number(row["value"]), row["goal"], met, row["where"]])
+    return markdown(["what", "measured", "goal", "met", "where"], rows)
+
+
+def _sizes(found: dict[str, Row]) -> list[str]:
+    """What stands before the name in ids such as "1000/64/1/adam"."""
+    return list(dict.fromkeys(name.rpartition("/")[0] for name in found))
+
+
+def iterations(tables: Tables) -> str:
+    """An iteration by size: Adam's in ms, the others' as ratios to it."""
+    found = tables["iterations"]
+    rows = []
+    for size in _sizes(found):
+        adam = f"{found[f'{size}/{ANCHOR}']['milliseconds']:.3g}"
+        for method in judged(_under(found, size)):
+            ratio = _spread(found[f"{size}/{method}"], "to_adam", ".2f")
+            rows.append([*size.split("/"), _name(method), ratio, adam])
+    return markdown(["$N$", "$h$", "threads", "method", "its time / Adam's", "Adam, ms"], rows)
+
+
+def floor(tables: Tables) -> str:
+    """What part of an iteration is matrix products, and how much longer the first iterations take."""
+    found = tables["iterations"]
+    rows = []
+    for size in _sizes(found):
+        for method in judged(_under(found, size)):
+            row = found[f"{size}/{method}"]
+            share = "-" if row["share_of_floor"] is None else f"{row['share_of_floor']:.0%}"
+            rows.append([*size.split("/"), _name(method), share, f"{row['early']:.2f}"])
+    return markdown(["$N$", "$h$", "threads", "method", "share of floor", "early"], rows)
+
+
+def memory(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["memory"].items():
+        *size, optimizer = name.split("/")
+        rows.append([*size, _name(optimizer), f"{row['to_state']:.2f}"])
+    return markdown(["$N$", "$h$", "optimizer", "peak / state"], rows)
+
+
+def quality(tables: Tables) -> str:
+    rows = []
+    for row in tables["quality"].values():
+        reached = f"{row['reached']} of {row['seeds']}"
+        rows.append([row["name"], reached, _spread(row, "iterations", ".0f"), _spread(row, "time_to_adam", ".3f")])
+    return markdown(["optimizer", "seeds that reach it", "iterations", "wall time / Adam's"], rows)
+
+
+def processes(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["processes"].items():
+        optimizer, hidden = name.split("/")
+        rows.append([_name(optimizer), hidden, *(f"{row[kind]:.3g}" for kind in ("one", "strong"))])
+        rows[-1] += [_spread(row, key, ".2f") for key in ("strong_speed_up", "weak_efficiency")]
+    head = ["optimizer", "$h$", "one process, ms", "two, $N / 2$ each, ms"]
+    return markdown([*head, "strong speed-up", "weak efficiency"], rows)
+
+
+def cost_model(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["cost_model"].items():
+        optimizer, hidden = name.split("/")
+        numbers = [row[c] for c in ("fixed_milliseconds", "sample_microseconds", "two_predicted", "two_measured")]
+        rows.append([_name(optimizer), hidden, *map(_number, numbers)])
+    head = ["optimizer", "$h$", "fixed, ms", "per sample, us", "two processes: predicted, ms", "measured, ms"]
+    return markdown(head, rows)
+
+
+def predictions(tables: Tables) -> str:
+    found = tables["predictions"]
+    counts = [count for count in dict.fromkeys(name.split("/")[3] for name in found) if count != "1"]
+    rows = []
+    for start in dict.fromkeys(name.rpartition("/")[0] for name in found):
+        optimizer, hidden, samples = start.split("/")
+        seconds = [_number(found[f"{start}/{count}"]["seconds"], ".3g") for count in counts]
+        rows.append([_name(optimizer), hidden, f"{int(samples):,}", *seconds])
+    return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, s" for count in counts)], rows)
+
+
+def overhead(tables: Tables) -> str:
+    labels = {
+        "iterations": "iterations of the optimizers",
+        "evaluation": "evaluation after each iteration",
+        "notebooks": "the rest of the notebooks: kernels, imports, data, figures",
+        "everything-else": "everything else: starting processes, images, timing, figures, Snakemake",
+        "wall": "wall time",
+    }
+    found = tables["overhead"]
+    rows = [[label, f"{found[k]['seconds']:.0f}", f"{found[k]['share']:.0%}"] for k, label in labels.items()]
+    return markdown(["part", "s", "of all"], rows)
+
+
+MAKERS = (claims, references, runs, limits_where, conditioning, ablation, times)
+SPEED = (goals, iterations, floor, memory, quality, processes, cost_model, predictions, overhead)
+BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}

@@ -1,0 +1,393 @@
+"""The numbers of the evidence as tables, from what the pipeline has computed. Each function of TABLES makes one."""
+
+import csv
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from replication.data.perceptron import ABSENT
+from replication.files import read_json
+from replication.methods import METHODS, baselines, compared, judged, label
+from replication.parameters import AUTOENCODER
+from replication.report.rows import Row, slug, write
+from replication.results import Results
+from replication.run import Run
+from replication.studies import seeds as seed_runs
+from replication.studies.seeds import SeedRun, finished
+from replication.verdicts import claims as verdicts
+from replication.verdicts import limits as limit_verdicts
+from replication.verdicts.claims import Outcome
+from replication.verdicts.effects import HOLDS, OPEN
+from replication.verdicts.limits import FAILS, Setting
+
+START = 10  # the iteration from which on two optimizers are compared at every iteration
+
+
+def _spread(column: str, values: list[float]) -> Row:
+    """The median of the values with the smallest and the largest; nothing where there are none."""
+    if not values:
+        return {}
+    return {column: statistics.median(values), f"{column}_low": min(values), f"{column}_high": max(values)}
+
+
+def _ranked(column: str, values: list[float]) -> Row:
+    """A median with its quartiles, or with what else stands behind it."""
+    return dict(zip((column, f"{column}_low", f"{column}_high"), values, strict=True))
+
+
+# The poster's claims
+
+
+def claims(results: Results) -> Iterator[Row]:
+    """A row for each test of a claim and each experiment that it is put to.
+
+    outcome: "holds" where the whole interval is on the claim's side, "reversed" where it is on the other, else "open".
+    verdict: of the test as a whole (claims.judge), with its own experiment's row.
+    """
+    for judgement in verdicts.read(results.files.claims):
+        if judgement.method is None:
+            yield {"id": "gradient", "verdict": judgement.verdict, **_numbers(judgement.own)}
+            continue
+        for experiment, found in judgement.outcomes.items():
+            row: Row = {"id": "/".join([experiment, judgement.against, judgement.quantity, judgement.method])}
+            row |= {"claim": judgement.claim, "outcome": found.outcome}
+            verdict = judgement.verdict if experiment == judgement.experiment else None
+            yield row | {"verdict": verdict, **_numbers(found)}
+
+
+def _numbers(found: Outcome) -> Row:
+    low, high = found.interval
+    row: Row = {"effect": found.effect, "low": low, "high": high, "p": found.p, "seeds": len(found.seeds)}
+    return row | {"diverged": found.diverged[0], "baseline_diverged": found.diverged[1]}
+
+
+def references(results: Results) -> Iterator[Row]:
+    """Medians over the claims' seeds: of what needs no training, and of every optimizer.
+
+    Settings were chosen on validation images; "fitted_train_loss" is of runs with settings chosen by the training loss.
+    "stopped...": at the iteration with the smallest validation loss.
+    """
+    columns = ["train_loss", "unseen_loss", "train_psnr", "unseen_psnr", "train_ssim", "unseen_ssim"]
+    columns += ["active", "always_active"]
+
+    def medians(entries: list[dict]) -> Row:
+        found = {column: [entry[column] for entry in entries if column in entry] for column in columns}
+        return {column: statistics.median(values) for column, values in found.items() if values}
+
+    for name, entries in read_json(results.files.maps("claims", AUTOENCODER))["maps"].items():
+        yield {"id": f"{AUTOENCODER}/{slug(name)}", "name": name} | medians(entries)
+    for experiment, optimizers in results.optimizers.items():
+        for optimizer in sorted(optimizers, key=list(METHODS).index):
+            row: Row = {"id": f"{experiment}/{optimizer}", "name": label(optimizer)}
+            runs = finished(seed_runs.read(results.files.seeds(experiment, "validation_loss", optimizer)))
+            row |= medians([run.final for run in runs])
+            fitted = Path(results.files.seeds(experiment, "train_loss", optimizer))
+            if fitted.exists():
+                losses = [run.final["train_loss"] for run in finished(seed_runs.read(fitted))]
+                row["fitted_train_loss"] = statistics.median(losses)
+            row["stopped_at"] = statistics.median([run.stopped_at for run in runs])
+            row["stopped_unseen_loss"] = statistics.median([run.stopped["unseen_loss"] for run in runs])
+            yield row
+
+
+def trained(results: Results) -> Iterator[Row]:
+    """With how many of the claims' seeds a perceptron trains: its training loss comes below half of the initial one."""
+    for path in sorted(Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")):
+        runs = seed_runs.read(path)
+        low = [run for run in finished(runs) if run.train_loss[-1] < run.train_loss[0] / 2]
+        experiment, _, name = path.with_suffix("").parts[-3:]
+        yield {"id": f"{experiment}/{name}", "trained": len(low), "seeds": len(runs)}
+
+
+# The runs of the default target
+
+
+def runs(results: Results) -> Iterator[Row]:
+    """Each optimizer after its last iteration: medians over seeds, with the smallest and the largest."""
+    for experiment, optimizers in results.optimizers.items():
+        for optimizer in sorted(optimizers, key=list(METHODS).index):
+            found = results.runs(experiment, optimizer)
+            kept = [run for run in found if not run.diverged]
+            row: Row = {"id": f"{experiment}/{optimizer}", "name": label(optimizer)}
+            row |= {"seeds": len(found), "diverged": len(found) - len(kept)}
+            for column in ("train_loss", "unseen_loss", "train_d"):
+                row |= _spread(column, [run.history[column][-1] for run in kept if column in run.history])
+            for column in ("train_psnr", "unseen_psnr"):
+                numbers = [run.final for run in kept]
+                row |= _spread(column, [final[column] for final in numbers if column in final])
+            yield row
+
+
+def lead(results: Results) -> Iterator[Row]:
+    """Each judged method against each baseline on the autoencoder, over the seeds with which neither diverged.
+
+    "below": with how many seeds the training loss is lower at every iteration from START on.
+    """
+    optimizers = results.optimizers[AUTOENCODER]
+    for method in judged(optimizers):
+        for other in baselines(optimizers):
+            pairs = [_pair(results, seed, method, other) for seed in results.seeds[AUTOENCODER]]
+            pairs = [(a.history, b.history) for a, b in pairs if not (a.diverged or b.diverged)]
+            below = sum(bool((a["train_loss"][START:] < b["train_loss"][START:]).all()) for a, b in pairs)
+            row: Row = {"id": f"{AUTOENCODER}/{method}/{other}", "from": START, "below": below, "seeds": len(pairs)}
+            for column in ("train_loss", "unseen_loss"):
+                row |= _spread(column, [float(a[column][-1] / b[column][-1]) for a, b in pairs])
+            yield row
+
+
+def _pair(results: Results, seed: int, *optimizers: str) -> tuple[Run, ...]:
+    return tuple(results.run(AUTOENCODER, name, seed) for name in optimizers)
+
+
+# Where the claims stop holding
+
+
+def limits(results: Results) -> Iterator[Row]:
+    """A row for each cell of the figure of the limits: setting, method, baseline and quantity."""
+    for setting in limit_verdicts.read(results.files.limits):
+        for verdict in setting.verdicts:
+            low, high = verdict.interval
+            names = verdict.method, verdict.against, verdict.quantity
+            yield {
+                "id": "/".join([_name(setting), *map(slug, names)]),
+                "group": setting.group,
+                "setting": setting.name,
+                **{"verdict": verdict.verdict, "effect": verdict.effect},
+                **{"low": low, "high": high, "seeds": verdict.seeds},
+                **{"diverged": verdict.diverged[0], "baseline_diverged": verdict.diverged[1]},
+                **{"baseline_learned": verdict.learned, "bracketed": verdict.bracketed},
+            }
+
+
+def _name(setting: Setting) -> str:
+    return slug(f"{setting.group} {setting.name}")
+
+
+def limits_active(results: Results) -> Iterator[Row]:
+    """The median share of active hidden units of the first layer, by setting and optimizer."""
+    for setting in limit_verdicts.read(results.files.limits):
+        for optimizer, share in setting.active.items():
+            yield {"id": f"{_name(setting)}/{optimizer}", "active": share}
+
+
+def limits_where(results: Results) -> Iterator[Row]:
+    """Where each method is better than a baseline, where worse and where neither is shown.
+
+    A row for each test over all settings, with the settings' names, and one for each group of settings. The row "count"
+    has the number of settings. "bracketed": at how many of them the tuning of both ended between worse values.
+    """
+    settings = limit_verdicts.read(results.files.limits)
+    tests = [(v.method, v.against, v.quantity) for v in settings[0].verdicts]
+    groups = list(dict.fromkeys(setting.group for setting in settings))
+    yield {"id": "count", "settings": len(settings)}
+    for test in tests:
+        found: dict[str, dict[str, list[str]]] = {}
+        bracketed = 0
+        for setting in settings:
+            name, group = setting.name, setting.group
+            whole = name if name == group else f"{group} {name}"
+            (cell,) = (v for v in setting.verdicts if (v.method, v.against, v.quantity) == test)
+            bracketed += cell.bracketed
+            for key, text in (("", whole), (group, name)):
+                found.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell.verdict].append(text)
+        for key in ("", *groups):
+            row: Row = {"id": "/".join([*map(slug, test), *([slug(key)] if key else [])])}
+            for column, verdict in (("better", HOLDS), ("open", OPEN), ("worse", FAILS)):
+                names = found[key][verdict]
+                row |= {column: len(names), f"{column}_at": _listed(names) if key else "; ".join(names) or "none"}
+            yield row | ({} if key else {"bracketed": bracketed})
+
+
+def _listed(names: list[str]) -> str:
+    """A list in words, "none" for an empty one."""
+    *first, last = names or ["none"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def conditioning(results: Results) -> Iterator[Row]:
+    """The perceptron's gap to the optimum after the last iteration by the condition number of its inputs: medians.
+
+    "off": the share of the remaining squared error on samples with a positive target on which the unit is off.
+    """
+    for path in sorted(Path(results.folder, "conditioning").glob("*.json")):
+        for entry in read_json(path):
+            ends = [gaps[-1] for gaps in entry["gaps"]]
+            row: Row = {"id": f"{path.stem}/{entry['condition_number']:g}/{entry['optimizer']}"}
+            if None not in ends:
+                row |= {"gap": statistics.median(ends), "off": statistics.median(entry["off"])}
+            yield row | {"seeds": len(ends), "diverged": ends.count(None)}
+
+
+def pixels(results: Results) -> Iterator[Row]:
+    """The condition number of the covariance of MNIST's pixels, over the directions in which they vary."""
+    images = results.sample(results.seeds[AUTOENCODER][0]).training.double() / 255
+    values = torch.linalg.eigvalsh(torch.cov(images.T))
+    values = values[values > ABSENT * values[-1]]
+    yield {"id": "mnist", "condition_number": (values[-1] / values[0]).item(), "directions": len(values)}
+
+
+def ablation(results: Results) -> Iterator[Row]:
+    """Both weight steps with their own settings and with each other's: the loss that the settings were chosen for."""
+    for column, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
+        for variant in read_json(results.files.ablation(column)):
+            taken = variant["taken"]
+            losses = [run.final[measured] for run in finished([SeedRun(**run) for run in variant["runs"]])]
+            row: Row = {"id": f"{measured}/{variant['method']}/{slug(taken) if taken else 'own'}"}
+            row["value"] = variant["settings"].get(taken) if taken else None
+            yield (
+                row
+                | {"seeds": len(variant["runs"]), "diverged": len(variant["runs"]) - len(losses)}
+                | _spread("loss", losses)
+            )
+
+
+# What it takes
+
+
+def time_of(target: str, times: list[str | Path]) -> Iterator[Row]:
+    """What the jobs of a target took, in minutes: one row.
+
+    times: the jobs' files from Snakemake's directive `benchmark`, or their records (records.record). The sum is over
+    jobs, so that a target which was stopped and resumed tells the same.
+    """
+    minutes, recorded = [], []
+    for path in map(Path, times):
+        if path.suffix == ".json":
+            recorded.append(read_json(path)["seconds"] / 60)
+        else:
+            row = next(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+            minutes.append(float(row["s"]) / 60)
+    every = [*minutes, *recorded]
+    row: Row = {"id": target, "jobs": len(every), "minutes": sum(every), "longest": max(every)}
+    yield row | {"records": len(recorded), "minutes_of_records": sum(recorded)}
+
+
+def goals(results: Results) -> Iterator[Row]:
+    """Every goal of speed and size with what was measured."""
+    for name, row in read_json(results.files.benchmark("goals"))["goals"].items():
+        yield {"id": name, **row}
+
+
+def iterations(results: Results) -> Iterator[Row]:
+    """The time of an iteration in ms by size and threads. SGD and Adam: the fastest of torch's implementations."""
+    rows = read_json(results.files.benchmark("iterations"))["iterations"]
+    for size in sorted({(row["samples"], row["hidden"], row["threads"]) for row in rows}):
+        cell = [row for row in rows if (row["samples"], row["hidden"], row["threads"]) == size]
+        for name in compared({row["name"].split()[0] for row in cell}):
+            same = [row for row in cell if row["name"].split()[0] == name]
+            fastest = min(same, key=lambda row: row["seconds"])
+            row: Row = {"id": "/".join(map(str, (*size, name))), "milliseconds": 1e3 * fastest["seconds"]}
+            row["implementation"] = fastest["name"].partition(" ")[2] or None
+            row |= _ranked("to_adam", fastest["to_adam"])
+            if "early" in fastest:
+                share = fastest["floor_share"][0] if "floor_share" in fastest else None
+                row |= {"share_of_floor": share, "early": fastest["early"]}
+            yield row
+
+
+def memory(results: Results) -> Iterator[Row]:
+    """Peak memory of a process, and over the size of the lifted state, by size."""
+    for row in read_json(results.files.benchmark("iterations"))["memory"]:
+        name = "/".join(map(str, (row["samples"], row["hidden"], row["name"])))
+        yield {"id": name, "mebibytes": row["peak"] / 2**20, "to_state": row["ratio"]}
+
+
+def quality(results: Results) -> Iterator[Row]:
+    """Iterations and optimizer time to the training loss that tuned Adam ends at; empty where it is not reached."""
+    for name, row in read_json(results.files.benchmark("goals"))["time_to_quality"].items():
+        reached = [count for count in row["iterations"] if count is not None]
+        cells: Row = {"id": name, "name": label(name), "seeds": len(row["iterations"]), "reached": len(reached)}
+        yield cells | _spread("iterations", reached) | _ranked("time_to_adam", row["ratio"])
+
+
+def processes(results: Results) -> Iterator[Row]:
+    """An iteration in one process and in two, in ms; efficiencies are medians with quartiles."""
+    report = read_json(results.files.benchmark("processes"))
+    for row in report["iterations"]:
+        cells: Row = {"id": f"{row['name']}/{row['hidden']}", "samples": report["samples"]}
+        cells |= {kind: 1e3 * row[kind] for kind in ("one", "strong", "weak")}
+        for key in ("strong_speed_up", "weak_efficiency", "beside_efficiency"):
+            cells |= _ranked(key, row[key])
+        yield cells
+
+
+def cost_model(results: Results) -> Iterator[Row]:
+    """The cost model's constants, and what it says of the two processes that were measured."""
+    for entry in read_json(results.files.benchmark("goals"))["scaling"]:
+        found = entry["constants"]
+        yield {
+            "id": f"{entry['name']}/{entry['hidden']}",
+            "fixed_milliseconds": 1e3 * found["fixed"],
+            "sample_microseconds": 1e6 * found["sample"],
+            "latency_microseconds": 1e6 * found["latency"],
+            "bandwidth_gibibytes": found["bandwidth"] / 2**30,
+            **{key: entry[key] for key in ("messages", "bytes")},
+            **{f"two_{key}": 1e3 * entry["strong"][key] for key in ("predicted", "measured")},
+        }
+
+
+def predictions(results: Results) -> Iterator[Row]:
+    """What the cost model predicts: seconds of an iteration, and the efficiency against one process."""
+    for entry in read_json(results.files.benchmark("goals"))["scaling"]:
+        for cell in entry["predicted"]:
+            one = next(
+                c["seconds"] for c in entry["predicted"] if (c["samples"], c["processes"]) == (cell["samples"], 1)
+            )
+            size = (entry["name"], entry["hidden"], cell["samples"], cell["processes"])
+            efficiency = one / (cell["processes"] * cell["seconds"])
+            yield {"id": "/".join(map(str, size)), "seconds": cell["seconds"], "efficiency": efficiency}
+
+
+def overhead(results: Results) -> Iterator[Row]:
+    """Where the wall time of the default target goes, in seconds of all cores together."""
+    report = read_json(results.files.benchmark("pipeline"))
+    cores, wall = report["cores"], report["wall"]
+    training, notebooks = report["training"] / cores, report["notebooks"] / cores
+    parts = {
+        "iterations": report["optimizer"] / cores,
+        "evaluation": training - report["optimizer"] / cores,
+        "notebooks": notebooks - training,
+        "everything-else": wall - notebooks,
+        "wall": wall,
+        "allowed": report["allowed"],
+    }
+    for name, seconds in parts.items():
+        yield {"id": name, "seconds": seconds, "share": seconds / wall, "cores": cores, "notebooks": report["count"]}
+
+
+def machine(results: Results) -> Iterator[Row]:
+    """What the benchmark ran on."""
+    report, measured = (read_json(results.files.benchmark(name)) for name in ("iterations", "processes"))
+    name = report["processor"] if report["device"] == "cpu" else report["device"]
+    yield {"id": "benchmark", "processor": name, "cores": measured["cores"], "torch": report["versions"]["torch"]}
+
+
+TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
+    "claims": claims,
+    "references": references,
+    "trained": trained,
+    "runs": runs,
+    "lead": lead,
+    "limits": limits,
+    "limits_active": limits_active,
+    "limits_where": limits_where,
+    "conditioning": conditioning,
+    "pixels": pixels,
+    "ablation": ablation,
+    "goals": goals,
+    "iterations": iterations,
+    "memory": memory,
+    "quality": quality,
+    "processes": processes,
+    "cost_model": cost_model,
+    "predictions": predictions,
+    "overhead": overhead,
+    "machine": machine,
+}
+
+
+def make(name: str, results: Results, output: str | Path) -> None:
+    """Write the table `name` to `output` (CSV)."""
+    write(output, TABLES[name](results))

@@ -1,0 +1,117 @@
+"""From the parameters of a run to a run on disk; the only such way.
+
+A run on disk is a folder with history.parquet, weights.safetensors and run.json. The first two hold no clock, date or
+host and are the same bit for bit wherever the same versions run.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nonsmooth import processes
+from nonsmooth.problem import Problem
+from nonsmooth.training import Optimizer, Training, train
+from replication import data, methods
+from replication.data import networks
+from replication.data.mnist import Sample
+from replication.files import replacing, write_json
+from replication.parameters import Parameters
+from replication.provenance import provenance
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Problem, network and optimizer of a run, before its first iteration."""
+
+    problem: Problem
+    network: nn.Sequential
+    optimizer: Optimizer
+
+
+def build_problem(parameters: Parameters, sample: Sample | None, group: processes.Group = None) -> Problem:
+    """The data of a run, on its device. `sample`: the images of its seed, None for a problem made from none."""
+    problem = data.build(sample, **parameters.problem, seed=parameters.seed, dtype=parameters.dtype)
+    return problem.at(processes.device(parameters.device), group)
+
+
+def build_network(parameters: Parameters, problem: Problem) -> nn.Sequential:
+    """The network of a run with its initial weights, on its device."""
+    network = networks.build(problem.sizes, **parameters.network, seed=parameters.seed, dtype=parameters.dtype)
+    return network.to(processes.device(parameters.device))
+
+
+def build_optimizer(
+    parameters: Parameters, problem: Problem, network: nn.Sequential, group: processes.Group = None
+) -> Optimizer:
+    """The optimizer of a run; what it takes is setup time."""
+    return methods.build(
+        parameters.optimizer, network, *problem.training, seed=parameters.seed, group=group, **parameters.settings
+    )
+
+
+def assemble(parameters: Parameters, sample: Sample | None, group: processes.Group = None) -> Assembly:
+    """Problem, network and optimizer of a run, which uses as many threads as the parameters say."""
+    torch.set_num_threads(parameters.threads)
+    problem = build_problem(parameters, sample, group)
+    network = build_network(parameters, problem)
+    return Assembly(problem, network, build_optimizer(parameters, problem, network, group))
+
+
+def train_blind(parameters: Parameters, sample: Sample | None, **loop) -> tuple[Assembly, Training]:
+    """Assemble a run and train; `loop` goes to `train`.
+
+    The history has no unseen losses: the loop is not given that data, so that it can choose nothing.
+    """
+    run = assemble(parameters, sample)
+    known = replace(run.problem, unseen=None, test=None)
+    return run, train(run.network, run.optimizer, known, parameters.iterations, **loop)
+
+
+def save(
+    folder: str | Path,
+    parameters: Parameters,
+    network: nn.Module,
+    training: Training,
+    final: dict[str, float | None],
+    count: int = 1,
+) -> None:
+    """Write the run to `folder`. final: quality.summary of the trained network. count: of processes that trained it."""
+    folder = Path(folder)
+    with replacing(folder / "history.parquet") as path:
+        pyarrow.parquet.write_table(pyarrow.table(training.history), path)
+    with replacing(folder / "weights.safetensors") as path:
+        save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
+    seconds = {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
+    record = {"status": training.status, **seconds, "parameters": asdict(parameters), "final": final}
+    write_json(folder / "run.json", record | {"processes": count, **provenance()}, indent=2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk. record: run.json."""
+
+    parameters: Parameters
+    history: dict[str, np.ndarray]
+    weights: dict[str, Tensor]
+    final: dict[str, float | None]
+    record: dict
+
+    @property
+    def diverged(self) -> bool:
+        return self.record["status"] == "diverged"
+
+
+def load(folder: str | Path) -> Run:
+    folder = Path(folder)
+    table = pyarrow.parquet.read_table(folder / "history.parquet")
+    history = {name: table[name].to_numpy() for name in table.column_names}
+    record = json.loads((folder / "run.json").read_text())
+    weights = load_file(folder / "weights.safetensors")
+    return Run(Parameters(**record["parameters"]), history, weights, record["final"], record)

@@ -1,0 +1,11 @@
+"""MNIST's files, verified, and a receipt of their sums."""
+
+from replication.data import mnist
+from replication.files import replacing
+from replication.scripts import job
+
+with job(snakemake):
+    root, receipt = snakemake.params.root, snakemake.output.receipt
+    mnist.fetch(root, snakemake.params.sources)
+    with replacing(receipt) as path:
+        path.write_text("".join(f"{digest}  {name}\n" for name, digest in mnist.expected_sums(root).items()))

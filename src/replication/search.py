@@ -1,0 +1,185 @@
+"""The search that chooses settings, the same for every optimizer: as many trials of the same quasi-random sequence."""
+
+import json
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import yaml
+
+from replication.data.mnist import Sample
+from replication.files import read_json, replacing, write_json
+from replication.parameters import SELECTIONS, Parameters
+from replication.run import train_blind
+
+HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
+
+
+def _mean_log(losses: list[float]) -> float:
+    return statistics.fmean(math.log10(max(loss, 1e-300)) for loss in losses)
+
+
+STATISTICS: dict[str, Callable[[list[float]], float]] = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
+EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of them only tell of divergence sooner
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how.
+
+    ranges: by setting {"log": [low, high]} or {"linear": [low, high]}. trials: how many. finalists: of the trials with
+    the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS.
+    """
+
+    ranges: dict[str, dict]
+    trials: int
+    finalists: int
+    statistic: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings with their scores by column of SELECTIONS, one for each seed that they were trained with.
+
+    A trial that diverged has no scores.
+    """
+
+    settings: dict
+    status: str = "finished"
+    scores: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A search of one optimizer on one experiment."""
+
+    experiment: str
+    optimizer: str
+    seeds: list[int]
+    statistic: str
+    trials: list[Trial]
+    ranges: dict[str, dict]
+
+    def write(self, path: str | Path) -> None:
+        write_json(path, asdict(self), indent=None)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Report":
+        values = read_json(path)
+        return cls(**values | {"trials": [Trial(**trial) for trial in values["trials"]]})
+
+
+def trials(ranges: dict[str, dict], count: int) -> list[dict]:
+    """`count` settings, spread over the ranges by a scrambled Sobol sequence that depends on their names alone.
+
+    The sequence is uniform in the logarithm or the value of a setting, as its range says. Values have three significant
+    digits.
+    """
+    from scipy.stats import qmc  # imported late: it takes a second
+
+    points = qmc.Sobol(len(ranges), rng=0).random(count)
+    chosen = []
+    for point in points.tolist():
+        settings = {}
+        for (name, scale), share in zip(sorted(ranges.items()), point, strict=True):
+            ((kind, (low, high)),) = scale.items()
+            value = low * (high / low) ** share if kind == "log" else low + share * (high - low)
+            settings[name] = float(f"{value:.3g}")
+        chosen.append(settings)
+    return chosen
+
+
+def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | None]) -> Report:
+    """Train once for each trial with the first seed, and once more for the best ones with each other seed.
+
+    `parameters` are those of a run of any seed; `samples` the images by seed, None for problems without. The finalists
+    are the trials with the smallest score of either column.
+    """
+    first, *others = samples
+    report = [Trial(settings) for settings in trials(search.ranges, search.trials)]
+
+    def score(number: int, seed: int) -> None:
+        trial = report[number]
+        _, training = train_blind(
+            parameters.but(seed=seed, settings=trial.settings), samples[seed], every=EVERY[search.statistic]
+        )
+        if training.status == "diverged":
+            report[number] = Trial(trial.settings, "diverged")
+        else:
+            scores = dict(trial.scores)
+            for column in (column for column in SELECTIONS if column in training.history):
+                scores[column] = [*scores.get(column, []), STATISTICS[search.statistic](training.history[column])]
+            report[number] = Trial(trial.settings, "finished", scores)
+        name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
+        line = json.dumps(asdict(report[number]))
+        print(f"[tune {name}] trial {number + 1} of {search.trials}: {line}", flush=True)
+
+    for number in range(search.trials):
+        score(number, first)
+    best = set()
+    for column in SELECTIONS:
+        ranked = [number for number, trial in enumerate(report) if column in trial.scores]
+        best |= set(sorted(ranked, key=lambda number: report[number].scores[column][0])[: search.finalists])
+    for number in sorted(best):
+        for seed in others:
+            if report[number].status == "finished":
+                score(number, seed)
+    names = parameters.experiment, parameters.optimizer
+    return Report(*names, list(samples), search.statistic, report, search.ranges)
+
+
+def choose(report: Report, column: str) -> dict:
+    """The settings with the smallest score, mean over all seeds, of the trials that were trained with every one.
+
+    Raises ValueError, naming the optimizer, where every such trial diverged.
+    """
+    finished = [trial for trial in report.trials if len(trial.scores.get(column, [])) == len(report.seeds)]
+    if not finished:
+        raise ValueError(f"every finalist of {report.experiment}/{report.optimizer} diverged: move its ranges")
+    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column])).settings
+
+
+def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
+    """`settings` with what sets the length of a step made smaller, and made larger, by `share` of its range.
+
+    That are the settings searched on a logarithmic scale (learning rates), or where there are none all that are
+    searched (step sizes of BADMM), together; then each of the rest alone (momentum). Values are kept inside their
+    ranges.
+    """
+    rates = [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
+    moved = []
+    for names in (rates, *([name] for name in ranges if name not in rates)):
+        for step in (-share, share):
+            other = dict(settings)
+            for name in names:
+                ((kind, (low, high)),) = ranges[name].items()
+                value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
+                other[name] = float(f"{min(max(value, low), high):.3g}")
+            moved.append(other)
+    return moved
+
+
+def collect(reports: list[Report], select_by: dict[str, str], output: str | Path) -> None:
+    """Choose settings from the reports and write them in the form of config/tuned.yaml.
+
+    Of each experiment "tuned_on" has the choice by each column, and "optimizers" the one by the column that
+    `select_by` names, which the experiment's own runs use.
+    """
+    experiments: dict = {}
+    for report in reports:
+        section = experiments.setdefault(report.experiment, {"optimizers": {}, "tuned_on": {}})
+        for column in SELECTIONS:
+            section["tuned_on"].setdefault(column, {})[report.optimizer] = choose(report, column)
+        chosen = section["tuned_on"][select_by[report.experiment]]
+        section["optimizers"][report.optimizer] = chosen[report.optimizer]
+    with replacing(output) as path:
+        path.write_text(HEAD + yaml.dump({"experiments": experiments}, sort_keys=False, Dumper=_Plain))
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what is the same twice twice, without anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True

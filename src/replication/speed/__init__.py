@@ -1,0 +1,1 @@
+"""How long an iteration, several processes and the whole pipeline take."""

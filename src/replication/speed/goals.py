@@ -1,0 +1,121 @@
+"""What was measured of speed and size, held against its goals: results/benchmark/goals.json."""
+
+import math
+import statistics
+
+from replication.methods import ANCHOR, POSTER, of_role
+from replication.parameters import AUTOENCODER
+from replication.results import Results
+from replication.speed import processes as scaling
+from replication.speed.iterations import PIXELS
+from replication.speed.pipeline import CORES, SECONDS_A_NOTEBOOK, TRAINING_FACTOR
+from replication.verdicts.effects import iterations_to
+
+
+def time_to_quality(results: Results) -> dict[str, dict]:
+    """Optimizer time until each reaches the training loss of tuned Adam's last iteration, as parts of Adam's own time.
+
+    Iterations come from the runs of each seed, the seconds of the set-up and of an iteration from the timing side by
+    side. "ratio": median, smallest and largest over seeds.
+    """
+    table = {}
+    adams = results.clock(AUTOENCODER, ANCHOR)
+    for name in results.optimizers[AUTOENCODER]:
+        iterations, ratios = [], []
+        clock = results.clock(AUTOENCODER, name)
+        for seed in results.seeds[AUTOENCODER]:
+            adam = results.run(AUTOENCODER, ANCHOR, seed).history["train_loss"]
+            history = results.run(AUTOENCODER, name, seed).history
+            count = iterations_to(adam[-1], history["iteration"], history["train_loss"])
+            iterations.append(count)
+            ratios.append((math.inf if count is None else clock.after(count)) / adams.after(len(adam) - 1))
+        ranked = [statistics.median(ratios), min(ratios), max(ratios)]
+        table[name] = {
+            "iterations": iterations,
+            "setup": clock.setup,
+            "seconds_an_iteration": clock.step,
+            "ratio": [value if math.isfinite(value) else None for value in ranked],
+        }
+    return table
+
+
+def _slope(rows: list[dict]) -> float:
+    """Exponent of the time against N, by least squares between their logarithms."""
+    x, y = ([math.log(row[key]) for row in rows] for key in ("samples", "seconds"))
+    return statistics.linear_regression(x, y).slope
+
+
+def _where(row: dict) -> str:
+    size = {"N": "samples", "h": "hidden", "threads": "threads"}
+    return ", ".join([row["name"], *(f"{name} = {row[key]}" for name, key in size.items() if key in row)])
+
+
+def goals(report: dict, quality: dict[str, dict], overhead: dict) -> dict[str, dict]:
+    """Every goal of speed and size with what was measured, by name: value, bound, whether it is met, and where.
+
+    report: of iterations.measure; quality: of `time_to_quality`; overhead: of pipeline.measure.
+    """
+    rows = [row for row in report["iterations"] if row["name"] in of_role(POSTER)]
+    first = {
+        name: min((row for row in rows if row["name"] == name), key=lambda r: (r["samples"], r["hidden"], r["threads"]))
+        for name in of_role(POSTER)
+    }
+    worst = min(rows, key=lambda row: row["floor_share"][0])
+    found = {
+        "badmm_to_adam": (first["badmm"]["to_adam"][0], "at most", 1.0, _where(first["badmm"])),
+        "badmm_ls_to_adam": (first["badmm-ls"]["to_adam"][0], "at most", 1.2, _where(first["badmm-ls"])),
+        "floor_share": (worst["floor_share"][0], "at least", 0.75, f"the lowest: {_where(worst)}"),
+    }
+    memory = [row for row in report["memory"] if row["name"] in of_role(POSTER)]
+    if memory:
+        heaviest = max(memory, key=lambda row: row["ratio"])
+        found["memory_to_state"] = (heaviest["ratio"], "at most", 1.5, f"the highest: {_where(heaviest)}")
+    slopes = {}
+    for name, hidden, threads in sorted({(row["name"], row["hidden"], row["threads"]) for row in rows}):
+        same = [r for r in rows if (r["name"], r["hidden"], r["threads"]) == (name, hidden, threads)]
+        slopes[f"{name}, h = {hidden}, threads = {threads}"] = _slope(same)
+    steepest = max(slopes, key=slopes.get)
+    found["exponent_of_time"] = (slopes[steepest], "at most", 1.05, f"the highest: {steepest}")
+    for name, bound in (("badmm", 1 / 2), ("badmm-ls", 1 / 15)):
+        key = f"{name.replace('-', '_')}_time_to_quality"
+        value = quality[name]["ratio"][0]
+        found[key] = (value, "at most", bound, "of Adam's time to its own last loss, median over seeds")
+    taken = overhead["wall"] / overhead["allowed"]
+    allowed = f"{TRAINING_FACTOR} x training / {CORES} + {SECONDS_A_NOTEBOOK} s for each notebook"
+    found["wall_time_to_allowed"] = (taken, "at most", 1.0, f"snakemake --cores {CORES}; allowed: {allowed}")
+    table = {}
+    for key, (value, sense, bound, at) in found.items():
+        met = value is not None and (value <= bound if sense == "at most" else value >= bound)
+        table[key] = {"value": value, "goal": f"{sense} {bound:.3g}", "met": met, "where": at}
+    return table
+
+
+def predictions(report: dict, measured: dict) -> list[dict]:
+    """The cost model's constants for each optimizer and hidden size, what it says of the two processes that were
+    measured, and what it predicts for more; `measured`: of processes.measure.
+    """
+    table = []
+    for row in measured["iterations"]:
+        name, hidden = row["name"], row["hidden"]
+        sent = scaling.messages(name, [PIXELS, hidden, PIXELS])
+        found = scaling.constants(report, measured, name, hidden)
+        two = scaling.predict(sent, found, measured["samples"], measured["processes"])
+        entry = {"name": name, "hidden": hidden, "messages": len(sent), "bytes": sum(sent), "constants": found}
+        entry["strong"] = {"measured": row["strong"], "predicted": two}
+        entry["predicted"] = [
+            {"samples": samples, "processes": count, "seconds": scaling.predict(sent, found, samples, count)}
+            for samples in scaling.PREDICTED["samples"]
+            for count in scaling.PREDICTED["processes"]
+        ]
+        table.append(entry)
+    return table
+
+
+def judge(iterations: dict, processes: dict, pipeline: dict, results: Results) -> dict:
+    """The reports of speed.iterations, speed.processes and speed.pipeline, and `results`, held against the goals.
+
+    "goals", "time_to_quality" and "scaling" (`predictions`).
+    """
+    quality = time_to_quality(results)
+    found = goals(iterations, quality, pipeline)
+    return {"goals": found, "time_to_quality": quality, "scaling": predictions(iterations, processes)}

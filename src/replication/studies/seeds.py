@@ -1,0 +1,68 @@
+"""The runs that claims are judged by: many seeds of one optimizer in one process, and what is measured of each."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from replication.data.mnist import Sample
+from replication.files import read_json
+from replication.parameters import Parameters
+from replication.quality import quality
+from replication.run import train_blind
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One seed. A diverged run has losses as long as they are finite, and no quality.
+
+    iteration, train_loss: the training loss at the recorded iterations, the first and the last among them.
+    final: the quality (quality.quality) after the last iteration. stopped: without SSIM, that after the recorded
+    iteration with the smallest validation loss, `stopped_at`.
+    """
+
+    seed: int
+    status: str
+    iteration: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    final: dict[str, float] | None = None
+    stopped_at: int | None = None
+    stopped: dict[str, float] | None = None
+
+    @property
+    def diverged(self) -> bool:
+        return self.status == "diverged"
+
+
+def train_seeds(
+    parameters: Parameters, samples: dict[int, Sample | None], every: int = 1, with_ssim: bool = True
+) -> list[SeedRun]:
+    """Train with every seed, evaluated after each `every` iterations and after the last.
+
+    `samples`: the images by seed, None for problems without.
+    """
+    runs = []
+    for seed, sample in samples.items():
+        run, training = train_blind(parameters.but(seed=seed), sample, keep_best=True, every=every)
+        history = training.history
+        finite = [loss for loss in history["train_loss"] if math.isfinite(loss)]
+        known = {"seed": seed, "status": training.status, "iteration": history["iteration"][: len(finite)]}
+        known["train_loss"] = finite
+        if training.status == "finished":
+            known["final"] = quality(run.network, run.problem, with_ssim)
+            losses = history["validation_loss"]
+            known["stopped_at"] = history["iteration"][losses.index(min(losses))]
+            run.network.load_state_dict(training.best)
+            known["stopped"] = quality(run.network, run.problem, with_ssim=False)
+        runs.append(SeedRun(**known))
+        end = f"{training.status}, training loss {finite[-1]:.4g}"
+        print(f"[{parameters.experiment}/{parameters.optimizer}/seed-{seed}] {end}", flush=True)
+    return runs
+
+
+def read(path: str | Path) -> list[SeedRun]:
+    """The runs of a file that the pipeline wrote."""
+    return [SeedRun(**run) for run in read_json(path)["runs"]]
+
+
+def finished(runs: list[SeedRun]) -> list[SeedRun]:
+    return [run for run in runs if not run.diverged]

@@ -1,0 +1,176 @@
+"""Where the claims stop holding: a verdict on each method, baseline and quantity at every setting."""
+
+import math
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from replication.files import read_json, replacing, write_json
+from replication.methods import ANCHOR, baselines, judged
+from replication.speed.clock import Clock, of_report
+from replication.studies.limits import Chosen
+from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
+from replication.studies.seeds import SeedRun
+from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, REVERSED, UNTIMED, compare, outcome, side
+
+LEARNED = 0.95  # of the mean image's training loss: a run that does not come below has learned nothing
+FAILS = "fails"
+VERDICTS = HOLDS, OPEN, FAILS
+
+
+def tests() -> list[tuple[str, str]]:
+    """What each method is held against: baselines in every quantity, reference maps in those of unseen images."""
+    maps = [(name, quantity) for name in (LINEAR_MAP, MEAN_IMAGE) for quantity in ("unseen_psnr", "unseen_ssim")]
+    return [(name, quantity) for name in baselines() for quantity in QUANTITIES] + maps
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was computed at one setting: runs by method and by the column that their settings were chosen by, reference
+    maps by name (maps.measure), clocks by method."""
+
+    chosen: dict[str, dict[str, Chosen]]
+    maps: dict[str, list[dict]]
+    clocks: dict[str, Clock]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One method against one baseline in one quantity at one setting.
+
+    verdict: of VERDICTS. effect, interval: as in effects.Effect, None where they are not finite. diverged: runs of the
+    method and of the baseline. learned: False where most runs of the baseline end no better than the mean image, so
+    that being better than they says little. bracketed: whether the settings of both had all their neighbours tried.
+    """
+
+    method: str
+    against: str
+    quantity: str
+    verdict: str
+    learned: bool
+    bracketed: bool
+    effect: float | None
+    interval: list[float | None]
+    diverged: list[int]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The verdicts of a setting. active: by method the median share of active units of the first layer."""
+
+    group: str
+    name: str
+    verdicts: list[Verdict]
+    active: dict[str, float]
+    records: list[str]
+
+
+def verdicts(report: Report) -> list[Verdict]:
+    """A verdict for each method, baseline and quantity.
+
+    The interval is Student's of the mean of paired differences (of logarithms, for ratios), at 95%: a bootstrap of
+    three seeds is none. A claim holds where the whole interval is on its side, fails where it is on the other, or one
+    of the method's runs diverged, or, for one of training, most of them end no better than the mean image (LEARNED)
+    while the baseline's do, and is open between.
+    """
+    return [_verdict(report, method, *test) for method in judged(report.chosen) for test in tests()]
+
+
+def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdict:
+    column = "validation_loss" if quantity in IMAGES else "train_loss"
+    images = report.maps[MEAN_IMAGE]
+    runs = report.chosen[method][column].runs
+    if against in report.maps:
+        others = [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[against]]
+    else:
+        others = report.chosen[against][column].runs
+    clocks = (report.clocks[method], report.clocks[against]) if quantity == "seconds" else UNTIMED
+    effect = compare(quantity, runs, others, clocks, resamples=None)
+    verdict = outcome(effect, *side(quantity))
+    fails = verdict == REVERSED or effect.diverged[0]
+    if quantity not in IMAGES:
+        fails = fails or (not learned(runs, images) and learned(others, images))
+    return Verdict(
+        method,
+        against,
+        quantity,
+        FAILS if fails else verdict,
+        learned=against not in baselines() or learned(others, images),
+        bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
+        effect=_finite(effect.value),
+        interval=[_finite(bound) for bound in effect.interval],
+        diverged=list(effect.diverged),
+        seeds=len(runs),
+    )
+
+
+def learned(runs: list[SeedRun], images: list[dict]) -> bool:
+    """Whether most of the runs end below LEARNED times the mean image's training loss."""
+    pairs = zip(runs, images, strict=True)
+    below = [not run.diverged and run.train_loss[-1] < LEARNED * image["train_loss"] for run, image in pairs]
+    return sum(below) > len(below) / 2
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def activity(report: Report) -> dict[str, float]:
+    """By method, its settings chosen on validation images: the median share of active units of the first layer."""
+    shares = {}
+    for name, chosen in report.chosen.items():
+        values = [run.final["active"] for run in chosen["validation_loss"].runs if not run.diverged]
+        if values:
+            shares[name] = statistics.median(values)
+    return shares
+
+
+def read_report(studies: dict[str, str], maps: str, timings: dict[str, str]) -> Report:
+    """The report of a setting from the files of its records (limit_settings.Setting).
+
+    Times are told in iterations of Adam, which every record of timing has measured beside its methods.
+    """
+    chosen = {
+        name: {column: Chosen.read(choice) for column, choice in _result(path)["chosen"].items()}
+        for name, path in studies.items()
+    }
+    clocks = {}
+    for name, path in timings.items():
+        timing = _result(path)
+        unit = of_report(timing, ANCHOR).step
+        clocks[name] = Clock(*(seconds / unit for seconds in of_report(timing, name)))
+    return Report(chosen, _result(maps)["maps"], clocks)
+
+
+def _result(path: str | Path) -> dict:
+    return read_json(path)["result"]
+
+
+def collect(settings: list[dict], output: str | Path) -> None:
+    """Write the verdicts of every setting (fields of limit_settings.Setting) to `output` (JSON)."""
+    table = []
+    for setting in settings:
+        files = {name: setting[name] for name in ("studies", "maps", "timings")}
+        report = read_report(**files)
+        records = list(dict.fromkeys([*files["studies"].values(), files["maps"], *files["timings"].values()]))
+        table.append(Setting(setting["group"], setting["name"], verdicts(report), activity(report), records))
+    write_json(output, [asdict(setting) for setting in table])
+
+
+def read(path: str | Path) -> list[Setting]:
+    """The settings of a file that `collect` has written."""
+    return [Setting(**s | {"verdicts": [Verdict(**v) for v in s["verdicts"]]}) for s in read_json(path)]
+
+
+def publish(limits: str | Path, folder: str | Path) -> None:
+    """Make `folder` hold the records that stand behind the file of `collect`, and no others."""
+    folder = Path(folder)
+    records = {Path(path) for setting in read(limits) for path in setting.records}
+    kept = {folder / path.parent.name / path.name: path for path in records}
+    for target, path in kept.items():
+        with replacing(target) as temporary:
+            temporary.write_bytes(path.read_bytes())
+    for path in folder.rglob("*.json"):
+        if path not in kept:
+            path.unlink()
