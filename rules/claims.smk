@@ -22,7 +22,7 @@ rule train_seeds:
 rule judge_claims:
     """A verdict on every test of every claim."""
     input:
-        runs=plan.judged_files,
+        runs=plan.claim_files,
         timing=plan.timed_claims,
         modules=plan.modules("verdicts/claims.py"),
     output:

@@ -11,6 +11,8 @@ from replication.paths import RUN_FILES, figures
 from replication.plan import Plan
 from snakemake.exceptions import WorkflowError
 
+if set("{}") & set(source(".")):
+    raise WorkflowError(f"{source('.')}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
 try:
     config.update(configuration.check(config, source("config/schema.yaml")))
     plan = Plan(config, source("."))

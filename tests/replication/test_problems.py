@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from replication import data as problems
+from nonsmooth.problem import Problem
+from replication import data
+from replication.seeds import generator
 
 DENOISING = {
     "name": "denoising",
@@ -15,8 +19,12 @@ DIGIT = {"name": "digit", "seed": 0, "dtype": "float64", "digit": 3, "unseen_ima
 TEACHER = {"name": "teacher", "seed": 0, "dtype": "float64", "inputs": 8, "samples": 20000, "label_noise": 0.1}
 
 
+def denoise(sample, **settings) -> Problem:
+    return data.build(sample, **(DENOISING | settings))
+
+
 def test_targets_are_the_clean_images_and_noise_is_gaussian(sample):
-    problem = problems.build(sample, **DENOISING)
+    problem = denoise(sample)
     torch.testing.assert_close(problem.training.targets, sample.training.float() / 255)
     noise = problem.training.inputs - problem.training.targets
     assert noise.std().item() == pytest.approx(0.3, rel=0.02)
@@ -25,62 +33,94 @@ def test_targets_are_the_clean_images_and_noise_is_gaussian(sample):
     assert problem.sizes == (784, 784)
 
 
+def test_salt_and_pepper_sets_a_share_of_the_pixels_to_black_or_white_alike(sample):
+    noisy, clean = denoise(sample, noise="salt-and-pepper").training
+    grey = (clean > 0) & (clean < 1)
+    assert (noisy[grey] == 0).double().mean().item() == pytest.approx(0.15, abs=0.02)
+    assert (noisy[grey] == 1).double().mean().item() == pytest.approx(0.15, abs=0.02)
+    kept = (noisy != 0) & (noisy != 1)
+    assert (noisy[kept] == clean[kept]).all()
+
+
+def test_masking_sets_a_share_of_the_pixels_to_black(sample):
+    noisy, clean = denoise(sample, noise="masking").training
+    assert (noisy[clean > 0] == 0).double().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert (noisy[noisy > 0] == clean[noisy > 0]).all()
+
+
 def test_noise_of_one_part_does_not_move_with_the_size_of_another(sample):
-    whole = problems.build(sample, **DENOISING)
-    fewer = problems.build(sample, **(DENOISING | {"unseen_images": 10}))
+    whole, fewer = denoise(sample), denoise(sample, unseen_images=10)
     assert (whole.validation.inputs == fewer.validation.inputs).all()
     assert (whole.unseen.inputs[:10] == fewer.unseen.inputs).all()
     assert (whole.test.inputs[:20] == whole.unseen.inputs).all()
 
 
+def test_no_two_parts_have_the_same_noise(sample):
+    problem = denoise(sample)
+    parts = [problem.training, problem.validation, problem.test]
+    first, second, third = (split.inputs[:20] - split.targets[:20] for split in parts)
+    assert not any(torch.allclose(*pair) for pair in ((first, second), (first, third), (second, third)))
+
+
 def test_noise_is_the_same_in_both_precisions_and_differs_between_seeds(sample):
-    single = problems.build(sample, **DENOISING)
-    double = problems.build(sample, **(DENOISING | {"dtype": "float64"}))
-    other = problems.build(sample, **(DENOISING | {"seed": 1}))
+    single, double, other = denoise(sample), denoise(sample, dtype="float64"), denoise(sample, seed=1)
     torch.testing.assert_close(single.training.inputs.double(), double.training.inputs, atol=1e-6, rtol=0)
     assert (single.training.inputs != other.training.inputs).any()
 
 
-def test_more_unseen_images_than_there_are_is_refused(sample):
-    with pytest.raises(ValueError, match="unseen_images = 101 is more than the 100"):
-        problems.build(sample, **(DENOISING | {"unseen_images": 101}))
+@pytest.mark.parametrize("settings", [DENOISING, DIGIT | {"condition_number": None}], ids=["denoising", "digit"])
+class TestProblemsOfImages:
+    def test_more_unseen_images_than_there_are_is_refused(self, sample, settings):
+        with pytest.raises(ValueError, match="unseen_images = 101 is more than the 100"):
+            data.build(sample, **(settings | {"unseen_images": 101}))
+
+    def test_without_validation_images_there_is_no_validation_data(self, sample, settings):
+        none = {"validation": sample.validation[:0], "validation_digits": sample.validation_digits[:0]}
+        whole, without = data.build(sample, **settings), data.build(replace(sample, **none), **settings)
+        assert without.validation is None
+        assert (without.training.inputs == whole.training.inputs).all()
 
 
 def test_digit_has_target_one_for_the_digit_alone(sample):
-    problem = problems.build(sample, **DIGIT, condition_number=None)
+    problem = data.build(sample, **DIGIT, condition_number=None)
     torch.testing.assert_close(problem.training.inputs, sample.training.double() / 255)
     assert (problem.training.targets[:, 0] == (sample.training_digits == 3)).all()
     assert 0 < problem.training.targets.sum() < len(sample.training)
 
 
 @pytest.mark.parametrize("condition_number", [1.0, 100.0, 1e8])
-def test_digits_inputs_have_the_condition_number_and_say_the_same(sample, condition_number):
-    plain, given = (problems.build(sample, **DIGIT, condition_number=number) for number in (None, condition_number))
-    values = torch.linalg.eigvalsh(torch.cov(given.training.inputs.T)).flip(0)
+def test_inputs_of_digits_have_the_condition_number_and_span_the_same_space(sample, condition_number):
+    plain, mapped = (data.build(sample, **DIGIT, condition_number=number) for number in (None, condition_number))
+    values = torch.linalg.eigvalsh(torch.cov(mapped.training.inputs.T)).flip(0)
     rank = int(torch.linalg.matrix_rank(plain.training.inputs - plain.training.inputs.mean(0)))
     assert values[0].item() == pytest.approx(1)
     assert values[rank - 1].item() >= (1 - 1e-6) / condition_number
     assert values[rank:].abs().max() < 1e-12
     if condition_number < 1e8:  # more than that of the pixels, which then stay as they are
         assert values[rank - 1].item() == pytest.approx(1 / condition_number)
-    w = torch.randn(784, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    w = torch.randn(784, 1, generator=generator(0, "test"), dtype=torch.float64)
     z = plain.training.inputs @ w
-    inputs = torch.cat([given.training.inputs, torch.ones_like(z)], 1)
+    inputs = torch.cat([mapped.training.inputs, torch.ones_like(z)], 1)
     fitted = torch.linalg.lstsq(inputs, z, rcond=1e-10, driver="gelsd").solution
     torch.testing.assert_close(inputs @ fitted, z, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("condition_number", [1.0, 100.0])
-def test_teachers_inputs_have_the_condition_number(condition_number):
-    problem = problems.build(None, **TEACHER, condition_number=condition_number)
+def test_inputs_of_the_teacher_have_the_condition_number(condition_number):
+    problem = data.build(None, **TEACHER, condition_number=condition_number)
     values = torch.linalg.eigvalsh(torch.cov(problem.training.inputs.T))
     assert (values[-1] / values[0]).item() == pytest.approx(condition_number, rel=0.1)
 
 
-def test_teachers_labels_can_be_trained_with_d_and_carry_the_noise():
-    noisy = problems.build(None, **TEACHER, condition_number=10.0)
-    exact = problems.build(None, **(TEACHER | {"label_noise": 0.0}), condition_number=10.0)
+def test_labels_of_the_teacher_can_be_trained_with_d_and_carry_the_noise():
+    noisy = data.build(None, **TEACHER, condition_number=10.0)
+    exact = data.build(None, **(TEACHER | {"label_noise": 0.0}), condition_number=10.0)
     assert (noisy.training.targets >= 0).all()
     on = (exact.training.targets > 0.5) & (noisy.training.targets > 0)
     assert (noisy.training.targets - exact.training.targets)[on].std().item() == pytest.approx(0.1, rel=0.05)
     assert not (noisy.training.inputs == noisy.validation.inputs).any()
+
+
+def test_an_unknown_problem_is_an_error_that_names_it(sample):
+    with pytest.raises(KeyError, match="typo"):
+        data.build(sample, name="typo")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workflow import ROOT, jobs, output, snakemake
+from snakemake_calls import ROOT, jobs, output, snakemake
 
 CLUSTER = Path(__file__).parent / "cluster.sh"
 MISSING = [program for program in ("slurmctld", "slurmd", "sbatch", "munged") if shutil.which(program) is None]

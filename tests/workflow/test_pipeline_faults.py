@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from workflow import ROOT, call, jobs, output, snakemake
+from snakemake_calls import ROOT, call, jobs, output, snakemake
 
 pytestmark = pytest.mark.slow
 

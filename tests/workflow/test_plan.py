@@ -1,0 +1,122 @@
+"""What the workflow would compute, asked of the plan."""
+
+import copy
+import re
+from types import SimpleNamespace
+
+import pytest
+from snakemake_calls import ROOT
+
+from replication import config
+from replication.dependencies import library
+from replication.methods import METHODS
+from replication.plan import FIGURES, TABLES, Plan
+from replication.report import figures, tables
+
+EVERY_TARGET = sorted(FIGURES.keys() | TABLES.keys())
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict:
+    return config.project(ROOT)
+
+
+@pytest.fixture
+def plan(settings) -> Plan:
+    return Plan(settings, str(ROOT))
+
+
+def test_the_default_target_runs_every_method_of_its_experiments_with_every_seed(plan, settings):
+    experiments = plan.of_target(None)
+    assert set(experiments) == {"perceptron", "perceptron-teacher", "autoencoder"}
+    runs = plan.runs_of(*experiments)
+    assert len(set(runs)) == len(runs) == len(settings["seeds"]) * (5 + 5 + 7)
+    assert {optimizer for _, optimizer, _ in runs} == METHODS.keys()
+    assert len(plan.run_files(*experiments)) == 3 * len(plan.run_notebooks(*experiments)) == 3 * len(runs)
+
+
+def test_another_seed_adds_its_own_runs_and_changes_no_other(plan, settings):
+    more = Plan(settings | {"seeds": [*settings["seeds"], 77]}, str(ROOT))
+    added = set(more.runs_of(*more.of_target(None))) - set(plan.runs_of(*plan.of_target(None)))
+    assert {seed for _, _, seed in added} == {77}
+    for experiment, optimizer, seed in plan.runs_of(*plan.of_target(None)):
+        wildcards = SimpleNamespace(experiment=experiment, optimizer=optimizer, seed=str(seed))
+        assert more.notebook_parameters(wildcards) == plan.notebook_parameters(wildcards)
+
+
+def test_a_changed_setting_changes_the_parameters_of_that_method_alone(plan, settings):
+    changed = copy.deepcopy(settings)
+    changed["experiments"]["autoencoder"]["optimizers"]["adam"]["learning_rate"] = 0.1234
+    other = Plan(changed, str(ROOT))
+    runs = [SimpleNamespace(experiment=e, optimizer=o, seed=str(s)) for e, o, s in plan.runs_of(*plan.experiments)]
+    moved = {
+        (run.experiment, run.optimizer)
+        for run in runs
+        if other.notebook_parameters(run) != plan.notebook_parameters(run)
+    }
+    assert moved == {("autoencoder", "adam")}
+
+
+def test_a_new_choice_of_the_search_does_not_ask_for_another_search(plan, settings):
+    changed = copy.deepcopy(settings)
+    for section in changed["experiments"].values():
+        for optimizer, ranges in section["tuning"]["ranges"].items():
+            section["optimizers"][optimizer] |= {name: next(iter(scale.values()))[0] for name, scale in ranges.items()}
+    other = Plan(changed, str(ROOT))
+    for experiment, optimizer in plan.searched:
+        wildcards = SimpleNamespace(experiment=experiment, optimizer=optimizer)
+        assert other.run_to_search(wildcards) == plan.run_to_search(wildcards)
+        assert other.search(wildcards) == plan.search(wildcards)
+
+
+def test_parameters_are_the_same_however_the_configuration_is_ordered(plan, settings):
+    def backwards(value):
+        if isinstance(value, dict):
+            return {name: backwards(value[name]) for name in reversed(value)}
+        return value
+
+    other = Plan(backwards(settings), str(ROOT))
+    wildcards = SimpleNamespace(experiment="autoencoder", optimizer="badmm", seed="0")
+    assert repr(other.notebook_parameters(wildcards)) == repr(plan.notebook_parameters(wildcards))
+    assert repr(other.run_to_search(wildcards)) == repr(plan.run_to_search(wildcards))
+
+
+def test_every_figure_and_table_of_a_target_can_be_made(plan):
+    drawn = [name for names in FIGURES.values() for name in names]
+    assert sorted(drawn) == sorted(figures.FIGURES)
+    for name in drawn:
+        wildcards = SimpleNamespace(figure=name)
+        assert plan.behind_figure(wildcards)
+        assert f"report/figures/{figures.FIGURES[name]}.py" in " ".join(plan.figure_modules(wildcards))
+    made = [name for names in TABLES.values() for name in names if not name.startswith("time_")]
+    assert sorted(made) == sorted(tables.TABLES)
+    for name in made:
+        assert plan.behind_table(SimpleNamespace(table=name))
+    for target in EVERY_TARGET:
+        for table in plan.tables_of(target):
+            name = re.fullmatch(r"results/tables/time_(\w+)\.csv", table)
+            assert name is None or plan.times_of(SimpleNamespace(target=name.group(1)))
+
+
+def test_no_rule_could_make_a_path_in_two_ways(plan):
+    """The names of the wildcards tell results apart: a table of times is no other table, a record no other record."""
+    constraints = {name: re.compile(pattern) for name, pattern in plan.wildcards.items()}
+    assert not constraints["table"].fullmatch("time_claims")
+    assert not constraints["optimizer"].fullmatch("maps")
+    assert not constraints["optimizer"].fullmatch("timing")
+    assert all(constraints["setting"].fullmatch(slug) for slug in plan.limits.settings)
+    assert constraints["drawn"].fullmatch("autoencoder-full/seed-0")
+    assert not constraints["drawn"].fullmatch("mnist")
+
+
+def test_what_a_run_depends_on_is_found_from_the_imports(plan):
+    modules = plan.modules_of_run(SimpleNamespace(experiment="autoencoder"))
+    names = {path.partition("src/")[2] for path in modules}
+    assert {"nonsmooth/badmm.py", "nonsmooth/_badmm_fast.py", "nonsmooth/baselines.py", "replication/run.py"} <= names
+    assert not {name for name in names if "verdicts" in name or "studies" in name}
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_the_module_of_every_method_is_among_what_a_run_depends_on(name):
+    module = METHODS[name].constructor.partition(":")[0].replace(".", "/")
+    assert any(path.as_posix().endswith(f"{module}.py") for path in library("run.py"))
