@@ -43,7 +43,7 @@ class Limits:
     published: the records of a folder, their paths by the text of their keys (records.read_keys).
     """
 
-    def __init__(self, config: dict, published: dict[str, str], results: ResultFiles):
+    def __init__(self, config: dict, published: dict[str, list[str]], results: ResultFiles):
         self.config, self.results = config, results
         self.section = config["limits"]
         self.methods = compared(self.section["starts"])
@@ -51,7 +51,7 @@ class Limits:
         if len(self.over) < len(self.section["settings"]):
             raise ConfigError("limits.settings: two settings have the same group and name")
         self._check()
-        known = dict(published)
+        known = {key: list(paths) for key, paths in published.items()}
         self.settings = {slug_of(s["group"], s["name"]): self._setting(s, known) for s in self.section["settings"]}
 
     def _check(self) -> None:
@@ -110,7 +110,8 @@ class Limits:
         return records.key(run | {"kind": "maps", "version": records.MAPS_VERSION, "seeds": self.section["seeds"]})
 
     def timing_key(self, slug: str, method: str) -> dict:
-        named = {"kind": "timing", "method": method, "version": METHODS[method].version}
+        anchor = {"version": METHODS[ANCHOR].version, **self.run(slug, ANCHOR).settings}
+        named = {"kind": "timing", "method": method, "version": METHODS[method].version, "anchor": anchor}
         return records.key(asdict(self.run(slug, method)) | named)
 
     def methods_to_time(self, slug: str, path: str) -> list[str]:
@@ -118,20 +119,27 @@ class Limits:
         missing = [name for name, file in self.settings[slug].timings.items() if file == path]
         return missing if ANCHOR in missing else [ANCHOR, *missing]
 
-    def _setting(self, setting: dict, known: dict[str, str]) -> Setting:
+    def _setting(self, setting: dict, known: dict[str, list[str]]) -> Setting:
         slug = slug_of(setting["group"], setting["name"])
 
         def record_of(key: dict, name: str) -> str:
-            """The record of a key: where one is known, or else a new one, which further settings will know."""
-            return known.setdefault(records.text(key), self.results.limit(slug, name))
+            """The record of a key: one that is known, or else a new one, which further settings will know."""
+            return known.setdefault(records.text(key), [self.results.limit(slug, name)])[0]
 
         studies = {name: record_of(self.study_key(slug, name), name) for name in self.methods}
         maps = record_of(self.maps_key(slug), "maps")
-        keys = {name: self.timing_key(slug, name) for name in self.methods}
-        missing = [name for name, key in keys.items() if records.text(key) not in known]
-        name = "timing" if missing == list(self.methods) else "-".join(["timing", *missing])
-        timings = {method: record_of(key, name) for method, key in keys.items()}
-        return Setting(setting["group"], setting["name"], setting["over"], studies, maps, timings)
+        return Setting(setting["group"], setting["name"], setting["over"], studies, maps, self._timings(slug, known))
+
+    def _timings(self, slug: str, known: dict[str, list[str]]) -> dict[str, str]:
+        """By method a record of timing: one that has all the methods, if there is one, since it timed them together."""
+        keys = {name: records.text(self.timing_key(slug, name)) for name in self.methods}
+        missing = [name for name, key in keys.items() if key not in known]
+        timed = [known[key] for name, key in keys.items() if name not in missing]
+        together = [path for path in timed[0] if all(path in paths for paths in timed)] if timed else []
+        new = "timing" if not timed else "-".join(["timing", *missing])
+        for name in missing:
+            known[keys[name]] = [self.results.limit(slug, new)]
+        return {name: known[key][0] if name in missing else (together or known[key])[0] for name, key in keys.items()}
 
     @property
     def files(self) -> list[str]:

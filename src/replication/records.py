@@ -31,7 +31,7 @@ SEARCH = ["starts", "ranges", *(f"search.{name}" for name in ("trials", "shift",
 KEYS = {
     "study": ["kind", "method", "version", "iterations", *PROBLEM, *NETWORK, *SETTINGS, *SEARCH],
     "maps": ["kind", "version", "seeds", "network.hidden", *PROBLEM],
-    "timing": ["kind", "method", "version", *PROBLEM, *NETWORK, *SETTINGS],
+    "timing": ["kind", "method", "version", "anchor", *PROBLEM, *NETWORK, *SETTINGS],
 }
 # By name, what a record without it was computed with.
 ADDED: dict[str, object] = {}
@@ -67,9 +67,13 @@ def text(key: dict) -> str:
     return json.dumps(key, sort_keys=True)
 
 
-def read_keys(folder: str | Path) -> dict[str, str]:
-    """The paths of the records in `folder` by the text of their keys."""
-    return {text(key): str(path) for path in sorted(Path(folder).rglob("*.json")) for key in read_json(path)["keys"]}
+def read_keys(folder: str | Path) -> dict[str, list[str]]:
+    """The paths of the records in `folder` by the text of their keys; several may answer the same key."""
+    known: dict[str, list[str]] = {}
+    for path in sorted(Path(folder).rglob("*.json")):
+        for key in read_json(path)["keys"]:
+            known.setdefault(text(key), []).append(str(path))
+    return known
 
 
 def record(compute: Callable[..., dict], keys: list[dict], output: str | Path, **arguments) -> None:

@@ -1,10 +1,12 @@
+"""Activations as proximal maps, against torch's modules, pyproximal's operators and scipy's minimiser."""
+
 import math
 
 import numpy as np
 import pyproximal
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize_scalar
@@ -14,7 +16,7 @@ from nonsmooth import proximal
 
 vectors = arrays(np.float64, 7, elements=st.floats(-10, 10, width=64))
 steps = st.floats(0.01, 5)
-# torch's module, our proximal map, pyproximal's operator for Psi
+# torch's module, pyproximal's operator for Psi
 ACTIVATIONS = {
     "relu": (nn.ReLU(), pyproximal.Box(0, np.inf)),
     "ramp": (nn.Hardtanh(0.0, 1.0), pyproximal.Box(0, 1)),
@@ -23,35 +25,39 @@ ACTIVATIONS = {
     "softshrink": (nn.Softshrink(0.7), pyproximal.L1(sigma=0.7)),
     "identity": (nn.Identity(), pyproximal.Box(-np.inf, np.inf)),
 }
-every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 
 
-@every_activation
-@given(v=vectors)
+def for_every_activation(**values):
+    """Parametrise a property by the activations. An example is a vector, so that thirty of them are many values."""
+
+    def decorate(test):
+        return pytest.mark.parametrize("name", ACTIVATIONS)(settings(max_examples=30)(given(**values)(test)))
+
+    return decorate
+
+
+@for_every_activation(v=vectors)
 def test_the_activation_is_the_proximal_map_at_step_one(name, v):
     module, _ = ACTIVATIONS[name]
     torch.testing.assert_close(proximal.of(module).prox(torch.from_numpy(v)), module(torch.from_numpy(v)))
 
 
-@every_activation
-@given(v=vectors, step=steps)
+@for_every_activation(v=vectors, step=steps)
 def test_prox_agrees_with_pyproximal(name, v, step):
     module, oracle = ACTIVATIONS[name]
-    ours = proximal.of(module).prox(torch.from_numpy(v), step).numpy()
-    np.testing.assert_allclose(ours, oracle.prox(v, step), atol=1e-12)
+    value = proximal.of(module).prox(torch.from_numpy(v), step).numpy()
+    np.testing.assert_allclose(value, oracle.prox(v, step), atol=1e-12)
 
 
-@every_activation
-@given(v=vectors, step=steps)
+@for_every_activation(v=vectors, step=steps)
 def test_moreau_identity_with_pyproximals_dual(name, v, step):
     """v = prox_{step Psi}(v) + step prox_{Psi* / step}(v / step)."""
     module, oracle = ACTIVATIONS[name]
-    ours = proximal.of(module).prox(torch.from_numpy(v), step).numpy()
-    np.testing.assert_allclose(ours + step * oracle.proxdual(v / step, 1 / step), v, atol=1e-9)
+    value = proximal.of(module).prox(torch.from_numpy(v), step).numpy()
+    np.testing.assert_allclose(value + step * oracle.proxdual(v / step, 1 / step), v, atol=1e-9)
 
 
-@every_activation
-@given(u=vectors, v=vectors, step=steps)
+@for_every_activation(u=vectors, v=vectors, step=steps)
 def test_prox_is_firmly_nonexpansive(name, u, v, step):
     prox = proximal.of(ACTIVATIONS[name][0]).prox
     a, b = torch.from_numpy(u), torch.from_numpy(v)
@@ -59,30 +65,28 @@ def test_prox_is_firmly_nonexpansive(name, u, v, step):
     assert gap.square().sum() <= (gap * (a - b)).sum() + 1e-9
 
 
-@every_activation
-@given(z=st.floats(-8, 8))
-def test_envelope_is_the_minimum_it_says(name, z):
+@for_every_activation(v=st.floats(-8, 8), step=steps)
+def test_prox_minimises_psi_plus_the_squared_distance(name, v, step):
+    """With the library's own Psi, so that the loss and the activation belong together."""
     activation = proximal.of(ACTIVATIONS[name][0])
-    low, high = (max(activation.domain[0], -20), min(activation.domain[1], 20))
+    lower, upper = (max(activation.domain[0], -20), min(activation.domain[1], 20))
 
     def objective(x):
-        return activation.psi(torch.tensor(x, dtype=torch.float64)).item() + 0.5 * (x - z) ** 2
+        return step * activation.psi(torch.tensor(x, dtype=torch.float64)).item() + 0.5 * (x - v) ** 2
 
-    found = minimize_scalar(objective, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
-    ours = proximal.envelope(activation, torch.tensor(z, dtype=torch.float64)).item()
-    assert ours == pytest.approx(min(found.fun, objective(low), objective(high)), abs=1e-7)
-
-
-@every_activation
-@given(z=vectors)
-def test_gradient_of_the_envelope(name, z):
-    activation = proximal.of(ACTIVATIONS[name][0])
-    z, h = torch.from_numpy(z), 1e-6
-    slope = (proximal.envelope(activation, z + h) - proximal.envelope(activation, z - h)) / (2 * h)
-    torch.testing.assert_close(slope, z - activation.prox(z), atol=2e-6, rtol=1e-6)
+    minimum = minimize_scalar(objective, bounds=(lower, upper), method="bounded", options={"xatol": 1e-10})
+    value = activation.prox(torch.tensor(v, dtype=torch.float64), step).item()
+    assert objective(value) == pytest.approx(min(minimum.fun, objective(lower), objective(upper)), abs=1e-7)
 
 
-def test_prox_takes_a_tensor_step_and_writes_where_told():
+@for_every_activation(x=vectors)
+def test_psi_is_infinite_outside_its_domain_alone(name, x):
+    activation, x = proximal.of(ACTIVATIONS[name][0]), torch.from_numpy(x)
+    lower, upper = activation.domain
+    assert (activation.psi(x).isinf() == ((x < lower) | (x > upper))).all()
+
+
+def test_prox_takes_a_step_that_is_a_tensor_and_writes_in_place():
     activation = proximal.of(nn.Softshrink(1.0))
     v = torch.tensor([-3.0, 0.5, 2.0])
     assert activation.prox(v, torch.tensor(0.5), out=v) is v
@@ -95,6 +99,6 @@ def test_unknown_activations_are_refused_by_name():
 
 
 @pytest.mark.parametrize("value", [-0.1, math.nan])
-def test_check_domain_names_what_is_outside(value):
+def test_values_outside_the_domain_are_refused_by_name(value):
     with pytest.raises(ValueError, match=r"targets must lie in \[0, inf\]"):
         proximal.check_domain(proximal.of(nn.ReLU()), torch.tensor([1.0, value]), "targets")

@@ -1,11 +1,9 @@
-"""What each reading takes from the other, and that it does."""
+"""The settings that each weight update takes from the other, and the runs with them."""
 
-import json
-
-from replication import config
-from replication.studies import ablation
-from replication.studies.ablation import ALL, Variant
-from replication.studies.seeds import train_seeds
+from replication.methods import POSTER, of_role
+from replication.parameters import of_run
+from replication.studies.ablation import ALL, PAIR, Variant, study, variants
+from replication.studies.seeds import SeedRun, train_seeds
 
 SETTINGS = {
     "badmm": {"order": "zwxm", "ridge": 16.0, "tau_w": 1.9, "tau_z": 1.8},
@@ -13,27 +11,32 @@ SETTINGS = {
 }
 
 
-def test_each_reading_takes_every_setting_that_differs_and_then_all():
-    found = ablation.variants(SETTINGS)
-    assert [(v.reading, v.taken) for v in found] == [
-        (reading, taken) for reading in config.READINGS for taken in (None, "ridge", "tau_z", ALL)
+def test_the_pair_are_the_methods_of_the_poster():
+    assert of_role(POSTER) == PAIR
+
+
+def test_each_method_takes_every_setting_that_differs_and_then_all():
+    made = variants(SETTINGS)
+    assert [(variant.method, variant.taken) for variant in made] == [
+        (method, taken) for method in PAIR for taken in (None, "ridge", "tau_z", ALL)
     ]
-    assert found[1].settings == {"order": "zwxm", "ridge": 1.0, "tau_w": 1.9, "tau_z": 1.8}
-    assert found[-1] == Variant("badmm-ls", ALL, {"order": "zwxm", "ridge": 16.0, "tau_z": 1.8})
+    assert made[1].settings == {"order": "zwxm", "ridge": 1.0, "tau_w": 1.9, "tau_z": 1.8}
+    assert made[-1] == Variant("badmm-ls", ALL, {"order": "zwxm", "ridge": 16.0, "tau_z": 1.8})
 
 
-def test_readings_with_equal_settings_differ_in_the_weight_step_alone():
+def test_methods_with_equal_settings_take_nothing():
     equal = {"badmm": {"tau_z": 1.0, "tau_w": 1.3}, "badmm-ls": {"tau_z": 1.0}}
-    assert [(v.reading, v.taken) for v in ablation.variants(equal)] == [(name, None) for name in config.READINGS]
+    assert [(variant.method, variant.taken) for variant in variants(equal)] == [(name, None) for name in PAIR]
 
 
-def test_own_settings_are_the_runs_of_the_claims(smoke_config, sample, tmp_path):
-    runs = {name: config.parameters(smoke_config, "autoencoder", name, 0) for name in config.READINGS}
-    ablation.study(runs, {0: sample, 1: sample}, tmp_path / "report.json")
-    told = json.loads((tmp_path / "report.json").read_text())
-    for name in config.READINGS:
-        (own,) = [variant for variant in told if (variant["reading"], variant["taken"]) == (name, None)]
-        expected = train_seeds(runs[name], {0: sample, 1: sample}, ssim=False)["runs"]
-        assert [run["final"] for run in own["runs"]] == [run["final"] for run in expected]
-        others = [variant for variant in told if variant["reading"] == name and variant["taken"] is not None]
-        assert all(variant["runs"][0]["final"] != own["runs"][0]["final"] for variant in others)
+def test_own_settings_are_the_runs_of_the_claims(smoke_config, sample):
+    runs = {name: of_run(smoke_config, "autoencoder", name, 0).but(iterations=3) for name in PAIR}
+    samples = {0: sample}
+    table = study(runs, samples)
+    final = {(entry["method"], entry["taken"]): [SeedRun(**run).final for run in entry["runs"]] for entry in table}
+    for name in PAIR:
+        expected = train_seeds(runs[name], samples, with_ssim=False)
+        assert final[name, None] == [run.final for run in expected]
+        taken = [numbers for (method, taken), numbers in final.items() if method == name and taken is not None]
+        assert taken
+        assert all(numbers != final[name, None] for numbers in taken)

@@ -1,6 +1,8 @@
 import io
-import json
+import re
+import shutil
 import subprocess
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -12,102 +14,214 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from replication import methods as optimizers, run as runs
+from nonsmooth.training import Training, train
+from replication import parameters, run
+from replication.files import write_json
+from replication.methods import BASELINE, METHODS, PEER, POSTER, Look, label, of_role
+from replication.paths import drawn_images
+from replication.plan import FIGURES
 from replication.report import drawing, figures
-from replication.report.figures import curves
-from nonsmooth.training import Training
+from replication.report.effects import draw_effects
+from replication.report.figures import curves, images, samples
+from replication.report.figures.conditioning import CONDITIONED
+from replication.report.figures.convergence import ring_early_stops
+from replication.report.figures.limits import VERDICTS
+from replication.results import Results
+from replication.studies.maps import reduced_rank_ridge
+from replication.verdicts.claims import FAILED, REPLICATED, Judgement, Outcome
+
+ROOT = Path(__file__).parents[2]
+AUTOENCODER = "autoencoder"
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """No figure is left open."""
+    yield
+    plt.close("all")
+
+
+def save_run(results: Results, settings: parameters.Parameters, history: dict, status: str = "finished") -> None:
+    folder = results.files.run(settings.experiment, settings.optimizer, settings.seed)
+    run.save(folder, settings, torch.nn.Linear(1, 1), Training(history, status, 1.0, 2.0), {})
 
 
 @pytest.fixture
-def results(tmp_path) -> runs.Results:
+def results(tmp_path, smoke_config) -> Results:
     """Two seeds of two optimizers; the second run of SGD has diverged at iteration 3."""
-    weights = torch.nn.Linear(1, 1)
+    results = Results(str(tmp_path), {AUTOENCODER: [0, 1]}, {AUTOENCODER: ["sgd", "badmm"]})
     for optimizer in ("sgd", "badmm"):
         for seed in (0, 1):
-            losses = [1.0, 0.5 / (seed + 1), 0.2, 0.1]
-            status = "finished"
+            losses, status = [1.0, 0.5 / (seed + 1), 0.2, 0.1], "finished"
             if (optimizer, seed) == ("sgd", 1):
                 losses, status = [1.0, 20.0, 4000.0], "diverged"
             history = {"iteration": list(range(len(losses))), "train_loss": losses}
-            folder = tmp_path / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
-            runs.save(folder, weights, Training(history, status, 1.0, 2.0), {})
-    (tmp_path / "timing").mkdir()
-    timing = {"optimizers": {"sgd": {"setup": 0.0, "seconds": 0.5}, "badmm": {"setup": 2.0, "seconds": 0.25}}}
-    (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
-    return runs.Results(str(tmp_path), {"autoencoder": [0, 1]}, {"autoencoder": ["sgd", "badmm"]})
+            save_run(results, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history, status)
+    timing = {"sgd": {"setup": 0.0, "seconds": 0.5}, "badmm": {"setup": 2.0, "seconds": 0.25}}
+    write_json(results.files.timing(AUTOENCODER), {"optimizers": timing})
+    return results
 
 
-def lines_of(axes):
+def empty(folder: Path) -> Results:
+    """Results whose files the test writes itself."""
+    return Results(str(folder), {}, {})
+
+
+def lines_of(axes) -> dict:
     return {line.get_label(): line for line in axes.lines}
+
+
+def texts(artists) -> list[str]:
+    return [artist.get_text() for artist in artists]
+
+
+def smallest(figure: Figure) -> float:
+    """Pixels of the smallest text where a page shows the figure 830 pixels wide."""
+    return min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) * 830 / 72 / curves.WIDTH
+
+
+# Curves
 
 
 def test_curves_are_medians_over_seeds_against_iterations_and_seconds(results):
     _, axes = plt.subplots()
-    curves.draw_curves(axes, results, "autoencoder", "train_loss")
+    curves.draw_curves(axes, results, AUTOENCODER, "train_loss")
     line = lines_of(axes)["BADMM (gradient)"]
     np.testing.assert_allclose(line.get_ydata(), [1.0, 0.375, 0.2, 0.1])
     np.testing.assert_allclose(line.get_xdata(), [0, 1, 2, 3])
     assert axes.get_yscale() == "log"
     _, axes = plt.subplots()
-    curves.draw_curves(axes, results, "autoencoder", "train_loss", seconds=True)
+    curves.draw_curves(axes, results, AUTOENCODER, "train_loss", seconds=True)
     np.testing.assert_allclose(lines_of(axes)["BADMM (gradient)"].get_xdata(), [2, 2.25, 2.5, 2.75])
 
 
 def test_a_diverged_run_is_drawn_as_such_and_never_part_of_the_median(results):
     _, axes = plt.subplots()
-    curves.draw_curves(axes, results, "autoencoder", "train_loss")
+    curves.draw_curves(axes, results, AUTOENCODER, "train_loss")
     np.testing.assert_allclose(lines_of(axes)["SGD (1 of 2 diverged)"].get_ydata(), [1.0, 0.5, 0.2, 0.1])
     crosses = [line for line in axes.lines if line.get_marker() == "x"]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses] == [(2, 4000.0)]
 
 
-def test_a_ring_is_where_validation_would_have_stopped(results):
+def test_a_ring_is_where_validation_would_have_stopped(results, smoke_config):
     validation = {"sgd": [4.0, 3.0, 2.0, 1.0], "badmm": [4.0, 1.0, 2.0, 3.0]}
     for optimizer, losses in validation.items():
         history = {"iteration": [0, 1, 2, 3], "train_loss": losses, "validation_loss": losses}
         history["unseen_loss"] = [1.0, 0.7, 0.8, 0.9]
         for seed in (0, 1):
-            folder = Path(results.folder) / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
-            runs.save(folder, torch.nn.Linear(1, 1), Training(history, "finished", 1.0, 2.0), {})
+            save_run(results, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history)
     for seconds, x in ((False, 1), (True, 2.25)):
         _, axes = plt.subplots()
-        figures.runs._ring_early_stops(axes, results, "autoencoder", seconds)
+        ring_early_stops(axes, results, AUTOENCODER, seconds)
         (ring,) = axes.lines  # SGD's smallest validation loss is at the end
-        assert ring.get_color() == drawing.OPTIMIZERS["badmm"].color
+        assert ring.get_color() == METHODS["badmm"].look.color
         assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (x, 0.7)
 
 
-def test_the_same_results_give_the_same_bytes_whatever_else_is_written(results, tmp_path, monkeypatch):
-    def figure(results):
-        figure, axes = plt.subplots()
-        curves.draw_curves(axes, results, "autoencoder", "train_loss")
-        curves.label_beside({axes: [curves.Label("reference", 0.5)]})
-        return figure
+def test_an_axis_that_is_compressed_shows_all_and_says_so():
+    _, axes = plt.subplots()
+    axes.plot([1.0, 0.1, 0.02])
+    axes.plot([1.0, 1e-4, 1e-15])
+    axes.set_yscale("log")
+    curves.compress_below(axes)
+    low, high = axes.get_ylim()
+    assert low < 1e-15
+    assert high > 1
+    assert texts(axes.texts) == ["axis compressed below $10^{-2}$"]
+    assert axes.transAxes.inverted().transform(axes.transData.transform((0, 1e-2)))[1] == pytest.approx(0.3)
+    _, axes = plt.subplots()
+    axes.plot([1.0, 0.1, 0.02])
+    axes.set_yscale("log")
+    curves.compress_below(axes)
+    assert axes.get_yscale() == "log"
+    assert not axes.texts
 
-    monkeypatch.setitem(figures.FIGURES, "test", figure)
-    for names in (["one.pdf", "one.png"], ["two.png", "two.pdf"]):
-        figures.write("test", results, [str(tmp_path / name) for name in names])
-    for kind in ("pdf", "png"):
-        content = (tmp_path / f"one.{kind}").read_bytes()
-        assert content == (tmp_path / f"two.{kind}").read_bytes()
-        assert len(content) > 5000
+
+# Labels and legends
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 0.3))
+def test_labels_are_spread_no_further_than_it_takes(levels, gap):
+    levels = sorted(levels)
+    moved = curves.spread(levels, [gap] * (len(levels) - 1))
+    assert all(after - before >= gap - 1e-9 for before, after in pairwise(moved))
+    assert np.mean(moved) == pytest.approx(np.mean(levels))  # as a group they stay where they are
+    if all(after - before >= gap for before, after in pairwise(levels)):
+        assert moved == pytest.approx(levels)
+
+
+def test_labels_of_reference_levels_stand_beside_the_axes_and_apart(tmp_path):
+    names = {"noisy input": 0.09, "linear map": 0.0121, "linear map, ridge 0.01": 0.012}
+    entries = {"maps": {name: [{"train_loss": level}] for name, level in names.items()}}
+    write_json(empty(tmp_path).files.maps("figures", AUTOENCODER), entries)
+    labels = curves.map_levels(empty(tmp_path), "figures", AUTOENCODER, "train_loss")
+    figure, axes = plt.subplots(layout="constrained")
+    axes.plot([0, 1], [0.1, 0.01])
+    axes.set_yscale("log")
+    curves.draw_levels(axes, labels)
+    curves.label_beside({axes: labels})
+    figure.canvas.draw()
+    boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}  # of the text without its leader
+    assert boxes.keys() == names.keys()
+    assert all(box.x0 > axes.get_window_extent().x1 for box in boxes.values())
+    assert all(box.x1 <= figure.bbox.x1 for box in boxes.values())
+    assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+    heights = {name: axes.transData.transform((0, level))[1] for name, level in names.items()}
+    assert all(abs(box.y0 + box.height / 2 - heights[name]) < 12 for name, box in boxes.items())
+
+
+def test_where_no_maps_were_computed_there_are_no_levels(tmp_path):
+    assert curves.map_levels(empty(tmp_path), "figures", AUTOENCODER, "train_loss") == []
+
+
+def test_the_legend_names_what_only_one_panel_shows():
+    figure, grid = plt.subplots(1, 2)
+    grid[0].plot([1], label="SGD")
+    grid[1].plot([1], label="SGD (1 of 5 diverged)")
+    curves.legend(figure, grid, 2, "title")
+    assert texts(figure.legends[0].get_texts()) == ["SGD", "SGD (1 of 5 diverged)"]
+
+
+# Looks and images
+
+
+def test_no_two_methods_share_a_look_and_both_of_the_poster_a_colour():
+    looks = {name: method.look for name, method in METHODS.items()}
+    assert looks["badmm"].color == looks["badmm-ls"].color
+    assert len({(look.color, look.linestyle) for look in looks.values()}) == len(looks)
+    assert len({look.marker for look in looks.values()}) == len(looks)
+
+
+def test_methods_that_are_in_no_claim_have_thinner_lines():
+    assert drawing.line("lbfgs").items() >= {"color": METHODS["lbfgs"].look.color, "linewidth": 0.8}.items()
+    assert "linewidth" not in drawing.line("badmm")
+
+
+def test_images_share_one_grey_scale_and_bear_their_psnr():
+    _, axes = plt.subplots()
+    pixels = torch.stack([torch.zeros(784), torch.full((784,), 1.7)])
+    drawing.draw_images(axes, {"clean": (pixels, None), "net": (pixels, torch.tensor([12.34, 5.0]))})
+    assert axes.images[0].get_clim() == (0, 1)
+    assert texts(axes.texts) == ["clean", "net", "12.3", "5.0"]
 
 
 def test_a_png_has_a_palette_that_no_eye_tells_from_full_colour():
     figure, axes = plt.subplots(figsize=(3, 2))
     axes.imshow(np.linspace(0, 1, 200).reshape(1, -1), aspect="auto", cmap="gray")
-    for look in drawing.OPTIMIZERS.values():
-        axes.plot([0, 199], [-0.4, 0.4], **look.line)
+    for name in METHODS:
+        axes.plot([0, 199], [-0.4, 0.4], **drawing.line(name))
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     full = io.BytesIO()
     figure.savefig(full, format="png", dpi=100)
-    image = PIL.Image.open(io.BytesIO(drawing.png(figure, 100)))
+    small = drawing.png(figure, 100)
+    image = PIL.Image.open(io.BytesIO(small))
     assert image.mode == "P"
     assert image.info["dpi"] == pytest.approx((100, 100), abs=0.1)
-    assert len(drawing.png(figure, 100)) < 0.6 * len(full.getvalue())
+    assert len(small) < 0.6 * len(full.getvalue())
     seen, wanted = (np.asarray(i.convert("RGB"), dtype=int) for i in (image, PIL.Image.open(full)))
     assert np.abs(seen - wanted).max() <= 32
     greys = wanted.max(2) == wanted.min(2)
@@ -124,88 +238,29 @@ def test_a_notebook_shows_a_figure_once_and_with_a_palette(monkeypatch):
     assert not plt.fignum_exists(figure.number)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 0.3))
-def test_labels_are_spread_no_further_than_it_takes(levels, gap):
-    levels = sorted(levels)
-    moved = curves.spread(levels, [gap] * (len(levels) - 1))
-    assert all(after - before >= gap - 1e-9 for before, after in pairwise(moved))
-    assert np.mean(moved) == pytest.approx(np.mean(levels))  # as a group they stay where they are
-    if all(after - before >= gap for before, after in pairwise(levels)):
-        assert moved == pytest.approx(levels)
+# Files
 
 
-def test_labels_of_reference_levels_stand_beside_the_axes_and_apart(tmp_path):
-    names = {"noisy input": 0.09, "linear map": 0.0121, "linear map, ridge 0.01": 0.012}
-    (tmp_path / "bounds" / "figures").mkdir(parents=True)
-    entries = {"references": {name: [{"train_loss": level}] for name, level in names.items()}}
-    (tmp_path / "bounds" / "figures" / "autoencoder.json").write_text(json.dumps(entries))
-    labels = curves.references(runs.Results(str(tmp_path), {}, {}), "figures", "autoencoder", "train_loss")
-    figure, axes = plt.subplots(layout="constrained")
-    axes.plot([0, 1], [0.1, 0.01])
-    axes.set_yscale("log")
-    curves.draw_levels(axes, labels)
-    curves.label_beside({axes: labels})
-    figure.canvas.draw()
-    boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}  # of the text without its leader
-    assert boxes.keys() == names.keys()
-    assert all(box.x0 > axes.get_window_extent().x1 for box in boxes.values())
-    assert all(box.x1 <= figure.bbox.x1 for box in boxes.values())
-    assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
-    heights = {name: axes.transData.transform((0, level))[1] for name, level in names.items()}
-    assert all(abs(box.y0 + box.height / 2 - heights[name]) < 12 for name, box in boxes.items())
+def test_the_same_results_give_the_same_bytes_whatever_else_is_written(results, tmp_path, monkeypatch):
+    def draw(name, results):
+        figure, axes = plt.subplots(figsize=(3, 2))
+        curves.draw_curves(axes, results, AUTOENCODER, "train_loss")
+        curves.label_beside({axes: [curves.Label("reference", 0.5)]})
+        return figure
 
-
-def test_an_axis_that_is_compressed_shows_all_and_says_so():
-    _, axes = plt.subplots()
-    axes.plot([1.0, 0.1, 0.02])
-    axes.plot([1.0, 1e-4, 1e-15])
-    axes.set_yscale("log")
-    curves.compress_below(axes)
-    low, high = axes.get_ylim()
-    assert low < 1e-15
-    assert high > 1
-    assert [text.get_text() for text in axes.texts] == ["axis compressed below $10^{-2}$"]
-    assert axes.transAxes.inverted().transform(axes.transData.transform((0, 1e-2)))[1] == pytest.approx(0.3)
-    _, axes = plt.subplots()
-    axes.plot([1.0, 0.1, 0.02])
-    axes.set_yscale("log")
-    curves.compress_below(axes)
-    assert axes.get_yscale() == "log"
-    assert not axes.texts
-
-
-def test_both_readings_of_badmm_share_a_colour_and_no_two_optimizers_a_look():
-    looks = drawing.OPTIMIZERS
-    assert looks["badmm"].color == looks["badmm-ls"].color
-    assert looks["badmm"].linestyle != looks["badmm-ls"].linestyle
-    assert len({(look.color, look.linestyle) for look in looks.values()}) == len(looks)
-    assert len({look.marker for look in looks.values()}) == len(looks)
-
-
-def test_images_share_one_grey_scale_and_bear_their_psnr():
-    _, axes = plt.subplots()
-    images = torch.stack([torch.zeros(784), torch.full((784,), 1.7)])
-    drawing.draw_images(axes, {"clean": (images, None), "net": (images, torch.tensor([12.34, 5.0]))})
-    assert axes.images[0].get_clim() == (0, 1)
-    assert [text.get_text() for text in axes.texts] == ["clean", "net", "12.3", "5.0"]
-
-
-def test_every_optimizer_has_a_look():
-    assert drawing.OPTIMIZERS.keys() == optimizers.OPTIMIZERS.keys()
-
-
-def test_the_legend_names_what_only_one_panel_shows():
-    figure, grid = plt.subplots(1, 2)
-    grid[0].plot([1], label="SGD")
-    grid[1].plot([1], label="SGD (1 of 5 diverged)")
-    curves.legend(figure, grid, 2, "title")
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SGD", "SGD (1 of 5 diverged)"]
+    monkeypatch.setattr(figures, "draw", draw)
+    with plt.rc_context():
+        for names in (["one.pdf", "one.png"], ["two.png", "two.pdf"]):
+            figures.write("any", results, [str(tmp_path / name) for name in names])
+    for kind in ("pdf", "png"):
+        content = (tmp_path / f"one.{kind}").read_bytes()
+        assert content == (tmp_path / f"two.{kind}").read_bytes()
+        assert len(content) > 5000
 
 
 def committed() -> dict[str, Path]:
-    root = Path(__file__).parents[1]
-    listed = subprocess.run(["git", "ls-files", "figures"], cwd=root, capture_output=True, text=True, check=True)
-    return {Path(name).name: root / name for name in listed.stdout.split()}
+    listed = subprocess.run(["git", "ls-files", "figures"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {Path(name).name: ROOT / name for name in listed.stdout.split()}
 
 
 def test_every_figure_is_committed_as_png_and_as_small_as_it_should_be():
@@ -218,35 +273,160 @@ def test_every_figure_is_committed_as_png_and_as_small_as_it_should_be():
 
 
 def test_figures_fill_the_width_of_a_page_and_the_comparison_its_first_screen():
-    images = {name: PIL.Image.open(path) for name, path in committed().items() if name.endswith(".png")}
-    del images["full_mnist.png"]  # as the last `snakemake full_mnist` drew it, narrower and without a palette
-    for image in images.values():
-        assert image.mode == "P"
-        assert image.width == round(200 * curves.WIDTH)
-    comparison = images["comparison.png"]
+    pictures = {name: PIL.Image.open(path) for name, path in committed().items() if name.endswith(".png")}
+    del pictures["full_mnist.png"]  # as the last `snakemake full_mnist` drew it, narrower and without a palette
+    for picture in pictures.values():
+        assert picture.mode == "P"
+        assert picture.width == round(200 * curves.WIDTH)
+    comparison = pictures["comparison.png"]
     assert comparison.height / comparison.width * 830 <= 450
 
 
-def test_a_cell_of_the_limits_has_its_verdicts_colour_and_no_text(tmp_path):
-    common = {"against": "sgd", "seeds": 3}
-    entries = [
-        {"quantity": "final", "verdict": "holds", "learned": True},
-        {"quantity": "area", "verdict": "holds", "learned": True},  # no column of the figure
-        {"quantity": "iterations", "verdict": "open", "learned": False},
-        {"quantity": "unseen_psnr", "verdict": "fails", "learned": True},
+# The figures of the default target, of runs that are trained here
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, smoke_config, sample) -> Results:
+    """One seed of every run of the default target, for a few iterations."""
+    optimizers = {
+        name: sorted(section["optimizers"])
+        for name, section in smoke_config["experiments"].items()
+        if "target" not in section
+    }
+    results = Results(str(tmp_path_factory.mktemp("trained")), {name: [0] for name in optimizers}, optimizers)
+    sample.save(results.files.sample(drawn_images(None, 0)))
+    for experiment, names in optimizers.items():
+        for name in names:
+            settings = parameters.of_run(smoke_config, experiment, name, 0).but(iterations=3)
+            assembly = run.assemble(settings, sample)
+            training = train(assembly.network, assembly.optimizer, assembly.problem, settings.iterations)
+            run.save(results.files.run(experiment, name, 0), settings, assembly.network, training, {})
+    levels = {"mean image": [{"train_loss": 0.07, "unseen_loss": 0.06}]}
+    write_json(results.files.maps("figures", AUTOENCODER), {"maps": levels})
+    timing = {name: {"setup": 0.1, "seconds": 0.01} for name in optimizers[AUTOENCODER]}
+    write_json(results.files.timing(AUTOENCODER), {"optimizers": timing})
+    return results
+
+
+@pytest.fixture
+def one_ridge(monkeypatch):
+    """The linear map with one ridge: the choice among many takes seconds."""
+    monkeypatch.setattr(
+        samples, "linear_map", lambda problem, rank: (reduced_rank_ridge(problem.training, rank, 1.0), 1)
+    )
+
+
+def words(figure: Figure) -> str:
+    """All text of a figure, on one line."""
+    return re.sub(r"\s+", " ", " ".join(texts(figure.findobj(Text))))
+
+
+@pytest.mark.parametrize("name", FIGURES["all"])
+def test_a_figure_of_runs_names_the_methods_that_it_compares(name, trained, one_ridge):
+    figure = figures.draw(name, trained)
+    assert figure.get_size_inches()[0] == curves.WIDTH
+    assert smallest(figure) > 9
+    names = of_role(POSTER) if name == "inside" else of_role(BASELINE, POSTER)
+    assert all(label(method) in words(figure) for method in names)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert all(axes.lines for axes in panels)
+
+
+@pytest.mark.parametrize("name", ["comparison", "poster"])
+def test_a_further_method_is_drawn_beside_the_others(name, trained, monkeypatch):
+    look = Look("#000000", ":", "*")
+    monkeypatch.setitem(METHODS, "third", replace(METHODS["badmm"], label="Third method", role=PEER, look=look))
+    optimizers = {experiment: [*names, "third"] for experiment, names in trained.optimizers.items()}
+    for experiment in optimizers:
+        copied, copy = (trained.files.run(experiment, method, 0) for method in ("badmm", "third"))
+        shutil.copytree(copied, copy, dirs_exist_ok=True)
+    before, after = (figures.draw(name, results) for results in (trained, replace(trained, optimizers=optimizers)))
+    assert "Third method" in words(after)
+    assert smallest(after) > 9
+    for old, new in zip(before.axes, after.axes, strict=True):
+        assert len(new.lines) == len(old.lines) + bool(old.lines)
+
+
+def test_trained_networks_are_those_of_the_runs(trained):
+    seed, problem, networks = images.trained_networks(trained, ("badmm", "lbfgs", "gradient-d"))
+    assert seed == 0
+    assert list(networks) == ["BADMM (gradient)", "L-BFGS"]  # gradient descent on D trains no autoencoder
+    history = trained.run(AUTOENCODER, "badmm", 0).history
+    with torch.no_grad():
+        error = (networks["BADMM (gradient)"](problem.unseen.inputs) - problem.unseen.targets).square().mean().item()
+    assert error == pytest.approx(history["unseen_loss"][-1], rel=1e-5)
+    (clean, pixels, decibels), (noisy, *_), (name, denoised, _) = images.image_rows(
+        problem.unseen, {"BADMM (gradient)": networks["BADMM (gradient)"]}, 5
+    )
+    assert (clean, noisy, name) == ("clean", "noisy", "BADMM (gradient)")
+    assert pixels.shape == denoised.shape == (5, 784)
+    assert decibels.isinf().all()
+    assert images.row_name("clean", pixels, decibels) == "clean"
+
+
+# The figures of the studies
+
+
+def judgement(method: str, quantity: str, effect: float, verdict: str) -> Judgement:
+    own = Outcome(effect, [effect / 2, effect * 2], 0.01, [0, 1], [0, 0], "holds")
+    return Judgement("id", "claim", "source", verdict, quantity, own, AUTOENCODER, method, "sgd")
+
+
+def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_is_replicated():
+    rows = [judgement("badmm", "final", 0.5, REPLICATED), judgement("badmm-ls", "final", 2.0, FAILED)]
+    rows += [judgement("badmm", "unseen_psnr", 0.7, REPLICATED)]
+    figure = plt.figure()
+    draw_effects(figure, rows)
+    ratios, decibels = figure.axes
+    assert (ratios.get_xscale(), decibels.get_xscale()) == ("log", "linear")
+    assert "dB" in decibels.get_xlabel()
+    assert texts(ratios.get_yticklabels()) == ["final training loss, SGD"]
+    points = [line for line in ratios.lines if len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in points] == [0.5, 2.0]
+    assert points[0].get_markerfacecolor() == METHODS["badmm"].look.color
+    assert points[1].get_markerfacecolor() == "white"
+    assert texts(figure.legends[0].texts) == ["BADMM (gradient)", "BADMM (least squares)"]
+
+
+def test_an_effect_that_is_not_finite_is_not_drawn():
+    lost = Outcome(None, [None, None], 1.0, [], [2, 0], "open")
+    figure = plt.figure()
+    draw_effects(figure, [replace(judgement("badmm", "final", 0.5, FAILED), own=lost)])
+    assert len(figure.axes[0].lines) == 1  # the line at one
+
+
+def verdicts(method: str) -> list[dict]:
+    """By quantity its verdict; the baseline learned something but in the third."""
+    entries = {"final": "holds", "area": "holds", "iterations": "open", "unseen_psnr": "fails"}
+    common = {"method": method, "against": "sgd", "bracketed": True, "effect": 1.0, "interval": [0.5, 2.0]}
+    common |= {"diverged": [0, 0], "seeds": 3}
+    return [
+        common | {"quantity": quantity, "verdict": verdict, "learned": quantity != "iterations"}
+        for quantity, verdict in entries.items()
     ]
-    verdicts = [common | {"reading": reading} | entry for reading in ("badmm", "badmm-ls") for entry in entries]
-    names = [("noise", "weak"), ("images", "100"), ("noise", "strong")]
-    settings = [{"group": group, "name": name, "verdicts": verdicts} for group, name in names]
-    (tmp_path / "limits.json").write_text(json.dumps(settings))
-    drawn = figures.limits(runs.Results(str(tmp_path), {}, {}))
-    drawn.canvas.draw()
-    better, neither, worse = (handle.get_facecolor() for handle in drawn.legends[0].legend_handles[:3])
-    assert [text.get_text() for text in drawn.legends[0].texts[:3]] == ["BADMM better", "open", "BADMM worse"]
-    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["weak", "strong", "100"]
-    assert [axes.get_title() for axes in drawn.axes] == ["BADMM (gradient)", "BADMM (least squares)"]
-    for axes in drawn.axes:
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["iterations", "final loss", "PSNR"]
+
+
+@pytest.fixture
+def limits(tmp_path):
+    def write(*methods: str) -> Results:
+        names = [("noise", "weak"), ("images", "100"), ("noise", "strong")]
+        cells = [verdict for method in methods for verdict in verdicts(method)]
+        settings = [{"group": group, "name": name, "verdicts": cells} for group, name in names]
+        write_json(empty(tmp_path).files.limits, [setting | {"active": {}, "records": []} for setting in settings])
+        return empty(tmp_path)
+
+    return write
+
+
+def test_a_cell_of_the_limits_has_its_verdicts_colour_and_no_text(limits):
+    figure = figures.draw("limits", limits("badmm", "badmm-ls"))
+    figure.canvas.draw()
+    better, neither, worse = (handle.get_facecolor() for handle in figure.legends[0].legend_handles[:3])
+    assert texts(figure.legends[0].texts[:3]) == ["method better", "open", "method worse"]
+    assert texts(figure.axes[0].get_yticklabels()) == ["weak", "strong", "100"]
+    assert [axes.get_title() for axes in figure.axes] == ["BADMM (gradient)", "BADMM (least squares)"]
+    for axes in figure.axes:
+        assert texts(axes.get_xticklabels()) == ["iterations", "final loss", "PSNR"]  # no column for the area
         (mesh,) = axes.collections
         for row in mesh.get_facecolors().reshape(3, 3, 4):
             np.testing.assert_allclose(row, [neither, better, worse])
@@ -255,8 +435,14 @@ def test_a_cell_of_the_limits_has_its_verdicts_colour_and_no_text(tmp_path):
         assert not inside
 
 
+def test_every_method_of_the_limits_has_a_panel(limits, monkeypatch):
+    monkeypatch.setitem(METHODS, "third", replace(METHODS["badmm"], label="Third", role=PEER))
+    figure = figures.draw("limits", limits("badmm", "badmm-ls", "third"))
+    assert [axes.get_title() for axes in figure.axes] == ["BADMM (gradient)", "BADMM (least squares)", "Third"]
+
+
 def test_the_two_sides_of_a_verdict_are_told_apart_in_greys():
-    light = {name: np.dot(to_rgb(color), (0.2126, 0.7152, 0.0722)) for name, color in figures.studies.VERDICTS.items()}
+    light = {name: np.dot(to_rgb(color), (0.2126, 0.7152, 0.0722)) for name, color in VERDICTS.items()}
     assert light["fails"] - light["holds"] > 0.15
     assert light["open"] - light["fails"] > 0.15
 
@@ -274,75 +460,80 @@ def test_trials_of_the_search_are_drawn_by_the_seeds_that_all_were_tried_with(tm
         for number, losses in enumerate(scores)
     ]
     trials.append({"settings": {"learning_rate": 100.0}, "status": "diverged", "scores": {}})
-    common = {"experiment": "perceptron", "optimizer": "sgd", "seeds": [7, 8], "statistic": "last"}
-    report = common | {"ranges": {"learning_rate": {"log": [1, 100]}}, "trials": trials}
-    (tmp_path / "tuning" / "perceptron").mkdir(parents=True)
-    (tmp_path / "tuning" / "perceptron" / "sgd.json").write_text(json.dumps(report))
-    panel = figures.tuning_perceptron(runs.Results(str(tmp_path), {}, {})).axes[0]
+    report = {"experiment": "perceptron", "optimizer": "sgd", "seeds": [7, 8], "statistic": "last"}
+    report |= {"ranges": {"learning_rate": {"log": [1, 100]}}, "trials": trials}
+    write_json(empty(tmp_path).files.search("perceptron", "sgd"), report)
+    panel = figures.draw("tuning_perceptron", empty(tmp_path)).axes[0]
     losses = {line.get_fillstyle(): list(line.get_ydata()) for line in panel.lines if line.get_marker() != "x"}
     assert losses.keys() == drawn.keys()
     assert all(losses[fill] == pytest.approx(values) for fill, values in drawn.items())
     assert [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "x"] == [[100.0]]
 
 
-def smallest(figure) -> float:
-    """Pixels of the smallest text where a page shows the figure 830 pixels wide."""
-    return min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) * 830 / 72 / curves.WIDTH
-
-
-def test_no_panel_of_the_search_is_empty():
-    folder = Path(__file__).parent / "expected"
-    for draw in (figures.tuning, figures.tuning_perceptron):
-        drawn = draw(runs.Results(str(folder), {}, {}))
-        panels = [axes for axes in drawn.axes if axes.axison]
-        assert all(any(len(line.get_xdata()) for line in axes.lines) for axes in panels)
-        assert len(panels) > 10
-        assert smallest(drawn) > 9
+@pytest.mark.parametrize("name", FIGURES["tune"])
+def test_no_panel_of_the_search_is_empty(name):
+    figure = figures.draw(name, empty(ROOT / "tests" / "expected"))
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert all(any(len(line.get_xdata()) for line in axes.lines) for axes in panels)
+    assert len(panels) > 10
+    assert smallest(figure) > 9
 
 
 def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):
     gaps = {"sgd": [1.0, 0.5, 0.1], "badmm": [1.0, 1e-11, 1e-17], "badmm-ls": [1.0, 1e-15, 3e-14]}
     entries = [
-        {"optimizer": name, "condition_number": number, "gaps": [run] * 3}
-        for name, run in gaps.items()
+        {"optimizer": name, "condition_number": number, "gaps": [losses] * 3}
+        for name, losses in gaps.items()
         for number in (1, 10, 100)
     ]
-    (tmp_path / "conditioning").mkdir()
-    for experiment in figures.CONDITIONED:
-        (tmp_path / "conditioning" / f"{experiment}.json").write_text(json.dumps(entries))
-    drawn = figures.conditioning(runs.Results(str(tmp_path), {}, {}))
-    first, *_, last = drawn.axes
+    for experiment in CONDITIONED:
+        write_json(empty(tmp_path).files.conditioning(experiment), entries)
+    figure = figures.draw("conditioning", empty(tmp_path))
+    first, *_, last = figure.axes
     floor = first.get_ylim()[0]
     lines = [list(line.get_ydata()) for line in first.lines]
     assert lines == [gaps["sgd"], [1.0, 1e-11, floor], [1.0, floor, floor]]
     assert [list(line.get_ydata()) for line in last.lines] == [[0.1] * 3, [floor] * 3, [floor] * 3]
     assert first.get_yticklabels()[-1].get_text() == "rounding"
-    assert smallest(drawn) > 9
+    assert smallest(figure) > 9
 
 
-def test_what_one_assumption_changes_has_a_row_and_the_closed_forms_as_well(tmp_path):
-    for folder in ("ablation", "bounds/ablation"):
-        (tmp_path / folder).mkdir(parents=True)
-    for column in ("train", "unseen"):
-        finished = {"status": "finished", "final": {f"{column}_loss": 0.01}}
+def test_what_one_setting_changes_has_a_row_and_the_closed_forms_as_well(tmp_path):
+    files = empty(tmp_path).files
+    for selection, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
+        finished, diverged = {"status": "finished", "final": {measured: 0.01}}, {"status": "diverged"}
         report = [
-            {"reading": reading, "taken": taken, "runs": [finished, {"status": "diverged"} if taken else finished]}
-            for reading in ("badmm", "badmm-ls")
+            {"method": method, "taken": taken, "runs": [finished, diverged if taken else finished]}
+            for method in ("badmm", "badmm-ls")
             for taken in (None, "tau_x")
         ]
-        name = column.replace("unseen", "validation")
-        (tmp_path / "ablation" / f"{name}_loss.json").write_text(json.dumps(report))
-    bounds = {name: [{"train_loss": 0.02, "unseen_loss": 0.03}] for name in ("mean image", "linear map")}
-    (tmp_path / "bounds" / "ablation" / "autoencoder.json").write_text(json.dumps({"references": bounds}))
-    drawn = figures.ablation(runs.Results(str(tmp_path), {}, {}))
-    rows = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
-    taken = r"$\tau_X$ from "
-    assert rows == [
+        write_json(files.ablation(selection), report)
+    levels = {name: [{"train_loss": 0.02, "unseen_loss": 0.03}] for name in ("mean image", "linear map")}
+    write_json(files.maps("ablation", AUTOENCODER), {"maps": levels})
+    figure = figures.draw("ablation", empty(tmp_path))
+    assert texts(figure.axes[0].get_yticklabels()) == [
         "BADMM (gradient)",
-        f"{taken}least squares",
+        r"$\tau_X$ from least squares",
         "BADMM (least squares)",
-        f"{taken}gradient",
+        r"$\tau_X$ from gradient",
         "linear map",
     ]
-    assert [text.get_text() for text in drawn.axes[0].texts] == ["1 of 2 diverged"] * 2
-    assert smallest(drawn) > 9
+    assert texts(figure.axes[0].texts) == ["1 of 2 diverged"] * 2
+    assert smallest(figure) > 9
+
+
+def test_an_iteration_is_timed_by_the_fastest_implementation_and_beside_its_products(tmp_path):
+    seconds = {"adam": 0.004, "adam fused": 0.002, "badmm": 0.003, "products of badmm": 0.001}
+    rows = [
+        {"hidden": 8, "threads": 1, "samples": samples, "name": name, "seconds": samples * value}
+        for samples in (100, 200)
+        for name, value in seconds.items()
+    ]
+    report = {"iterations": rows, "device": "cpu", "processor": "a fast one"}
+    write_json(empty(tmp_path).files.benchmark("iterations"), report)
+    figure = figures.draw("benchmark", empty(tmp_path))
+    levels = {name: line.get_ydata() for name, line in lines_of(figure.axes[0]).items()}
+    assert levels.keys() == {"Adam", "BADMM (gradient)", "matrix products of BADMM (gradient)"}
+    np.testing.assert_allclose(levels["Adam"], [2000, 2000])  # microseconds a sample
+    np.testing.assert_allclose(levels["matrix products of BADMM (gradient)"], [1000, 1000])
+    assert "a fast one" in words(figure)

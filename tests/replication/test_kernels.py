@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import inspect
 import os
 import select
 import shutil
@@ -9,20 +10,36 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from test_notebooks import outputs, run, write_notebook
+from test_notebooks import execute, outputs, write_notebook
 
-from replication import kernels
+from replication import kernels, paths
 from replication.errors import NotebookError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
-WORKFLOW = "import sys, time; from nonsmooth import kernels; kernels.start('kernels.log'); import os"
-WORKFLOW += "; print(os.environ[kernels.VARIABLE], flush=True); sys.stdin.read()"
+WORKFLOW = """
+import os, sys
+from replication import kernels
+kernels.start("kernels.log")
+print(os.environ[kernels.VARIABLE], flush=True)
+sys.stdin.read()
+"""
+# Python runs a module of this name when it starts. Without torch a server is there in half a second.
+LIGHT_SERVER = "from replication import kernels; kernels.WARM = ('ipykernel.kernelapp',)"
+WITH_A_SLOT = """
+import sys
+from replication import kernels
+with kernels.slot():
+    print("has one", flush=True)
+    sys.stdin.read()
+"""
 
 
 def wait_for(condition, seconds: float = 120) -> bool:
@@ -32,23 +49,30 @@ def wait_for(condition, seconds: float = 120) -> bool:
     return condition()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A workflow with its server, in a process of its own; it ends with its standard input."""
-    directory = tmp_path_factory.mktemp("workflow")
-    process = start_workflow(directory)
-    yield process
-    process.stdin.close()
-    assert process.wait(120) == 0
-    assert wait_for(lambda: not process.folder.exists())
-
-
-def start_workflow(directory: Path, **settings) -> subprocess.Popen:
+def start_workflow(directory: Path, light: bool = True, **environment: str) -> subprocess.Popen:
+    """A workflow in a process of its own, which ends with its standard input. `folder`: the workflow's."""
+    if light:
+        (directory / "sitecustomize.py").write_text(LIGHT_SERVER)
+        environment["PYTHONPATH"] = str(directory)
     command = [sys.executable, "-c", WORKFLOW]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=directory, text=True, **pipes, **settings)
+    process = subprocess.Popen(command, cwd=directory, env=os.environ | environment, text=True, **pipes)
     process.folder = Path(process.stdout.readline().strip())
     return process
+
+
+def end(workflow: subprocess.Popen) -> None:
+    workflow.stdin.close()
+    assert workflow.wait(120) == 0
+    assert wait_for(lambda: not workflow.folder.exists())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory) -> Iterator[subprocess.Popen]:
+    """A workflow with the server that a workflow has."""
+    workflow = start_workflow(tmp_path_factory.mktemp("workflow"), light=False)
+    yield workflow
+    end(workflow)
 
 
 @pytest.fixture
@@ -114,10 +138,10 @@ def listening(pid: int) -> set[str]:
 @linux
 def test_a_kernel_is_reached_by_no_port(either, tmp_path):
     """The one port that is left is IPython's, for the output of subprocesses; it is chosen when it is bound."""
-    cell = f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_kernels import listening"
-    cell += "\nfrom ipykernel.kernelapp import IPKernelApp\nprint(*listening(os.getpid()), sep='\\n')"
-    cell += "\nprint('pipe', IPKernelApp.instance().iopub_thread._pipe_port)"
-    *names, pipe = outputs(run(notebook(tmp_path, cell), {}, tmp_path)).splitlines()
+    cell = "import contextlib, os\nfrom pathlib import Path\nfrom ipykernel.kernelapp import IPKernelApp\n"
+    cell += inspect.getsource(listening)
+    cell += "print(*listening(os.getpid()), sep='\\n')\nprint('pipe', IPKernelApp.instance().iopub_thread._pipe_port)"
+    *names, pipe = outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).splitlines()
     ports = {name for name in names if name.startswith("tcp")}
     assert ports <= {f"tcp {pipe.split()[1]}"}
     assert len(set(names) - ports) == 5  # shell, iopub, stdin, control, heartbeat
@@ -133,16 +157,16 @@ def bind(self, address, *rest, bind=zmq.Socket.bind):
     return bind(self, address, *rest)
 zmq.Socket.bind = bind
 """)
-    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
 
 
 def test_the_slot_comes_before_everything_else(bare, tmp_path):
     """While it waits, a notebook has no kernel, no file of a connection and no socket."""
-    thread = threading.Thread(target=run, args=(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    thread = threading.Thread(target=execute, args=(notebook(tmp_path, "print('ran')"), {}, tmp_path))
     with open(bare / "slot-0") as slot:
         fcntl.flock(slot, fcntl.LOCK_EX)
         thread.start()
-        thread.join(3)
+        thread.join(2)
         assert thread.is_alive()
         assert [path.name for path in bare.iterdir()] == ["slot-0"]
     thread.join(120)
@@ -151,14 +175,11 @@ def test_the_slot_comes_before_everything_else(bare, tmp_path):
 
 
 def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
-    process = start_workflow(tmp_path, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    slots = list(process.folder.glob("slot-*"))
-    assert len(slots) == len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    code = (
-        "import sys; from nonsmooth import kernels\nwith kernels.slot(): print('has one', flush=True); sys.stdin.read()"
-    )
-    environment = os.environ | {kernels.VARIABLE: str(process.folder)}
-    command = {"args": [sys.executable, "-c", code], "env": environment, "text": True}
+    workflow = start_workflow(tmp_path)
+    slots = list(workflow.folder.glob("slot-*"))
+    assert len(slots) == (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count())
+    command = {"args": [sys.executable, "-c", WITH_A_SLOT], "text": True}
+    command |= {"env": os.environ | {kernels.VARIABLE: str(workflow.folder)}}
     command |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     holders = [subprocess.Popen(**command) for _ in slots]
     assert [holder.stdout.readline() for holder in holders] == ["has one\n"] * len(slots)
@@ -168,10 +189,9 @@ def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
         holders[0].kill()
         assert one_more.stdout.readline() == "has one\n"
     finally:
-        for each in (*holders, one_more):
-            each.kill()
-        process.stdin.close()
-        process.wait(120)
+        for process in (*holders, one_more):
+            process.kill()
+        end(workflow)
 
 
 def test_a_kernel_that_does_not_start_is_tried_again_once(either, tmp_path, startup):
@@ -181,7 +201,7 @@ if not os.path.exists({str(tmp_path / "tried")!r}):
     open({str(tmp_path / "tried")!r}, "w").close()
     os._exit(3)
 """)
-    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
     assert (tmp_path / "tried").exists()
 
 
@@ -194,7 +214,7 @@ def broken(self):
 ipykernel.kernelapp.IPKernelApp.init_sockets = broken
 """)
     with pytest.raises(NotebookError, match="ArithmeticError: on purpose") as failure:
-        run(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+        execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
     assert "Kernel died before replying" in str(failure.value)
     assert (tmp_path / "tried").read_text() == "xx"
 
@@ -202,23 +222,41 @@ ipykernel.kernelapp.IPKernelApp.init_sockets = broken
 def test_a_kernel_that_dies_later_is_an_error_and_nothing_runs_twice(either, tmp_path):
     cell = f"open({str(tmp_path / 'tried')!r}, 'a').write('x')"
     with pytest.raises(NotebookError, match="Kernel died"):
-        run(notebook(tmp_path, cell, "import os; os._exit(3)"), {}, tmp_path)
+        execute(notebook(tmp_path, cell, "import os; os._exit(3)"), {}, tmp_path)
     assert (tmp_path / "tried").read_text() == "x"
 
 
-def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch):
+@pytest.fixture
+def folders(monkeypatch) -> list[Path]:
+    """The private folders of the kernels that the test starts."""
+    made, make = [], kernels.private_folder
+    monkeypatch.setattr(kernels, "private_folder", lambda: made.append(make()) or made[-1])
+    return made
+
+
+def test_no_private_folder_is_left(either, tmp_path, folders):
+    execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+    with pytest.raises(NotebookError):
+        execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
+    assert len(folders) == 2
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch, folders):
     long = tmp_path / ("long" * 30)
     long.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
-    before = set(Path("/tmp").glob("nonsmooth-*"))
-    assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
-    assert set(Path("/tmp").glob("nonsmooth-*")) <= before
-    monkeypatch.setenv("TMPDIR", str(long))
-    process = start_workflow(tmp_path)
-    assert process.folder.parent == Path("/tmp")
-    process.stdin.close()
-    process.wait(120)
+    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert [folder.parent for folder in folders] == [Path("/tmp")]
+    workflow = start_workflow(tmp_path, TMPDIR=str(long))
+    assert workflow.folder.parent == Path("/tmp")
+    end(workflow)
+
+
+def test_the_script_that_asks_for_a_kernel_knows_the_packages():
+    """It imports neither, and so has their names a second time."""
+    assert kernels.PACKAGES == paths.PACKAGES
 
 
 @linux
@@ -229,19 +267,19 @@ class TestForkedKernels:
         monkeypatch.setenv("SEEN", "yes")
         monkeypatch.chdir(tmp_path)
         cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
-        cell += "\nprint(any(name.startswith('nonsmooth') for name in sys.modules))"
+        cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
         cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
-        assert outputs(run(notebook(tmp_path, cell), {}, tmp_path)).split() == [
+        assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
             str(tmp_path),
             "yes",
             "True",  # warm
-            "False",  # and nothing of this package that could be stale
+            "False",  # and nothing of these packages that could be stale
             "True",  # the server's child
         ]
 
-    def test_a_cell_that_fails_is_told_as_from_any_kernel(self, workflow, tmp_path):
+    def test_a_cell_that_fails_is_an_error_as_from_any_kernel(self, workflow, tmp_path):
         with pytest.raises(NotebookError, match="ZeroDivisionError"):
-            run(notebook(tmp_path, "1 / a"), {}, tmp_path)
+            execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
 
     def test_clients_that_stall_or_go_before_they_ask_do_no_harm(self, workflow, tmp_path):
         with contextlib.ExitStack() as stack:
@@ -249,32 +287,37 @@ class TestForkedKernels:
                 client = stack.enter_context(socket.socket(socket.AF_UNIX))
                 client.connect(str(workflow.folder / "kernels"))
                 client.sendall(sent)
-            assert "ran" in outputs(run(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+            assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
 
     def test_without_a_server_the_kernel_is_an_ordinary_one(self, bare, tmp_path):
         with socket.socket(socket.AF_UNIX) as closed:
             closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
         cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
-        assert "True" in outputs(run(notebook(tmp_path, cell), {}, tmp_path))
+        assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
 
 
 @linux
 class TestNothingIsLeft:
     @pytest.fixture
     def asleep(self, tmp_path):
-        """A workflow of its own with a notebook whose kernel sleeps: the workflow, the notebook, the kernel's pid."""
-        process = start_workflow(tmp_path)
-        told = tmp_path / "pid"
-        path = notebook(tmp_path, f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
-        command = [sys.executable, "-m", "nonsmooth", "notebook", "--notebook", path, "--parameters", "{}"]
-        command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
-        running = subprocess.Popen(command, env=os.environ | {kernels.VARIABLE: str(process.folder)})
-        assert wait_for(lambda: told.exists() and told.read_text())
-        yield process, running, int(told.read_text())
-        for each in (running, process):
-            each.kill()
-            each.wait()
-        assert wait_for(lambda: not process.folder.exists())
+        """Starts a notebook whose kernel sleeps, in a workflow: the notebook's process and the kernel's pid."""
+        processes = []
+
+        def start(workflow: subprocess.Popen) -> tuple[subprocess.Popen, int]:
+            pid = tmp_path / "pid"
+            cell = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+            command = [sys.executable, "-m", "replication", "notebook", "--parameters", "{}"]
+            command += ["--notebook", notebook(tmp_path, cell)]
+            command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
+            environment = os.environ | {kernels.VARIABLE: str(workflow.folder)}
+            processes.append(subprocess.Popen(command, env=environment))
+            assert wait_for(lambda: pid.exists() and pid.read_text())
+            return processes[-1], int(pid.read_text())
+
+        yield start
+        for process in processes:
+            process.kill()
+            process.wait()
 
     @staticmethod
     def is_gone(pid: int) -> bool:
@@ -284,25 +327,27 @@ class TestNothingIsLeft:
             return True
         return False
 
-    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
-    def test_when_the_workflow_is_killed(self, asleep, number):
-        process, running, kernel = asleep
-        process.send_signal(number)
-        assert running.wait(120) == 1
+    def test_when_the_workflow_is_killed(self, asleep, tmp_path):
+        workflow = start_workflow(tmp_path)
+        process, kernel = asleep(workflow)
+        workflow.kill()
+        workflow.wait()
+        assert process.wait(120) == 1
         assert wait_for(lambda: self.is_gone(kernel))
-        assert wait_for(lambda: not process.folder.exists())
+        assert wait_for(lambda: not workflow.folder.exists())
 
-    def test_when_the_notebook_is_killed(self, asleep):
-        _, running, kernel = asleep
-        running.kill()
+    def test_when_the_notebook_is_killed(self, workflow, asleep):
+        process, kernel = asleep(workflow)
+        process.kill()
         assert wait_for(lambda: self.is_gone(kernel))
 
-    def test_when_the_user_interrupts(self, asleep):
-        process, running, kernel = asleep
-        running.send_signal(signal.SIGINT)
-        running.wait(120)
+    def test_when_the_user_interrupts(self, workflow, asleep):
+        before = set(workflow.folder.iterdir())
+        process, kernel = asleep(workflow)
+        process.send_signal(signal.SIGINT)
+        process.wait(120)
         assert wait_for(lambda: self.is_gone(kernel))
-        assert not [path for path in process.folder.iterdir() if path.is_dir()]
+        assert set(workflow.folder.iterdir()) <= before
 
 
 def test_an_interrupt_is_left_to_what_follows_it(tmp_path):
@@ -323,15 +368,8 @@ def test_an_interrupt_is_left_to_what_follows_it(tmp_path):
     shutil.rmtree(folder)
 
 
-def test_no_socket_folder_is_left(either, tmp_path):
-    folder = Path(os.environ.get(kernels.VARIABLE, "/tmp"))
-    before = set(folder.glob("nonsmooth-*"))
-    run(notebook(tmp_path, "print('ran')"), {}, tmp_path)
-    assert set(folder.glob("nonsmooth-*")) <= before
-
-
 def test_the_notebook_says_which_python_ran_it(either, tmp_path):
     """Not the kernel "python3" of the person who runs it, wherever that lies."""
-    executed = run(notebook(tmp_path, "import sys; print(sys.executable)"), {}, tmp_path)
+    executed = execute(notebook(tmp_path, "import sys; print(sys.executable)"), {}, tmp_path)
     assert outputs(executed).strip() == sys.executable
     assert nbformat.read(executed, 4).metadata.kernelspec.name == "python3"

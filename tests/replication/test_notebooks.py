@@ -1,22 +1,32 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
+import matplotlib
 import nbformat
 import pytest
 
-from replication import config, notebooks, run as runs
+from replication import config, notebooks, run
+from replication.dependencies import code_of, dependencies, library
 from replication.errors import NotebookError
+from replication.paths import RUN_FILES, SOURCE
+from replication.plan import Plan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+PLAN = Plan(config.project(ROOT), str(ROOT))
+RUNS = [SimpleNamespace(experiment=e, optimizer=o, seed=str(seed)) for e, o, seed in PLAN.runs_of(*PLAN.experiments)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TRAININGS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("autoencoder", "perceptron")]
+TRAININGS = [path for path in NOTEBOOKS if path.stem in {PLAN.experiments[e]["notebook"] for e in PLAN.experiments}]
 REPORTS = [path for path in NOTEBOOKS if path not in TRAININGS]
-EXECUTED = sorted((ROOT / "notebooks" / "executed").glob("*/*.ipynb"))
+EXECUTED = ROOT / "notebooks" / "executed"
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 every_training = pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+every_report = pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 
 
 def write_notebook(path: Path, *cells: str) -> Path:
+    """A notebook with code cells, the first of them with its parameters."""
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata["language_info"] = {"name": "python"}
@@ -27,60 +37,100 @@ def write_notebook(path: Path, *cells: str) -> Path:
 
 
 def outputs(path: Path) -> str:
+    """What an executed notebook has printed."""
     cells = nbformat.read(path, 4).cells
     return "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
 
 
-@every_training
-def test_declares_what_the_workflow_passes_with_the_configurations_values(path):
-    """Each notebook's defaults are one run of the configuration, so that by hand and by the pipeline are the same."""
-    declared = notebooks.declared_parameters(path)
-    full = config.project(ROOT)
-    passed = config.parameters(full, declared["experiment"], declared["optimizer"], declared["seed"])
-    assert declared == passed | {"sample_file": None, "run_folder": None}
-    assert full["experiments"][declared["experiment"]]["notebook"] == path.stem
-
-
-@every_notebook
-def test_is_committed_without_outputs(path):
-    for cell in nbformat.read(path, 4).cells:
-        assert not cell.get("outputs")
-        assert cell.get("execution_count") is None
-
-
-@every_training
-def test_depends_on_the_modules_that_it_imports_and_on_theirs(path):
-    found = {module.relative_to(notebooks.PACKAGE).as_posix() for module in notebooks.dependencies(path)}
-    assert {"training.py", "optimizers/badmm.py", "bregman.py", "proximal.py", "problems/denoising.py"} <= found
-    assert not {"figures/__init__.py", "tuning.py", "timing.py", "notebooks.py", "kernels.py"} & found
-
-
-def test_dependencies_of_the_data_are_not_those_of_the_training():
-    found = {path.name for path in notebooks.dependencies(notebooks.PACKAGE / "mnist.py")}
-    assert found == {"seeds.py", "files.py", "errors.py", "config.py"}
-
-
-def test_a_shortcut_of_the_package_is_followed_to_its_home(tmp_path):
-    path = write_notebook(tmp_path / "n.ipynb", "seed = 0", "from nonsmooth import Badmm")
-    assert notebooks.PACKAGE / "optimizers" / "badmm.py" in notebooks.dependencies(path)
-
-
-@pytest.mark.parametrize(
-    ("cells", "message"), [(["a = f()"], "must assign literals"), (["if a:\n    b = 1"], "must assign literals")]
-)
-def test_parameters_are_literals(cells, message, tmp_path):
-    with pytest.raises(NotebookError, match=message):
-        notebooks.declared_parameters(write_notebook(tmp_path / "n.ipynb", *cells))
-
-
-def run(notebook: Path, parameters: dict, folder: Path) -> Path:
+def execute(notebook: Path, parameters: dict, folder: Path) -> Path:
+    """The notebook executed in a kernel."""
     notebooks.execute(notebook, folder / "out" / "n.ipynb", parameters, folder / "logs" / "n.ipynb")
     return folder / "out" / "n.ipynb"
 
 
+# Parameters
+
+
+@pytest.mark.parametrize("experiment", PLAN.experiments)
+def test_the_plan_passes_exactly_what_the_notebook_declares(experiment):
+    for wildcards in (wildcards for wildcards in RUNS if wildcards.experiment == experiment):
+        declared = notebooks.declared_parameters(PLAN.notebook_of_run(wildcards))
+        assert declared.keys() == PLAN.notebook_parameters(wildcards).keys()
+
+
+@every_training
+def test_the_defaults_are_one_run_of_the_configuration(path):
+    """So that a run by hand and one by the pipeline are the same."""
+    declared = notebooks.declared_parameters(path)
+    names = declared["experiment"], declared["optimizer"], declared["seed"]
+    assert declared == asdict(PLAN.parameters(*names)) | {"sample_file": None, "run_folder": None}
+    assert PLAN.experiments[declared["experiment"]]["notebook"] == path.stem
+
+
+@every_report
+def test_a_report_reads_the_folder_of_the_results(path):
+    assert notebooks.declared_parameters(path) == {"folder": PLAN.results.folder}
+
+
+@pytest.mark.parametrize("cell", ["a = f()", "if a:\n    b = 1", "a.b = 1"])
+def test_parameters_are_literals(cell, tmp_path):
+    with pytest.raises(NotebookError, match="must assign literals"):
+        notebooks.declared_parameters(write_notebook(tmp_path / "n.ipynb", cell))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_parameters_stand_in_one_cell(count, tmp_path):
+    path = write_notebook(tmp_path / "n.ipynb", "a = 0", "b = 0")
+    notebook = nbformat.read(path, 4)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata["tags"] = ["parameters"] * (number < count)
+    nbformat.write(notebook, path)
+    with pytest.raises(NotebookError, match=f"exactly one cell tagged 'parameters', not {count}"):
+        notebooks.declared_parameters(path)
+
+
+# Dependencies
+
+
+def names(paths: list[Path]) -> set[str]:
+    return {path.relative_to(SOURCE).as_posix() for path in paths}
+
+
+@every_training
+def test_a_training_depends_on_the_modules_that_it_imports_and_on_theirs(path):
+    modules = names(dependencies(path))
+    algorithm = {f"nonsmooth/{name}.py" for name in ("training", "badmm", "_badmm_fast", "bregman", "proximal")}
+    assert algorithm | {"replication/run.py", "replication/methods.py", "replication/data/denoising.py"} <= modules
+    assert not {name for name in modules if name.startswith(("replication/report/figures", "replication/verdicts"))}
+    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks", "kernels")} & modules
+
+
+def test_the_data_depend_on_nothing_of_the_training():
+    own = {"errors", "files", "paths", "seeds"}
+    assert names(dependencies(SOURCE / "replication" / "data" / "mnist.py")) == {
+        *(f"replication/{name}.py" for name in own),
+        *(f"nonsmooth/{name}.py" for name in ("problem", "processes")),
+    }
+
+
+@pytest.mark.parametrize(
+    "code", ["from nonsmooth import Badmm", "import nonsmooth.badmm", "constructor = 'nonsmooth.badmm:Badmm'"]
+)
+def test_a_class_of_the_library_is_followed_to_its_module(code, tmp_path):
+    path = write_notebook(tmp_path / "n.ipynb", "seed = 0", code)
+    assert {"nonsmooth/badmm.py", "nonsmooth/proximal.py"} <= names(dependencies(path))
+
+
+def test_a_named_module_is_among_its_own_dependencies():
+    assert names(library("seeds.py", "data/networks.py")) == {"replication/seeds.py", "replication/data/networks.py"}
+
+
+# Execution
+
+
 def test_execution_passes_parameters_and_shows_progress(tmp_path, capfd):
     notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", "print('[half way]')\nprint(f'kept: {a}')")
-    assert "kept: 41" in outputs(run(notebook, {"a": 41}, tmp_path))
+    assert "kept: 41" in outputs(execute(notebook, {"a": 41}, tmp_path))
     assert "[half way]" in (shown := capfd.readouterr().err)
     assert "kept" not in shown
     assert not (tmp_path / "logs" / "n.ipynb").exists()
@@ -89,13 +139,13 @@ def test_execution_passes_parameters_and_shows_progress(tmp_path, capfd):
 def test_a_parameter_that_is_not_declared_is_an_error(tmp_path):
     notebook = write_notebook(tmp_path / "n.ipynb", "a = 0")
     with pytest.raises(NotebookError, match="declares no parameter typo"):
-        run(notebook, {"typo": 1}, tmp_path)
+        execute(notebook, {"typo": 1}, tmp_path)
 
 
 def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_path):
     notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", "print('so far')", "def f():\n    return 1 / a\nf()")
     with pytest.raises(NotebookError) as failure:
-        run(notebook, {"a": 0}, tmp_path)
+        execute(notebook, {"a": 0}, tmp_path)
     message = str(failure.value)
     assert "ZeroDivisionError" in message
     assert "return 1 / a" in message
@@ -105,48 +155,74 @@ def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_p
     assert not (tmp_path / "out" / "n.ipynb").exists()
 
 
+@every_training
+def test_a_training_saves_the_run_of_its_parameters(path, sample, smoke_config, tmp_path, monkeypatch, capsys):
+    """The cells run in this process, which needs no kernel."""
+    monkeypatch.setattr("IPython.display.display", lambda figure: None)
+    sample.save(tmp_path / "sample.safetensors")
+    plan = Plan(smoke_config, str(ROOT))
+    parameters = plan.parameters(path.stem, "badmm", 3).but(iterations=2)
+    files = {"sample_file": str(tmp_path / "sample.safetensors"), "run_folder": str(tmp_path / "run")}
+    variables: dict = {}
+    with matplotlib.rc_context({"backend": "Agg"}):
+        for code in code_of(path):
+            exec(compile(code, path.name, "exec"), variables)
+            if code in code_of(path, "parameters"):
+                variables |= asdict(parameters) | files
+    loaded = run.load(tmp_path / "run")
+    assert loaded.parameters == parameters
+    assert list(loaded.history["iteration"]) == [0, 1, 2]
+    assert loaded.final.keys() >= {"test_loss"}
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(RUN_FILES)
+    assert f"[{path.stem}/badmm/seed-3] finished after 2 iterations" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_runs_top_to_bottom_by_hand(tmp_path, monkeypatch, smoke_config):
     """As in JupyterLab: started in notebooks/, with no file of images and no folder for the run."""
     monkeypatch.chdir(ROOT / "notebooks")
-    section = smoke_config["experiments"]["perceptron-teacher"]
-    quick = {"experiment": "perceptron-teacher", "problem": section["problem"], "iterations": 3, "dtype": "float64"}
-    assert "feasibility" in outputs(run(ROOT / "notebooks" / "perceptron.ipynb", quick, tmp_path))
+    parameters = asdict(Plan(smoke_config, str(ROOT)).parameters("perceptron-teacher", "badmm", 0).but(iterations=3))
+    assert "feasibility" in outputs(execute(ROOT / "notebooks" / "perceptron.ipynb", parameters, tmp_path))
 
 
-def test_executed_notebooks_are_those_of_seed_zero_and_hold_no_path_of_a_machine():
-    full = config.project(ROOT)
-    expected = {
-        f"{name}/{optimizer}"
-        for name, section in full["experiments"].items()
-        for optimizer in section["optimizers"]
-        if "target" not in section
-    }
-    folder = ROOT / "notebooks" / "executed"
-    assert {path.relative_to(folder).with_suffix("").as_posix() for path in EXECUTED} == expected
-    for path in EXECUTED:
-        executed = json.loads(path.read_text())
-        experiment, optimizer = path.relative_to(folder).with_suffix("").parts
-        given = executed["metadata"]["papermill"]["parameters"]
-        expected_here = config.parameters(full, experiment, optimizer, 0)
-        assert {name: given[name] for name in expected_here} == expected_here
-        notebook = json.loads((ROOT / f"notebooks/{full['experiments'][experiment]['notebook']}.ipynb").read_text())
-        injected = [c for c in executed["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
-        assert [c["source"] for c in injected] == [c["source"] for c in notebook["cells"]]
-        files = [given["sample_file"] or "", given["run_folder"], executed["metadata"]["papermill"]["input_path"]]
-        assert not any(Path(file).is_absolute() for file in files)
-        for cell in executed["cells"]:
-            assert cell["cell_type"] != "code" or cell["execution_count"], f"{path} was not run to its end"
+# What is committed
 
 
-@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
-def test_executed_reports_are_of_the_notebooks_as_they_are(path):
-    executed = json.loads((ROOT / "notebooks" / "executed" / path.name).read_text())
-    cells = [c for c in executed["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
-    assert [c["source"] for c in cells] == [c["source"] for c in json.loads(path.read_text())["cells"]]
+@every_notebook
+def test_is_committed_without_outputs(path):
+    for cell in nbformat.read(path, 4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def assert_executed(path: Path, notebook: Path) -> dict:
+    """That the executed notebook at `path` is `notebook` as it is, run to its end; its metadata."""
+    executed = json.loads(path.read_text())
+    cells = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
+    assert [cell["source"] for cell in cells] == [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
     assert all(cell["cell_type"] != "code" or cell["execution_count"] for cell in executed["cells"])
+    return executed["metadata"]["papermill"]
 
 
-def test_files_of_a_run_are_those_that_the_workflow_expects():
-    rules = (ROOT / "rules" / "runs.smk").read_text()
-    assert all(f"seed-{{seed}}/{name}" in rules for name in runs.FILES)
+DEFAULT_RUNS = [w for w in RUNS if w.experiment in PLAN.of_target(None) and w.seed == "0"]
+
+
+@pytest.mark.parametrize(
+    "wildcards", DEFAULT_RUNS, ids=lambda wildcards: f"{wildcards.experiment}/{wildcards.optimizer}"
+)
+def test_executed_trainings_are_those_of_seed_zero_and_hold_no_path_of_a_machine(wildcards):
+    path = EXECUTED / wildcards.experiment / f"{wildcards.optimizer}.ipynb"
+    record = assert_executed(path, Path(PLAN.notebook_of_run(wildcards)))
+    assert record["parameters"] == PLAN.notebook_parameters(wildcards)
+    assert not any(Path(record[name]).is_absolute() for name in ("input_path", "output_path"))
+
+
+def test_every_default_run_is_among_the_executed_notebooks_and_no_other():
+    expected = {f"{wildcards.experiment}/{wildcards.optimizer}" for wildcards in DEFAULT_RUNS}
+    paths = EXECUTED.glob("*/*.ipynb")
+    assert {path.relative_to(EXECUTED).with_suffix("").as_posix() for path in paths} == expected
+
+
+@every_report
+def test_executed_reports_are_of_the_notebooks_as_they_are(path):
+    assert_executed(EXECUTED / path.name, path)

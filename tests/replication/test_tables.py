@@ -1,104 +1,166 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication import run as runs
-from replication.report import rows as tables, tables as tabulate
 from nonsmooth.training import Training
+from replication import parameters, run
+from replication.files import write_json
+from replication.paths import ResultFiles
+from replication.report import rows, tables
+from replication.results import Results
 
 CELLS = st.one_of(st.none(), st.integers(-(10**9), 10**9), st.text("abc, \"'|é", min_size=1).filter(str.strip))
 
 
 @given(st.dictionaries(st.text("ab/-1", min_size=1), st.fixed_dictionaries({"x": CELLS, "y": CELLS}), min_size=1))
-def test_what_is_written_is_read(tmp_path_factory, made):
-    path = tmp_path_factory.mktemp("tables") / "made.csv"
-    tables.write(path, ({"id": name} | row for name, row in made.items()))
-    assert tables.read(path.parent)["made"] == {name: {"id": name} | row for name, row in made.items()}
+def test_what_is_written_is_read(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("tables") / "some.csv"
+    rows.write(path, ({"id": name} | row for name, row in table.items()))
+    assert rows.read(path.parent)["some"] == {name: {"id": name} | row for name, row in table.items()}
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_are_kept_to_six_digits(tmp_path_factory, number):
-    path = tmp_path_factory.mktemp("tables") / "made.csv"
-    tables.write(path, [{"id": "a", "x": number}])
-    assert tables.read(path.parent)["made"]["a"]["x"] == pytest.approx(number, rel=1e-5)
+    path = tmp_path_factory.mktemp("tables") / "some.csv"
+    rows.write(path, [{"id": "a", "x": number}])
+    assert rows.read(path.parent)["some"]["a"]["x"] == pytest.approx(number, rel=1e-5)
 
 
-@pytest.mark.parametrize("rows", [[], [{"id": "a"}, {"id": "a"}]])
-def test_rows_need_different_ids(tmp_path, rows):
+@pytest.mark.parametrize("table", [[], [{"id": "a"}, {"id": "a"}]])
+def test_rows_need_different_ids(tmp_path, table):
     with pytest.raises(ValueError, match="different ids"):
-        tables.write(tmp_path / "made.csv", rows)
-    assert not (tmp_path / "made.csv").exists()
+        rows.write(tmp_path / "some.csv", table)
+    assert not (tmp_path / "some.csv").exists()
+
+
+def results_in(folder: Path, **experiments: list[str]) -> Results:
+    """Results in a folder, for two seeds."""
+    return Results(str(folder), {name: [0, 1] for name in experiments}, experiments)
+
+
+def by_id(table) -> dict[str, rows.Row]:
+    return {row["id"]: row for row in table}
 
 
 @pytest.fixture
-def results(tmp_path) -> runs.Results:
+def results(tmp_path, smoke_config) -> Results:
     """Each optimizer finishes with both seeds, BADMM below the baselines; the second run of BADMM diverges at once."""
     optimizers = ["sgd", "adam", "badmm", "badmm-ls"]
+    results = results_in(tmp_path, autoencoder=optimizers)
     for optimizer in optimizers:
         for seed in (0, 1):
-            losses = [1.0 if optimizer in ("sgd", "adam") else 0.5] * 20
             diverged = (optimizer, seed) == ("badmm", 1)
-            losses = [1.0, 5000.0] if diverged else losses
+            losses = [1.0, 5000.0] if diverged else [1.0 if optimizer in ("sgd", "adam") else 0.5] * 20
             history = {"iteration": list(range(len(losses))), "train_loss": losses, "unseen_loss": losses}
-            folder = tmp_path / "runs" / "autoencoder" / optimizer / f"seed-{seed}"
+            training = Training(history, "diverged" if diverged else "finished", 1.0, 2.0)
             final = {"train_psnr": None if diverged else 0.0, "unseen_psnr": None if diverged else 10.0}
-            status = "diverged" if diverged else "finished"
-            runs.save(folder, torch.nn.Linear(1, 1), Training(history, status, 1.0, 2.0), {"final": final})
-    return runs.Results(str(tmp_path), {"autoencoder": [0, 1]}, {"autoencoder": optimizers})
+            folder = results.files.run("autoencoder", optimizer, seed)
+            settings = parameters.of_run(smoke_config, "autoencoder", optimizer, seed)
+            run.save(folder, settings, torch.nn.Linear(1, 1), training, final)
+    return results
 
 
 def test_a_diverged_run_is_no_win_and_no_part_of_a_median(results):
-    row = next(row for row in tabulate.lead(results) if row["id"] == "autoencoder/badmm/adam")
+    row = by_id(tables.lead(results))["autoencoder/badmm/adam"]
     assert (row["below"], row["seeds"], row["train_loss"], row["from"]) == (1, 1, 0.5, 10)
-    row = next(row for row in tabulate.runs(results) if row["id"] == "autoencoder/badmm")
+    row = by_id(tables.runs(results))["autoencoder/badmm"]
     assert (row["seeds"], row["diverged"], row["train_loss_high"], row["unseen_psnr"]) == (2, 1, 0.5, 10.0)
-    alone = runs.Results(results.folder, {"autoencoder": [1]}, results.optimizers)
-    row = next(row for row in tabulate.lead(alone) if row["id"] == "autoencoder/badmm/adam")
+
+
+def test_where_every_run_diverged_there_is_a_row_without_numbers(results):
+    alone = Results(results.folder, {"autoencoder": [1]}, results.optimizers)
+    row = by_id(tables.lead(alone))["autoencoder/badmm/adam"]
     assert (row["below"], row["seeds"]) == (0, 0)
+    assert "train_loss" not in row
+    row = by_id(tables.runs(alone))["autoencoder/badmm"]
+    assert (row["seeds"], row["diverged"]) == (1, 1)
     assert "train_loss" not in row
 
 
 def test_references_tell_the_last_from_the_stopped_and_the_selections_apart(tmp_path):
-    def entry(train, unseen):
+    def numbers(train, unseen):
         names = ("train_psnr", "unseen_psnr", "train_ssim", "unseen_ssim", "active", "always_active")
         return dict.fromkeys(names, 9.0) | {"train_loss": train, "unseen_loss": unseen}
 
-    run = {"status": "finished", "final": entry(0.1, 0.2), "stopped": entry(0.3, 0.4), "stopped_at": 7}
-    lost = {"status": "diverged"}
-    files = {
-        "bounds/claims/autoencoder.json": {"references": {"mean image": [entry(0.7, 0.8)]}},
-        "claims/autoencoder/validation_loss/sgd.json": {"runs": [run, lost]},
-        "claims/autoencoder/train_loss/sgd.json": {"runs": [run | {"final": entry(0.5, 0.6)}]},
-    }
-    for name, told in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(json.dumps(told))
-    rows = list(tabulate.references(runs.Results(str(tmp_path), {}, {"autoencoder": ["sgd"]})))
-    assert [row["id"] for row in rows] == ["autoencoder/mean-image", "autoencoder/sgd"]
-    assert [row["train_loss"] for row in rows] == [0.7, 0.1]
-    assert [row["unseen_loss"] for row in rows] == [0.8, 0.2]
-    assert [row.get("fitted_train_loss") for row in rows] == [None, 0.5]
-    assert (rows[1]["stopped_unseen_loss"], rows[1]["stopped_at"]) == (0.4, 7)
+    run = {"seed": 0, "status": "finished", "final": numbers(0.1, 0.2), "stopped": numbers(0.3, 0.4), "stopped_at": 7}
+    diverged = {"seed": 1, "status": "diverged"}
+    results = results_in(tmp_path, autoencoder=["sgd"])
+    files = results.files
+    write_json(files.maps("claims", "autoencoder"), {"maps": {"mean image": [numbers(0.7, 0.8)]}})
+    write_json(files.seeds("autoencoder", "validation_loss", "sgd"), {"runs": [run, diverged]})
+    write_json(files.seeds("autoencoder", "train_loss", "sgd"), {"runs": [run | {"final": numbers(0.5, 0.6)}]})
+    table = list(tables.references(results))
+    assert [row["id"] for row in table] == ["autoencoder/mean-image", "autoencoder/sgd"]
+    assert [row["train_loss"] for row in table] == [0.7, 0.1]
+    assert [row["unseen_loss"] for row in table] == [0.8, 0.2]
+    assert [row.get("fitted_train_loss") for row in table] == [None, 0.5]
+    assert (table[1]["stopped_unseen_loss"], table[1]["stopped_at"]) == (0.4, 7)
 
 
-def test_where_a_reading_is_worse_is_told_for_each_group(tmp_path):
-    def setting(group, name, verdict):
-        told = {"reading": "badmm", "against": "linear map", "quantity": "unseen_psnr", "verdict": verdict}
-        told["bracketed"] = name != "16"
-        return {"group": group, "name": name, "verdicts": [told]}
+def test_a_perceptron_trains_where_its_loss_comes_below_half_of_the_initial_one(tmp_path):
+    losses = {"badmm": [[1.0, 0.4], [1.0, 0.5]], "sgd": [[1.0, 0.1], [1.0, 0.1]]}
+    for name, seeds in losses.items():
+        common = {"status": "finished", "iteration": [0, 1]}
+        runs = [{"seed": seed, "train_loss": values} | common for seed, values in enumerate(seeds)]
+        lost = {"seed": 2, "status": "diverged", "iteration": [0, 1], "train_loss": [1.0, 0.1]}
+        path = ResultFiles(str(tmp_path)).seeds("perceptron", "train_loss", name)
+        write_json(path, {"runs": [*runs, lost]})
+    counts = {row["id"]: (row["trained"], row["seeds"]) for row in tables.trained(results_in(tmp_path))}
+    assert counts == {"perceptron/badmm": (1, 3), "perceptron/sgd": (2, 3)}
 
-    settings = [setting("default", "default", "holds")]
-    settings += [setting("units", name, verdict) for name, verdict in (("8", "open"), ("16", "fails"), ("32", "fails"))]
-    (tmp_path / "limits.json").write_text(json.dumps(settings))
-    rows = {row["id"]: row for row in tabulate.limits_where(runs.Results(str(tmp_path), {}, {}))}
-    whole, units = rows["badmm/linear-map/unseen-psnr"], rows["badmm/linear-map/unseen-psnr/units"]
+
+def limit(group: str, name: str, verdict: str) -> dict:
+    """A setting of the limits with one verdict."""
+    judged = {"method": "badmm", "against": "linear map", "quantity": "unseen_psnr", "verdict": verdict}
+    judged |= {"learned": True, "bracketed": name != "16", "effect": -1.0, "interval": [-2.0, None]}
+    judged |= {"diverged": [1, 0], "seeds": 3}
+    return {"group": group, "name": name, "verdicts": [judged], "active": {"badmm": 0.25}, "records": []}
+
+
+@pytest.fixture
+def limits(tmp_path) -> Results:
+    settings = [limit("default", "default", "holds")]
+    settings += [limit("units", name, verdict) for name, verdict in (("8", "open"), ("16", "fails"), ("32", "fails"))]
+    results = results_in(tmp_path)
+    write_json(results.files.limits, settings)
+    return results
+
+
+def test_where_a_method_is_worse_is_told_for_each_group(limits):
+    table = by_id(tables.limits_where(limits))
+    whole, units = table["badmm/linear-map/unseen-psnr"], table["badmm/linear-map/unseen-psnr/units"]
+    assert table["count"]["settings"] == 4
     assert (whole["better"], whole["open"], whole["worse"]) == (1, 1, 2)
     assert whole["bracketed"] == 3
     assert (whole["better_at"], whole["worse_at"]) == ("default", "units 16; units 32")
     assert (units["better_at"], units["open_at"], units["worse_at"]) == ("none", "8", "16 and 32")
+
+
+def test_every_cell_of_the_limits_has_its_row(limits):
+    table = by_id(tables.limits(limits))
+    assert len(table) == 4
+    row = table["units-16/badmm/linear-map/unseen-psnr"]
+    assert (row["verdict"], row["effect"], row["low"], row["high"]) == ("fails", -1.0, -2.0, None)
+    assert (row["seeds"], row["diverged"], row["baseline_diverged"]) == (3, 1, 0)
+    assert by_id(tables.limits_active(limits))["units-16/badmm"]["active"] == 0.25
+
+
+def test_gaps_are_medians_and_absent_where_a_run_diverged(tmp_path):
+    results = results_in(tmp_path)
+    entries = [
+        {"condition_number": 1e6, "optimizer": "sgd", "gaps": [[1, 0.1], [1, 0.3], [1, 0.2]], "off": [0.0, 0.2, 0.1]},
+        {"condition_number": 1e6, "optimizer": "badmm", "gaps": [[1, 0.1], [1, 0.3], [None]], "off": [0.0, 0.2, None]},
+    ]
+    write_json(results.files.conditioning("perceptron"), entries)
+    table = by_id(tables.conditioning(results))
+    kept, lost = (table[f"perceptron/1e+06/{name}"] for name in ("sgd", "badmm"))
+    assert (kept["gap"], kept["off"], kept["seeds"], kept["diverged"]) == (0.2, 0.1, 3, 0)
+    assert (lost["seeds"], lost["diverged"]) == (3, 1)
+    assert "gap" not in lost
 
 
 def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
@@ -106,8 +168,13 @@ def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
         (tmp_path / name).write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t1.0\n")
     (tmp_path / "c.json").write_text(json.dumps({"seconds": 240.0, "processor": "a fast one"}))
     times = [tmp_path / "a", tmp_path / "b"]
-    (row,) = tabulate.time_of("limits", times)
+    (row,) = tables.time_of("limits", times)
     assert (row["jobs"], row["minutes"], row["longest"], row["records"]) == (2, 2.5, 1.5, 0)
-    (row,) = tabulate.time_of("limits", [*times, tmp_path / "c.json"])
+    (row,) = tables.time_of("limits", [*times, tmp_path / "c.json"])
     assert (row["jobs"], row["minutes"], row["longest"]) == (3, 6.5, 4.0)
     assert (row["records"], row["minutes_of_records"]) == (1, 4.0)
+
+
+def test_a_table_is_made_by_its_name(limits, tmp_path):
+    tables.make("limits_active", limits, tmp_path / "tables" / "limits_active.csv")
+    assert len(rows.read(tmp_path / "tables")["limits_active"]) == 4

@@ -62,10 +62,11 @@ EOF
 stop() {
   scontrol shutdown || true
   for _ in $(seq 40); do
-    pgrep -x "slurmctld|slurmd" > /dev/null || break
+    pgrep -x slurmctld > /dev/null || pgrep -x slurmd > /dev/null || break
     sleep 0.25
   done
-  pkill -x "slurmctld|slurmd" || true
+  pkill -x slurmctld || true
+  pkill -x slurmd || true
   munged --stop || true
   rm -f $config
 }

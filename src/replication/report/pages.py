@@ -101,15 +101,16 @@ def claims(tables: Tables, experiment: str, kind: str) -> str:
     """Every test of one experiment; kind: "speed" or "images"."""
     rows = []
     for method in judged():
-        for against in baselines():
-            for quantity, label in QUANTITIES.items():
-                row = tables["claims"].get(f"{experiment}/{against}/{quantity}/{method}")
-                if row is not None and (quantity in IMAGES) == (kind == "images"):
-                    effect = effect_text(quantity, row["effect"], (row["low"], row["high"]))
-                    rows.append([_name(method), label, _name(against), effect, row["outcome"]])
+        for quantity, label in QUANTITIES.items():
+            ids = [f"{experiment}/{against}/{quantity}/{method}" for against in baselines()]
+            found = [tables["claims"].get(name) for name in ids]
+            if None not in found and (quantity in IMAGES) == (kind == "images"):
+                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), r["outcome"]) for r in found]
+                rows.append([_name(method), label, *(text for pair in cells for text in pair)])
     if not rows:
         raise KeyError(f"{experiment}/.../{kind}")
-    return markdown(["method", "measured by", "against", "effect (95% interval)", "claim"], rows)
+    head = [text for against in baselines() for text in (f"against {_name(against)}", "claim")]
+    return markdown(["method", "measured by", *head], rows)
 
 
 def references(tables: Tables, *experiments: str) -> str:

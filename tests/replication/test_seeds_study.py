@@ -1,0 +1,49 @@
+"""The runs that claims are judged by."""
+
+from dataclasses import asdict
+
+import pytest
+
+from replication.files import write_json
+from replication.parameters import of_run
+from replication.studies.seeds import SeedRun, finished, read, train_seeds
+
+
+@pytest.fixture(scope="module")
+def parameters(smoke_config):
+    return of_run(smoke_config, "autoencoder", "adam", 0, "validation_loss").but(iterations=15)
+
+
+def test_every_seed_is_trained_and_measured_where_it_ends_and_where_it_would_stop(parameters, sample):
+    """Steps of SGD that overshoot: the smallest validation loss is not the last one."""
+    overshooting = parameters.but(optimizer="sgd", settings={"learning_rate": 20.0, "momentum": 0.9})
+    runs = train_seeds(overshooting, {0: sample, 5: sample})
+    assert [run.seed for run in runs] == [0, 5]
+    for run in runs:
+        assert run.iteration == list(range(16))
+        assert run.final["train_loss"] == pytest.approx(run.train_loss[-1])
+        assert run.stopped["train_loss"] == pytest.approx(run.train_loss[run.stopped_at])
+        assert 0 < run.stopped_at < 15
+        assert run.final.keys() - run.stopped.keys() == {"train_ssim", "unseen_ssim"}
+
+
+def test_losses_are_those_of_the_recorded_iterations(parameters, sample):
+    (every,) = train_seeds(parameters, {0: sample}, with_ssim=False)
+    (some,) = train_seeds(parameters, {0: sample}, every=4, with_ssim=False)
+    assert some.iteration == [0, 4, 8, 12, 15]
+    assert some.train_loss == [every.train_loss[number] for number in some.iteration]
+    assert (some.final, every.final.keys()) == (every.final, some.stopped.keys())
+
+
+def test_a_run_that_diverges_has_finite_losses_alone_and_no_quality(parameters, sample):
+    (run,) = train_seeds(parameters.but(optimizer="sgd", settings={"learning_rate": 1e9}), {0: sample})
+    assert run.diverged
+    assert len(run.iteration) == len(run.train_loss) >= 1
+    assert (run.final, run.stopped_at, run.stopped) == (None, None, None)
+    assert finished([run, SeedRun(1, "finished")]) == [SeedRun(1, "finished")]
+
+
+def test_runs_survive_their_file(parameters, sample, tmp_path):
+    runs = train_seeds(parameters, {0: sample}, with_ssim=False)
+    write_json(tmp_path / "adam.json", {"parameters": asdict(parameters), "runs": [asdict(run) for run in runs]})
+    assert read(tmp_path / "adam.json") == runs
