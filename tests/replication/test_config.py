@@ -1,31 +1,42 @@
+"""What the configuration may be, and what is said of one that may not be run."""
+
 import copy
 from pathlib import Path
 
 import pytest
 import yaml
 
-from replication import config, data as problems, methods as optimizers
+from replication import config, data
 from replication.data import mnist, networks
 from replication.errors import ConfigError
+from replication.methods import METHODS
+from replication.parameters import NEED_IMAGES
+from replication.paths import find_root
 
-FOLDER = Path(__file__).parents[1] / "config"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "config"
 SCHEMA = FOLDER / "schema.yaml"
 
 
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return config.project(ROOT)
+
+
 @pytest.fixture
-def good():
-    return copy.deepcopy(config.project(FOLDER.parent))
+def good(project) -> dict:
+    return copy.deepcopy(project)
 
 
-def put(tree, path, value):
+def put(tree: dict, path: str, value: object) -> None:
     *parents, last = path.split("/")
     for name in parents:
-        tree = tree[name]
+        tree = tree[int(name) if isinstance(tree, list) else name]
     tree[last] = value
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
         ("seeds", [], "seeds"),
         ("seeds", [1, 1], "seeds"),
@@ -52,7 +63,11 @@ def put(tree, path, value):
         ("experiments/autoencoder/optimizers/badmm/order", "wxzm", "optimizers.badmm.order: 'wxzm'"),
         ("experiments/autoencoder/optimizers/badmm-ls/tau_w", 1.0, "'tau_w' was unexpected"),
         ("experiments/autoencoder/optimizers/adam/learning_rate", 0, "optimizers.adam.learning_rate: 0"),
-        ("experiments/autoencoder/optimizers/rmsprop", {}, "'rmsprop' was unexpected"),
+        ("experiments/autoencoder/optimizers/rmsprop", {}, "optimizers.rmsprop: no method, which are sgd, adam"),
+        ("experiments/autoencoder/tuning/ranges/rmsprop", {"rho": {"log": [1, 2]}}, "optimizers.rmsprop: no method"),
+        ("experiments/autoencoder/optimizers/badmm/beta", 1.0, "'beta' was unexpected"),
+        ("claims/statements/1/against", ["badmm"], "claims.statements.1.against: badmm must be of sgd, adam"),
+        ("claims/statements/1/experiment", "nope", "claims.statements.1: nope is no experiment with"),
         ("experiments/autoencoder/tuning/ranges/gradient-d", {"tau_w": {"log": [1, 1.5]}}, "ranges.gradient-d: no opt"),
         ("experiments/autoencoder/optimizers/badmm/tau_z", float("nan"), "optimizers.badmm.tau_z: nan is not finite"),
         ("experiments/autoencoder/optimizers/badmm/delta", float("inf"), "optimizers.badmm.delta: inf is not finite"),
@@ -86,14 +101,14 @@ def put(tree, path, value):
         ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_key(good, path, value, told):
+def test_a_wrong_value_is_refused_with_its_key(good, path, value, message):
     put(good, path, value)
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
 
 
-def test_what_is_missing_and_every_fault_at_once_is_told(good):
+def test_every_fault_is_named_at_once(good):
     del good["experiments"]["autoencoder"]["optimizers"]["sgd"]["learning_rate"]
     good["threads"] = 0
     with pytest.raises(ConfigError) as refusal:
@@ -102,9 +117,10 @@ def test_what_is_missing_and_every_fault_at_once_is_told(good):
     assert "threads: 0" in str(refusal.value)
 
 
-def test_an_experiment_that_figures_are_drawn_from_must_be_there(good):
-    del good["experiments"]["autoencoder"]
-    with pytest.raises(ConfigError, match="autoencoder is missing"):
+@pytest.mark.parametrize("name", sorted(config.FIGURED))
+def test_an_experiment_that_figures_are_drawn_from_must_be_there(good, name):
+    del good["experiments"][name]
+    with pytest.raises(ConfigError, match=f"experiments: {name} is missing"):
         config.check(good, SCHEMA)
 
 
@@ -130,14 +146,14 @@ def test_every_key_has_a_description():
 
 
 def test_schema_and_code_know_the_same_names():
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    assert definitions["problem"]["properties"]["name"]["enum"] == sorted(problems.PROBLEMS)
+    schema = yaml.safe_load(SCHEMA.read_text())
+    definitions = schema["$defs"]
+    assert definitions["problem"]["properties"]["name"]["enum"] == sorted(data.PROBLEMS)
     assert definitions["network"]["properties"]["activation"]["enum"] == list(networks.ACTIVATIONS)
     assert definitions["network"]["properties"]["initialization"]["enum"] == list(networks.INITIALIZATIONS)
-    assert definitions["optimizers"]["properties"].keys() == optimizers.OPTIMIZERS.keys()
-    sources = yaml.safe_load(SCHEMA.read_text())["properties"]["data"]["properties"]["sources"]
-    assert sources["items"]["enum"] == list(mnist.SOURCES)
-    assert set(config.NEED_IMAGES) < problems.PROBLEMS.keys()
+    assert definitions["optimizers"]["properties"].keys() <= METHODS.keys()
+    assert schema["properties"]["data"]["properties"]["sources"]["items"]["enum"] == list(mnist.SOURCES)
+    assert set(NEED_IMAGES) < data.PROBLEMS.keys()
 
 
 def test_smoke_has_no_key_that_the_configuration_lacks(good):
@@ -151,37 +167,26 @@ def test_smoke_has_no_key_that_the_configuration_lacks(good):
     assert set(paths(smoke)) <= set(paths(good))
 
 
-def test_every_value_of_the_configuration_says_where_it_comes_from():
-    """Each setting of the science is marked "poster" or "assumption", in its line or at its anchor."""
-    lines = (FOLDER / "config.yaml").read_text().splitlines()
-    start = lines.index("experiments:")
-    settings = {"digit", "noise", "noise_level", "unseen_images", "hidden", "activation", "output_activation", "bias"}
-    settings |= {"initialization", "iterations", "dtype", "order", "tau_m", "delta", "ranges"}
-    marked = {line.split(":")[0].strip() for line in lines[start:] if "poster" in line or "assumption" in line}
-    assert settings - marked == set()
+def test_files_are_read_one_on_top_of_the_other(tmp_path):
+    over = tmp_path / "over.yaml"
+    over.write_text("experiments: {autoencoder: {optimizers: {badmm: {tau_z: 0.5}}}}")
+    merged = config.project(ROOT, over)["experiments"]["autoencoder"]["optimizers"]["badmm"]
+    assert (merged["tau_z"], merged["order"]) == (0.5, "zwxm")
 
 
-def test_parameters_of_a_run_are_its_section_and_nothing_of_the_others(good):
-    parameters = config.parameters(good, "autoencoder", "badmm", 3)
-    assert parameters["settings"] == good["experiments"]["autoencoder"]["optimizers"]["badmm"]
-    assert parameters["seed"] == 3
-    assert "learning_rate" not in str(parameters)
+def test_dictionaries_are_merged_and_anything_else_is_replaced():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
+    assert config.merge(base, {"a": {"c": [3]}, "d": None}) == {"a": {"b": 1, "c": [3]}, "d": None}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
+
+
+def test_a_method_with_ranges_alone_starts_from_the_settings_of_its_constructor(good):
+    section = good["experiments"]["perceptron"]
+    del section["optimizers"]["gradient-d"]
+    assert config.check(good, SCHEMA)["experiments"]["perceptron"]["optimizers"]["gradient-d"] == {}
 
 
 def test_root_is_found_from_below_and_missed_outside(tmp_path):
-    assert config.find_root(FOLDER) == FOLDER.parent
+    assert find_root(FOLDER) == ROOT
     with pytest.raises(FileNotFoundError, match="no config/config"):
-        config.find_root(tmp_path)
-
-
-def test_a_setting_written_by_hand_stays_whatever_loss_settings_are_chosen_by():
-    full = config.project(FOLDER.parent)
-    section = full["experiments"]["autoencoder"]
-    chosen = section["tuned_on"]
-    assert chosen["train_loss"]["adam"] != chosen["validation_loss"]["adam"]
-    for column in config.SELECTIONS:
-        settings = config.parameters(full, "autoencoder", "adam", 0, column)["settings"]
-        assert settings["learning_rate"] == chosen[column]["adam"]["learning_rate"]
-    section["optimizers"]["adam"]["learning_rate"] = 0.1234
-    for column in (None, *config.SELECTIONS):
-        assert config.parameters(full, "autoencoder", "adam", 0, column)["settings"]["learning_rate"] == 0.1234
+        find_root(tmp_path)

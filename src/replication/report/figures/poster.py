@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from replication.methods import POSTER, baselines, compared, label, of_role
+from replication.methods import POSTER, baselines, compared, of_role
 from replication.report.drawing import draw_images, plain_ticks
 from replication.report.figures.curves import (
     SMALL,
@@ -21,8 +21,8 @@ from replication.results import Results
 def poster(results: Results) -> Figure:
     """The poster's numerical panels on one page: two losses, three rows of images.
 
-    All compared methods have curves. Images are those of the first method of the poster: the poster's title names its
-    weight update.
+    All compared methods have curves. The images are those of the first one of the poster, the gradient reading: the
+    weight update that its title names.
     """
     figure = plt.figure(figsize=(WIDTH, 6.5))
     top, bottom = figure.subfigures(2, 1, height_ratios=(3, 3.5))
@@ -42,7 +42,7 @@ def poster(results: Results) -> Figure:
         axes.set_title(f"Denoised {part} images")
     bottom.supxlabel(
         f"Seed {seed}. dB: mean PSNR over all {len(data.training.inputs):,} training or {len(data.unseen.inputs):,} "
-        f"unseen images. The poster's method: {label(shown)}.",
+        "unseen images. BADMM's images are those of the gradient reading.",
         fontsize=SMALL,
     )
     return figure
