@@ -16,10 +16,10 @@ def device(name: str) -> torch.device:
 
     Raises ValueError for "cuda" where torch finds none.
     """
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
         raise ValueError("device = cuda, and torch finds no CUDA device here; use auto or cpu")
-    if name == "cuda" or (name == "auto" and found):
+    if name == "cuda" or (name == "auto" and available):
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
 

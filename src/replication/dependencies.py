@@ -16,14 +16,14 @@ def library(*names: str) -> list[Path]:
 
 def dependencies(source: str | Path) -> list[Path]:
     """The library modules that a notebook or module imports, directly or through others, in order of their paths."""
-    found: set[Path] = set()
+    modules: set[Path] = set()
     waiting = [Path(source)]
     while waiting:
         for module in _modules_of(waiting.pop()):
-            if module not in found:
-                found.add(module)
+            if module not in modules:
+                modules.add(module)
                 waiting.append(module)
-    return sorted(found)
+    return sorted(modules)
 
 
 def code_of(notebook: Path, tag: str | None = None) -> list[str]:

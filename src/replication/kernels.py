@@ -45,8 +45,8 @@ def private_folder() -> Path:
     are left for the two folders and the name of the socket below it.
     """
     usual = tempfile.gettempdir()
-    place = os.environ.get(VARIABLE) or (usual if len(os.fsencode(usual)) <= 52 else "/tmp")
-    return Path(tempfile.mkdtemp(prefix="nonsmooth-", dir=place))
+    parent = os.environ.get(VARIABLE) or (usual if len(os.fsencode(usual)) <= 52 else "/tmp")
+    return Path(tempfile.mkdtemp(prefix="nonsmooth-", dir=parent))
 
 
 def start(log: str | Path) -> None:

@@ -74,9 +74,9 @@ class ResultFiles:
         """The reference maps with the seeds of a use: "figures", "claims", "tuning" or "ablation"."""
         return self._path("maps", use, f"{experiment}.json")
 
-    def limit(self, place: str, name: str) -> str:
+    def limit(self, setting: str, name: str) -> str:
         """A record of the limits: of a method, "maps" or "timing"."""
-        return self._path("limits", place, f"{name}.json")
+        return self._path("limits", setting, f"{name}.json")
 
     def again(self, optimizer: str) -> str:
         """A record of the limits that is computed anew to be compared."""

@@ -68,7 +68,11 @@ def put(tree: dict, path: str, value: object) -> None:
         ("experiments/autoencoder/optimizers/badmm/beta", 1.0, "'beta' was unexpected"),
         ("claims/statements/1/against", ["badmm"], "claims.statements.1.against: badmm must be of sgd, adam"),
         ("claims/statements/1/experiment", "nope", "claims.statements.1: nope is no experiment with"),
-        ("experiments/autoencoder/tuning/ranges/gradient-d", {"tau_w": {"log": [1, 1.5]}}, "ranges.gradient-d: no opt"),
+        (
+            "experiments/autoencoder/tuning/ranges/gradient-d",
+            {"tau_w": {"log": [1, 1.5]}},
+            "optimizers.gradient-d: needs no",
+        ),
         ("experiments/autoencoder/optimizers/badmm/tau_z", float("nan"), "optimizers.badmm.tau_z: nan is not finite"),
         ("experiments/autoencoder/optimizers/badmm/delta", float("inf"), "optimizers.badmm.delta: inf is not finite"),
         ("experiments/autoencoder/optimizers/adam/batch_size", 5000, "batch_size: 5000 is more than the 1000"),

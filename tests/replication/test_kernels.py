@@ -228,15 +228,20 @@ def test_a_kernel_that_dies_later_is_an_error_and_nothing_runs_twice(either, tmp
 
 @pytest.fixture
 def folders(monkeypatch) -> list[Path]:
-    """The private folders of the kernels that the test starts."""
-    made, make = [], kernels.private_folder
-    monkeypatch.setattr(kernels, "private_folder", lambda: made.append(make()) or made[-1])
-    return made
+    """The private folders of the kernels that the test starts, as they come."""
+    created, create = [], kernels.private_folder
+
+    def private_folder() -> Path:
+        created.append(create())
+        return created[-1]
+
+    monkeypatch.setattr(kernels, "private_folder", private_folder)
+    return created
 
 
 def test_no_private_folder_is_left(either, tmp_path, folders):
     execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
-    with pytest.raises(NotebookError):
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
         execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
     assert len(folders) == 2
     assert not any(folder.exists() for folder in folders)
@@ -260,96 +265,97 @@ def test_the_script_that_asks_for_a_kernel_knows_the_packages():
 
 
 @linux
-class TestForkedKernels:
-    def test_the_kernel_is_a_fork_of_the_server_in_the_notebooks_own_folder_and_environment(
-        self, workflow, tmp_path, monkeypatch
-    ):
-        monkeypatch.setenv("SEEN", "yes")
-        monkeypatch.chdir(tmp_path)
-        cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
-        cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
-        cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
-        assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
-            str(tmp_path),
-            "yes",
-            "True",  # warm
-            "False",  # and nothing of these packages that could be stale
-            "True",  # the server's child
-        ]
-
-    def test_a_cell_that_fails_is_an_error_as_from_any_kernel(self, workflow, tmp_path):
-        with pytest.raises(NotebookError, match="ZeroDivisionError"):
-            execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
-
-    def test_clients_that_stall_or_go_before_they_ask_do_no_harm(self, workflow, tmp_path):
-        with contextlib.ExitStack() as stack:
-            for sent in (b"", b"not json\n", b"{"):
-                client = stack.enter_context(socket.socket(socket.AF_UNIX))
-                client.connect(str(workflow.folder / "kernels"))
-                client.sendall(sent)
-            assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
-
-    def test_without_a_server_the_kernel_is_an_ordinary_one(self, bare, tmp_path):
-        with socket.socket(socket.AF_UNIX) as closed:
-            closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
-        cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
-        assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
+def test_a_forked_kernel_is_in_the_notebooks_own_folder_and_environment(workflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEN", "yes")
+    monkeypatch.chdir(tmp_path)
+    cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
+    cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
+    cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
+    assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
+        str(tmp_path),
+        "yes",
+        "True",  # warm
+        "False",  # and nothing of these packages that could be stale
+        "True",  # the server's child
+    ]
 
 
 @linux
-class TestNothingIsLeft:
-    @pytest.fixture
-    def asleep(self, tmp_path):
-        """Starts a notebook whose kernel sleeps, in a workflow: the notebook's process and the kernel's pid."""
-        processes = []
+def test_clients_that_stall_or_go_before_they_ask_do_no_harm(workflow, tmp_path):
+    with contextlib.ExitStack() as stack:
+        for sent in (b"", b"not json\n", b"{"):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(workflow.folder / "kernels"))
+            client.sendall(sent)
+        assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
 
-        def start(workflow: subprocess.Popen) -> tuple[subprocess.Popen, int]:
-            pid = tmp_path / "pid"
-            cell = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-            command = [sys.executable, "-m", "replication", "notebook", "--parameters", "{}"]
-            command += ["--notebook", notebook(tmp_path, cell)]
-            command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
-            environment = os.environ | {kernels.VARIABLE: str(workflow.folder)}
-            processes.append(subprocess.Popen(command, env=environment))
-            assert wait_for(lambda: pid.exists() and pid.read_text())
-            return processes[-1], int(pid.read_text())
 
-        yield start
-        for process in processes:
-            process.kill()
-            process.wait()
+@linux
+def test_without_a_server_the_kernel_is_an_ordinary_one(bare, tmp_path):
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
+    cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
+    assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
 
-    @staticmethod
-    def is_gone(pid: int) -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
 
-    def test_when_the_workflow_is_killed(self, asleep, tmp_path):
-        workflow = start_workflow(tmp_path)
-        process, kernel = asleep(workflow)
-        parent = Path(f"/proc/{kernel}/stat").read_text().rpartition(")")[2].split()[1]
-        assert "kernels" in Path(f"/proc/{parent}/cmdline").read_text().split("\0")  # the server
-        workflow.kill()
-        workflow.wait()
-        assert process.wait(120) == 1
-        assert wait_for(lambda: self.is_gone(kernel))
-        assert wait_for(lambda: not workflow.folder.exists())
+@pytest.fixture
+def asleep(tmp_path):
+    """Starts a notebook whose kernel sleeps, in a workflow: the notebook's process and the kernel's pid."""
+    processes = []
 
-    def test_when_the_notebook_is_killed(self, workflow, asleep):
-        process, kernel = asleep(workflow)
+    def start(workflow: subprocess.Popen) -> tuple[subprocess.Popen, int]:
+        pid = tmp_path / "pid"
+        cell = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+        command = [sys.executable, "-m", "replication", "notebook", "--parameters", "{}"]
+        command += ["--notebook", notebook(tmp_path, cell)]
+        command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
+        environment = os.environ | {kernels.VARIABLE: str(workflow.folder)}
+        processes.append(subprocess.Popen(command, env=environment))
+        assert wait_for(lambda: pid.exists() and pid.read_text())
+        return processes[-1], int(pid.read_text())
+
+    yield start
+    for process in processes:
         process.kill()
-        assert wait_for(lambda: self.is_gone(kernel))
+        process.wait()
 
-    def test_when_the_user_interrupts(self, workflow, asleep):
-        before = set(workflow.folder.iterdir())
-        process, kernel = asleep(workflow)
-        process.send_signal(signal.SIGINT)
-        process.wait(120)
-        assert wait_for(lambda: self.is_gone(kernel))
-        assert set(workflow.folder.iterdir()) <= before
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@linux
+def test_no_kernel_is_left_when_the_workflow_is_killed(asleep, tmp_path):
+    workflow = start_workflow(tmp_path)
+    process, kernel = asleep(workflow)
+    parent = Path(f"/proc/{kernel}/stat").read_text().rpartition(")")[2].split()[1]
+    assert "kernels" in Path(f"/proc/{parent}/cmdline").read_text().split("\0")  # the server
+    workflow.kill()
+    workflow.wait()
+    assert process.wait(120) == 1
+    assert wait_for(lambda: is_gone(kernel))
+    assert wait_for(lambda: not workflow.folder.exists())
+
+
+@linux
+def test_no_kernel_is_left_when_the_notebook_is_killed(workflow, asleep):
+    process, kernel = asleep(workflow)
+    process.kill()
+    assert wait_for(lambda: is_gone(kernel))
+
+
+@linux
+def test_no_kernel_is_left_when_the_user_interrupts(workflow, asleep):
+    before = set(workflow.folder.iterdir())
+    process, kernel = asleep(workflow)
+    process.send_signal(signal.SIGINT)
+    process.wait(120)
+    assert wait_for(lambda: is_gone(kernel))
+    assert set(workflow.folder.iterdir()) <= before
 
 
 @linux

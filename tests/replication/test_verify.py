@@ -1,46 +1,71 @@
 """The numbers of the default runs, and what is said when they move."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from made_runs import diverged, ending_at
 
-from replication import config, run as runs
-from replication.verdicts import verify as expected
 from nonsmooth.training import Training
+from replication import config
+from replication.errors import DataError
+from replication.files import read_json, write_json
+from replication.methods import ANCHOR
+from replication.parameters import of_run
+from replication.plan import Plan
+from replication.results import Results
+from replication.run import save
+from replication.studies.seeds import SeedRun
+from replication.verdicts.verify import moved, numbers, of_records, verify
 
-ROOT = Path(__file__).parents[1]
-
-
-def results(folder, losses, status="finished"):
-    for seed, loss in enumerate(losses):
-        history = {"iteration": [0, 1, 2], "train_loss": [1.0, 0.5, loss], "unseen_loss": [1.0, 0.6, 0.3]}
-        run = Training(history, status, 1.0, 2.0)
-        runs.save(folder / "runs" / "e" / "o" / f"seed-{seed}", torch.nn.Linear(1, 1), run, {})
-    return runs.Results(str(folder), {"e": list(range(len(losses)))}, {"e": ["o"]})
-
-
-def test_numbers_are_medians_over_seeds(tmp_path):
-    told = expected.numbers(results(tmp_path, [0.1, 0.2, 0.4]))
-    assert told["e/o/train_loss/last"] == 0.2
-    assert told["e/o/unseen_loss/0"] == 1.0
-    assert "e/o/train_loss/100" not in told
+ROOT = Path(__file__).parents[2]
 
 
-def test_what_is_chance_is_left_out_and_divergence_is_told(tmp_path):
-    assert "e/o/unseen_loss/last" not in expected.numbers(results(tmp_path / "a", [1e-12]))
-    assert expected.numbers(results(tmp_path / "b", [9.0], "diverged"))["e/o/train_loss/last"] is None
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return config.project(ROOT)
 
 
-def test_moved_numbers_are_told_with_how_much_and_others_not():
+@pytest.fixture
+def results(project, tmp_path):
+    """A function that writes runs with these last losses and gives their results."""
+
+    def write(losses: list[float], status: str = "finished") -> Results:
+        names = "autoencoder", "adam"
+        for seed, loss in enumerate(losses):
+            history = {"iteration": [0, 1, 2], "train_loss": [1.0, 0.5, loss], "unseen_loss": [1.0, 0.6, 0.3]}
+            training = Training(history, status, 1.0, 2.0)
+            made = Results(str(tmp_path), {names[0]: list(range(len(losses)))}, {names[0]: [names[1]]})
+            save(made.files.run(*names, seed), of_run(project, *names, seed), torch.nn.Linear(1, 1), training, {})
+        return made
+
+    return write
+
+
+def test_numbers_are_medians_over_seeds(results):
+    medians = numbers(results([0.1, 0.2, 0.4]))
+    assert medians["autoencoder/adam/train_loss/last"] == 0.2
+    assert medians["autoencoder/adam/unseen_loss/0"] == 1.0
+    assert "autoencoder/adam/train_loss/100" not in medians
+    assert "autoencoder/adam/train_d/0" not in medians
+
+
+def test_the_unseen_loss_of_runs_that_fit_everything_is_left_out(results):
+    medians = numbers(results([1e-12]))
+    assert "autoencoder/adam/unseen_loss/last" not in medians
+    assert medians["autoencoder/adam/train_loss/last"] == 1e-12
+
+
+def test_a_run_that_diverged_leaves_no_number(results):
+    assert numbers(results([9.0], "diverged"))["autoencoder/adam/train_loss/last"] is None
+
+
+def test_every_number_that_moved_is_named_with_how_much():
     before = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0, "e": None, "f": 2.0, "g": 1.0}
     now = {"a": 1.004, "b": 1.2, "c": 1e-10, "d": None, "e": None, "f": 2.0, "h": 1.0}
-    assert expected.moved(before, before) == []
-    assert expected.moved({"a": 1.006}, {"a": 1.0}) == ["a: 1 before, 1.006 now (+0.6%)"]
-    assert expected.moved(now, before) == [
+    assert moved(before, before) == []
+    assert moved({"a": 1.006}, {"a": 1.0}) == ["a: 1 before, 1.006 now (+0.6%)"]
+    assert moved(now, before) == [
         "b: 1 before, 1.2 now (+20.0%)",
         "c: 0 before, 1e-10 now (from zero)",
         "d: 1.0 before, None now (null: diverged)",
@@ -49,41 +74,81 @@ def test_moved_numbers_are_told_with_how_much_and_others_not():
     ]
 
 
-def test_what_is_mostly_rounding_may_move_by_two_orders_of_magnitude_and_not_by_five():
-    before = {"a": 1e-14, "b": 1e-14, "c": 1e-10, "d": 0.0}
-    assert expected.moved({"a": 5e-13, "b": 1e-15, "c": 2e-12, "d": 1e-40}, before) == []
-    assert len(expected.moved({"a": 1e-9, "b": 1e-11, "c": 1e-15, "d": 1e-12}, before)) == 4
+def test_what_is_mostly_rounding_may_move_by_a_factor():
+    before = {"a": 1e-12, "b": 1e-13, "c": 1e-12, "d": 0.0}
+    assert moved({"a": 5e-13, "b": 1e-15, "c": 2e-12, "d": 1e-40}, before) == []
+    assert len(moved({"a": 1e-9, "b": 1e-11, "c": 1e-15, "d": 1e-12}, before)) == 4
 
 
-@pytest.mark.parametrize(("again", "ends_with"), [(0.1, 0), (0.2, 1)])
-def test_the_command_ends_with_an_error_where_a_number_or_a_record_moved(tmp_path, again, ends_with):
-    for name, value in (("numbers", 1.0), ("expected", 1.004)):
-        (tmp_path / name).write_text(json.dumps({"a": value}))
-    for name, loss in (("again", again), ("record", 0.1)):
-        chosen = {"train_loss": {"optimizer": "sgd", "runs": [{"status": "finished", "train_loss": [loss]}]}}
-        (tmp_path / name).write_text(json.dumps({"told": {"chosen": chosen}}))
-    files = {"numbers": "numbers", "expected": "expected", "again": "again", "records": "record"}
-    options = [text for option, name in files.items() for text in (f"--{option}", str(tmp_path / name))]
-    command = [sys.executable, "-m", "nonsmooth", "verify", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == ends_with
-    assert ("limits/sgd/by train_loss/train_loss/last: 0.1 before, 0.2 now (+100.0%)" in done.stderr) == bool(ends_with)
+def chosen(*columns: list[SeedRun]) -> dict:
+    """The result of a study whose settings, chosen by either column, have these runs."""
+    names = ("train_loss", "validation_loss")[: len(columns)]
+    entries = [
+        {"optimizer": "sgd", "settings": {}, "bracketed": True, "runs": [vars(run) for run in runs]} for runs in columns
+    ]
+    return {"chosen": dict(zip(names, entries, strict=True))}
 
 
-def test_records_of_the_limits_come_to_medians_of_the_last_loss(tmp_path):
-    good = [{"status": "finished", "train_loss": [1.0, loss]} for loss in (0.1, 0.4, 0.2)]
-    bad = [*good[:2], {"status": "diverged", "train_loss": [1.0]}]
-    told = {
-        column: {"optimizer": "sgd", "runs": runs} for column, runs in zip(config.SELECTIONS, (good, bad), strict=True)
+def test_records_come_to_medians_of_the_last_loss(tmp_path):
+    runs = ending_at(0.1, 0.4, 0.2)
+    write_json(tmp_path / "sgd.json", {"result": chosen(runs, [*runs[:2], diverged(2)])})
+    assert of_records([tmp_path / "sgd.json"]) == {
+        "limits/sgd/by train_loss/train_loss/last": 0.2,
+        "limits/sgd/by validation_loss/train_loss/last": None,
     }
-    (tmp_path / "sgd.json").write_text(json.dumps({"told": {"chosen": told}}))
-    assert list(expected.of_records([tmp_path / "sgd.json"]).values()) == [0.2, None]
 
 
-def test_expected_numbers_are_of_the_configurations_runs():
-    told = json.loads((ROOT / "tests" / "expected" / "default.json").read_text())
-    sections = config.project(ROOT)["experiments"]
-    default = {name: section for name, section in sections.items() if "target" not in section}
-    assert {tuple(key.split("/")[:2]) for key in told} == {
-        (name, optimizer) for name, section in default.items() for optimizer in section["optimizers"]
-    }
+@pytest.fixture
+def files(tmp_path):
+    """A function that writes a number and a loss of a record, expected and computed anew, as the rule's files."""
+
+    def write(number: float, loss: float) -> dict:
+        paths = {name: str(tmp_path / f"{name}.json") for name in ("numbers", "expected", "again", "records")}
+        for name, value in (("numbers", number), ("expected", 1.0)):
+            write_json(paths[name], {"a": value})
+        for name, value in (("again", loss), ("records", 0.1)):
+            write_json(paths[name], {"result": chosen(ending_at(value))})
+        return paths | {"again": [paths["again"]], "records": [paths["records"]]}
+
+    return write
+
+
+def test_numbers_and_records_within_the_bounds_are_as_expected(files, capsys):
+    verify(**files(1.004, 0.1))
+    assert capsys.readouterr().out == "all 2 numbers are as expected\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "loss", "line"),
+    [
+        (1.2, 0.1, "a: 1 before, 1.2 now (+20.0%)"),
+        (1.0, 0.2, "limits/sgd/by train_loss/train_loss/last: 0.1 before, 0.2 now (+100.0%)"),
+    ],
+)
+def test_a_number_or_a_record_that_moved_is_an_error(files, number, loss, line):
+    with pytest.raises(ValueError, match="1 of 2 numbers moved") as refusal:
+        verify(**files(number, loss))
+    assert line in str(refusal.value)
+
+
+def test_expected_numbers_are_of_the_default_runs(project):
+    expected = read_json(ROOT / "tests" / "expected" / "default.json")
+    plan = Plan(project, str(ROOT))
+    runs = {(experiment, optimizer) for experiment, optimizer, _ in plan.runs_of(*plan.of_target(None))}
+    assert {tuple(key.split("/")[:2]) for key in expected} == runs
+
+
+def test_every_method_of_the_limits_is_verified_by_its_smallest_record(project):
+    plan = Plan(project, str(ROOT))
+    files = plan.published_again
+    keys = [key for path in files for key in read_json(path)["keys"]]
+    assert [key["method"] for key in keys] == list(plan.limits.methods)
+    work = {key["images.training_images"] * key["iterations"] for key in keys}
+    runs = [plan.limits.run(slug, ANCHOR) for slug in plan.limits.settings]
+    assert work == {min(run.images["training_images"] * run.iterations for run in runs)}
+
+
+def test_nothing_is_verified_against_what_is_computed_in_the_same_call(project):
+    unpublished = project | {"limits": project["limits"] | {"published": None}}
+    with pytest.raises(DataError, match="nothing to verify against"):
+        _ = Plan(unpublished, str(ROOT)).published_again

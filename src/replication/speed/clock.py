@@ -55,9 +55,9 @@ def take_turns(
     return seconds
 
 
-def ratio(seconds: list[float], others: list[float]) -> list[float]:
+def ratio(seconds: list[float], baseline: list[float]) -> list[float]:
     """Median, lower and upper quartile over rounds of the ratio within a round."""
-    ratios = [a / b for a, b in zip(seconds, others, strict=True)]
+    ratios = [a / b for a, b in zip(seconds, baseline, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return [middle, low, high]
 

@@ -61,7 +61,7 @@ def goals(report: dict, quality: dict[str, dict], overhead: dict) -> dict[str, d
         for name in of_role(POSTER)
     }
     worst = min(rows, key=lambda row: row["floor_share"][0])
-    found = {
+    values = {
         "badmm_to_adam": (first["badmm"]["to_adam"][0], "at most", 1.0, _where(first["badmm"])),
         "badmm_ls_to_adam": (first["badmm-ls"]["to_adam"][0], "at most", 1.2, _where(first["badmm-ls"])),
         "floor_share": (worst["floor_share"][0], "at least", 0.75, f"the lowest: {_where(worst)}"),
@@ -69,22 +69,22 @@ def goals(report: dict, quality: dict[str, dict], overhead: dict) -> dict[str, d
     memory = [row for row in report["memory"] if row["name"] in of_role(POSTER)]
     if memory:
         heaviest = max(memory, key=lambda row: row["ratio"])
-        found["memory_to_state"] = (heaviest["ratio"], "at most", 1.5, f"the highest: {_where(heaviest)}")
+        values["memory_to_state"] = (heaviest["ratio"], "at most", 1.5, f"the highest: {_where(heaviest)}")
     slopes = {}
     for name, hidden, threads in sorted({(row["name"], row["hidden"], row["threads"]) for row in rows}):
         same = [r for r in rows if (r["name"], r["hidden"], r["threads"]) == (name, hidden, threads)]
         slopes[f"{name}, h = {hidden}, threads = {threads}"] = _slope(same)
     steepest = max(slopes, key=slopes.get)
-    found["exponent_of_time"] = (slopes[steepest], "at most", 1.05, f"the highest: {steepest}")
+    values["exponent_of_time"] = (slopes[steepest], "at most", 1.05, f"the highest: {steepest}")
     for name, bound in (("badmm", 1 / 2), ("badmm-ls", 1 / 15)):
         key = f"{name.replace('-', '_')}_time_to_quality"
         value = quality[name]["ratio"][0]
-        found[key] = (value, "at most", bound, "of Adam's time to its own last loss, median over seeds")
+        values[key] = (value, "at most", bound, "of Adam's time to its own last loss, median over seeds")
     taken = overhead["wall"] / overhead["allowed"]
     allowed = f"{TRAINING_FACTOR} x training / {CORES} + {SECONDS_A_NOTEBOOK} s for each notebook"
-    found["wall_time_to_allowed"] = (taken, "at most", 1.0, f"snakemake --cores {CORES}; allowed: {allowed}")
+    values["wall_time_to_allowed"] = (taken, "at most", 1.0, f"snakemake --cores {CORES}; allowed: {allowed}")
     table = {}
-    for key, (value, sense, bound, at) in found.items():
+    for key, (value, sense, bound, at) in values.items():
         met = value is not None and (value <= bound if sense == "at most" else value >= bound)
         table[key] = {"value": value, "goal": f"{sense} {bound:.3g}", "met": met, "where": at}
     return table
@@ -98,12 +98,12 @@ def predictions(report: dict, measured: dict) -> list[dict]:
     for row in measured["iterations"]:
         name, hidden = row["name"], row["hidden"]
         sent = scaling.messages(name, [PIXELS, hidden, PIXELS])
-        found = scaling.constants(report, measured, name, hidden)
-        two = scaling.predict(sent, found, measured["samples"], measured["processes"])
-        entry = {"name": name, "hidden": hidden, "messages": len(sent), "bytes": sum(sent), "constants": found}
+        fitted = scaling.constants(report, measured, name, hidden)
+        two = scaling.predict(sent, fitted, measured["samples"], measured["processes"])
+        entry = {"name": name, "hidden": hidden, "messages": len(sent), "bytes": sum(sent), "constants": fitted}
         entry["strong"] = {"measured": row["strong"], "predicted": two}
         entry["predicted"] = [
-            {"samples": samples, "processes": count, "seconds": scaling.predict(sent, found, samples, count)}
+            {"samples": samples, "processes": count, "seconds": scaling.predict(sent, fitted, samples, count)}
             for samples in scaling.PREDICTED["samples"]
             for count in scaling.PREDICTED["processes"]
         ]
@@ -117,5 +117,5 @@ def judge(iterations: dict, processes: dict, pipeline: dict, results: Results) -
     "goals", "time_to_quality" and "scaling" (`predictions`).
     """
     quality = time_to_quality(results)
-    found = goals(iterations, quality, pipeline)
-    return {"goals": found, "time_to_quality": quality, "scaling": predictions(iterations, processes)}
+    judged = goals(iterations, quality, pipeline)
+    return {"goals": judged, "time_to_quality": quality, "scaling": predictions(iterations, processes)}

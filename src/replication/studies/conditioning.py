@@ -57,12 +57,12 @@ def optimum(split: Split) -> dict[str, float]:
 
     start = X.T @ y / count
     options = {"gtol": 1e-13, "maxiter": 2000}
-    found = optimize.minimize(distance, start, jac=True, hess=curvature, method="trust-exact", options=options)
-    size = np.linalg.norm(found.x) / len(start) ** 0.5
-    starts = [found.x, *(size * np.random.default_rng(0).standard_normal((STARTS, len(start))))]
+    minimum = optimize.minimize(distance, start, jac=True, hess=curvature, method="trust-exact", options=options)
+    size = np.linalg.norm(minimum.x) / len(start) ** 0.5
+    starts = [minimum.x, *(size * np.random.default_rng(0).standard_normal((STARTS, len(start))))]
     options = {"maxiter": 20000, "maxfun": 50000, "ftol": 1e-16, "gtol": 1e-12, "maxcor": 30}
     ends = [optimize.minimize(squared, v, jac=True, method="L-BFGS-B", options=options).fun for v in starts]
-    return {"train_d": float(found.fun), "train_loss": float(min(ends))}
+    return {"train_d": float(minimum.fun), "train_loss": float(min(ends))}
 
 
 def area(gaps: list[float | None]) -> float:

@@ -109,23 +109,23 @@ def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) 
         for against in statement["against"]:
             for quantity in statement["quantities"]:
                 for method in judged(optimizers[statement["experiment"]]):
-                    others = [experiment for experiment in elsewhere if method in optimizers[experiment]]
-                    judgements.append(_judge(files, settings, statement, others, against, quantity, method))
+                    taking_part = [experiment for experiment in elsewhere if method in optimizers[experiment]]
+                    judgements.append(_judge(files, settings, statement, taking_part, against, quantity, method))
     return judgements
 
 
 def _judge_gradient(statement: dict, seeds: list[int]) -> Judgement:
     effect = gradient(seeds)
     verdict = REPLICATED if effect.value <= statement["threshold"] * (1 + 1e-12) else FAILED
-    told = statement["id"], statement["claim"], statement["source"]
-    return Judgement(*told, verdict, "gradient", Outcome.of(effect))
+    claim = statement["id"], statement["claim"], statement["source"]
+    return Judgement(*claim, verdict, "gradient", Outcome.of(effect))
 
 
 def _judge(
     files: ResultFiles,
     settings: dict,
     statement: dict,
-    others: list[str],
+    elsewhere: list[str],
     against: str,
     quantity: str,
     method: str,
@@ -138,20 +138,20 @@ def _judge(
         clocks = UNTIMED
         if quantity == "seconds":
             clocks = tuple(clock.read(files.timing(experiment), name) for name in names)
-        runs, others = (seed_runs.read(files.seeds(experiment, statement["selected_by"], name)) for name in names)
-        effect = compare(quantity, runs, others, clocks, settings["level"], settings["resamples"])
+        runs, baseline = (seed_runs.read(files.seeds(experiment, statement["selected_by"], name)) for name in names)
+        effect = compare(quantity, runs, baseline, clocks, settings["level"], settings["resamples"])
         return Outcome.of(effect, outcome(effect, direction, threshold))
 
     own = test(statement["experiment"])
-    elsewhere = {experiment: test(experiment) for experiment in others}
+    other = {experiment: test(experiment) for experiment in elsewhere}
     verdict = FAILED
     if own.outcome == HOLDS:
         verdict = REPLICATED
-    elif HOLDS in [result.outcome for result in elsewhere.values()]:
+    elif HOLDS in [result.outcome for result in other.values()]:
         verdict = CONDITIONAL
     name = "/".join([statement["id"], against, quantity, method])
-    told = name, statement["claim"], statement["source"], verdict, quantity, own
-    return Judgement(*told, statement["experiment"], method, against, elsewhere)
+    claim = name, statement["claim"], statement["source"]
+    return Judgement(*claim, verdict, quantity, own, statement["experiment"], method, against, other)
 
 
 def _text(quantity: str, result: Outcome) -> str:

@@ -81,24 +81,24 @@ def pair(quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock
 def compare(
     quantity: str,
     runs: list[SeedRun],
-    others: list[SeedRun],
+    baseline: list[SeedRun],
     clocks: tuple[Clock, Clock] = UNTIMED,
     level: float = 0.95,
     resamples: int | None = 9999,
 ) -> Effect:
-    """`quantity` of runs against others, paired by seed, over the seeds with which neither diverged.
+    """`quantity` of runs against those of a baseline, paired by seed, over the seeds with which neither diverged.
 
     Ratios are geometric means, differences means; the interval is a bootstrap over seeds (BCa) at `level` with so many
     `resamples`, or with None Student's of the mean (of logarithms, for ratios), which a few seeds allow. `clocks`: of
-    the runs and of the others; one measurement, so that the interval is over seeds alone. Raises ValueError for runs
+    the runs and of the baseline; one measurement, so that the interval is over seeds alone. Raises ValueError for runs
     whose seeds are not the same.
     """
     from scipy import stats  # imported late: it takes a second
 
-    if [run.seed for run in runs] != [run.seed for run in others]:
+    if [run.seed for run in runs] != [run.seed for run in baseline]:
         raise ValueError("runs to compare must be of the same seeds, in the same order")
-    diverged = tuple(sum(run.diverged for run in either) for either in (runs, others))
-    pairs = [(a, b) for a, b in zip(runs, others, strict=True) if not (a.diverged or b.diverged)]
+    diverged = tuple(sum(run.diverged for run in either) for either in (runs, baseline))
+    pairs = [(a, b) for a, b in zip(runs, baseline, strict=True) if not (a.diverged or b.diverged)]
     seeds = [a.seed for a, _ in pairs]
     if len(pairs) < 2:
         return Effect(math.nan, (-math.inf, math.inf), 1.0, seeds, diverged)
@@ -111,8 +111,8 @@ def compare(
     elif resamples is None:
         low, high = stats.t.interval(level, len(pairs) - 1, differences.mean(), stats.sem(differences))
     else:
-        found = stats.bootstrap((differences,), np.mean, confidence_level=level, n_resamples=resamples, rng=0)
-        low, high = found.confidence_interval
+        resampled = stats.bootstrap((differences,), np.mean, confidence_level=level, n_resamples=resamples, rng=0)
+        low, high = resampled.confidence_interval
     p = stats.wilcoxon(differences).pvalue if np.any(differences) else 1.0
     return Effect(back(differences.mean()), (back(low), back(high)), float(p), seeds, diverged)
 

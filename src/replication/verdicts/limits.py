@@ -82,21 +82,21 @@ def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdic
     images = report.maps[MEAN_IMAGE]
     runs = report.chosen[method][column].runs
     if against in report.maps:
-        others = [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[against]]
+        baseline = [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[against]]
     else:
-        others = report.chosen[against][column].runs
+        baseline = report.chosen[against][column].runs
     clocks = (report.clocks[method], report.clocks[against]) if quantity == "seconds" else UNTIMED
-    effect = compare(quantity, runs, others, clocks, resamples=None)
+    effect = compare(quantity, runs, baseline, clocks, resamples=None)
     verdict = outcome(effect, *side(quantity))
     fails = verdict == REVERSED or effect.diverged[0]
     if quantity not in IMAGES:
-        fails = fails or (not learned(runs, images) and learned(others, images))
+        fails = fails or (not learned(runs, images) and learned(baseline, images))
     return Verdict(
         method,
         against,
         quantity,
         FAILS if fails else verdict,
-        learned=against not in baselines() or learned(others, images),
+        learned=against not in baselines() or learned(baseline, images),
         bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
         effect=_finite(effect.value),
         interval=[_finite(bound) for bound in effect.interval],

@@ -60,12 +60,12 @@ def of_records(paths: list[str | Path]) -> dict[str, float | None]:
     return medians
 
 
-def moved(found: dict[str, float | None], expected: dict[str, float | None]) -> list[str]:
+def moved(numbers: dict[str, float | None], expected: dict[str, float | None]) -> list[str]:
     """One line for each number that is not what it was, and by how much it moved; no line where all are."""
-    lines = [f"{key}: expected, and not there" for key in expected.keys() - found.keys()]
-    lines += [f"{key}: there, and not expected" for key in found.keys() - expected.keys()]
-    for key in expected.keys() & found.keys():
-        before, now = expected[key], found[key]
+    lines = [f"{key}: expected, and not there" for key in expected.keys() - numbers.keys()]
+    lines += [f"{key}: there, and not expected" for key in numbers.keys() - expected.keys()]
+    for key in expected.keys() & numbers.keys():
+        before, now = expected[key], numbers[key]
         if before is None or now is None:
             if before is not now:
                 lines.append(f"{key}: {before} before, {now} now (null: diverged)")
@@ -80,8 +80,8 @@ def verify(numbers: str | Path, expected: str | Path, again: list[str], records:
 
     Raises ValueError with one line for each number that moved.
     """
-    found = read_json(numbers) | of_records(again)
+    now = read_json(numbers) | of_records(again)
     before = read_json(expected) | of_records(records)
-    if lines := moved(found, before):
+    if lines := moved(now, before):
         raise ValueError("\n".join([f"{len(lines)} of {len(before)} numbers moved:", *lines]))
     print(f"all {len(before)} numbers are as expected")
