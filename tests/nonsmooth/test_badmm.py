@@ -53,6 +53,11 @@ def random_problem(name, bias=True, samples=23):
     return nn.Sequential(*modules), inputs, targets
 
 
+def run(badmm, iterations):
+    for _ in range(iterations):
+        badmm.step()
+
+
 def reference_state(name, network, inputs, targets):
     linears = [module for module in network if isinstance(module, nn.Linear)]
     W = [linear.weight.detach().numpy().copy() for linear in linears]
@@ -153,9 +158,8 @@ def test_float32_follows_float64(kind, fast):
     single = copy.deepcopy(network).float()
     wide = Badmm(network, inputs, targets, weight_step=kind, fast=fast)
     narrow = Badmm(single, inputs.float(), targets.float(), weight_step=kind, fast=fast)
-    for _ in range(20):
-        wide.step()
-        narrow.step()
+    run(wide, 20)
+    run(narrow, 20)
     assert single[0].weight.dtype == torch.float32
     torch.testing.assert_close(single[0].weight.double(), network[0].weight, atol=1e-4, rtol=1e-4)
 
@@ -170,8 +174,7 @@ def test_weights_that_vanish_become_zero_in_the_fast_implementation(kind):
         network[2].weight[0] = 1e-37
         network[2].bias[0] = 1e-37
     badmm = Badmm(network, inputs, targets, weight_step=kind)
-    for _ in range(3):
-        badmm.step()
+    run(badmm, 3)
     assert (network[2].weight[0] == 0).all()
     assert network[2].bias[0] == 0
     assert (network[2].weight[1:] != 0).all()
@@ -232,8 +235,7 @@ def test_autograd_and_the_activations_own_code_are_never_used(fast, monkeypatch)
     monkeypatch.setattr(torch.autograd, "backward", refuse)
     monkeypatch.setattr(torch.autograd, "grad", refuse)
     monkeypatch.setattr(nn.ReLU, "forward", refuse)
-    for _ in range(3):
-        badmm.step()
+    run(badmm, 3)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(parameter.requires_grad and parameter.grad_fn is None for parameter in network.parameters())
 
@@ -248,8 +250,7 @@ def test_diagnostics_are_those_of_the_definitions(delta, tau_m, samples, fast):
     assert start["feasibility"] == 0
     squared = 0.5 * (targets - network(inputs)).square().sum().item() / samples
     assert start["lifted_loss"] == pytest.approx(squared)
-    for _ in range(4):
-        badmm.step()
+    run(badmm, 4)
     diagnostics = badmm.diagnostics()
     (X, z, *_), (Y, output, *_) = states = [
         [variable.detach().numpy() for variable in badmm.lifted.variables(layer)] for layer in badmm.lifted.layers
@@ -342,22 +343,18 @@ def test_iterates_that_are_not_finite_raise_linalgerror(kind, fast):
     badmm.step()
     nn.init.constant_(network[0].weight, float("nan"))
     with pytest.raises(torch.linalg.LinAlgError):
-        for _ in range(3):
-            badmm.step()
+        run(badmm, 5)
 
 
 @both_implementations
 def test_one_affine_map_behind_another_has_the_identity_between(fast):
-    _, inputs, targets = random_problem("identity")
-    implicit = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3)).double()
-    explicit = nn.Sequential(implicit[0], nn.Identity(), implicit[1])
-    explicit = copy.deepcopy(explicit)
+    explicit, inputs, targets = random_problem("identity")
+    implicit = copy.deepcopy(nn.Sequential(explicit[0], *explicit[2:]))
     pair = [Badmm(network, inputs, targets, fast=fast) for network in (implicit, explicit)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(5):
-            for badmm in pair:
-                badmm.step()
+        for badmm in pair:
+            run(badmm, 5)
     assert (implicit[1].weight == explicit[2].weight).all()
 
 

@@ -1,14 +1,13 @@
+"""The training loop: what it records, when it stops, and what is on the clock."""
+
 import math
 
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
-from nonsmooth import training
-from replication import methods as optimizers
-from nonsmooth.training import train
+from nonsmooth import Badmm, GradientD, Problem, Split, TorchOptimizer, train, training
 
 
 class Scripted:
@@ -29,44 +28,84 @@ def nothing():
 
 
 def test_row_k_is_the_state_after_k_iterations(denoising, make_network):
-    network = make_network(denoising.sizes, hidden=[4])
-    optimizer = optimizers.build("badmm", network, *denoising.training, seed=0)
-    expected = []
-
-    def evaluate():
-        with torch.no_grad():
-            parts = (denoising.training, denoising.validation, denoising.unseen)
-            return [nn.functional.mse_loss(network(part.inputs), part.targets).item() for part in parts]
-
-    other = make_network(denoising.sizes, hidden=[4])
-    result = train(other, optimizers.build("badmm", other, *denoising.training, seed=0), denoising, 5)
+    network, copy = (make_network(denoising.sizes, hidden=[4]) for _ in range(2))
+    result = train(network, Badmm(network, *denoising.training), denoising, 5)
+    optimizer = Badmm(copy, *denoising.training)
+    parts = {"train_loss": denoising.training, "validation_loss": denoising.validation, "unseen_loss": denoising.unseen}
     for iteration in range(6):
         if iteration:
             optimizer.step()
-        expected.append(evaluate())
-    columns = ("train_loss", "validation_loss", "unseen_loss")
-    found = np.array([result.history[column] for column in columns]).T
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+        for column, part in parts.items():
+            with torch.no_grad():
+                expected = nn.functional.mse_loss(copy(part.inputs), part.targets).item()
+            assert result.history[column][iteration] == pytest.approx(expected, rel=1e-12)
+        for column, value in optimizer.diagnostics().items():
+            assert result.history[column][iteration] == pytest.approx(value, rel=1e-12)
     assert result.history["iteration"] == list(range(6))
     assert result.status == "finished"
-    assert {"feasibility", "lagrangian", "lifted_loss"} <= result.history.keys()
-    assert "train_d" not in result.history
+    assert result.history.keys() == {"iteration", *parts, *optimizer.diagnostics()}
+
+
+def test_data_that_is_not_given_has_no_column(teacher, make_network):
+    result = train(make_network(teacher.sizes), Scripted(nothing), Problem(teacher.training), 1)
+    assert result.history.keys() == {"iteration", "train_loss", "left"}
 
 
 def test_perceptrons_are_also_judged_by_d(teacher, make_network):
     network = make_network(teacher.sizes, output_activation="relu")
-    result = train(network, optimizers.build("gradient-d", network, *teacher.training, seed=0), teacher, 3)
-    # what gradient descent on D itself reports of its own objective
+    result = train(network, GradientD(network, *teacher.training), teacher, 3)
+    # gradient descent on D reports its own objective
     np.testing.assert_allclose(result.history["train_d"], result.history["lifted_loss"], rtol=1e-10)
 
 
-@pytest.mark.parametrize("fault", [math.nan, math.inf, 1e9])
-def test_divergence_ends_the_history_where_it_is_found(fault, teacher, make_network):
+def test_the_mean_squared_error_is_that_of_all_samples():
+    """They are evaluated 1024 at a time."""
+    torch.manual_seed(0)
+    network = nn.Linear(3, 2)
+    split = Split(torch.randn(2500, 3), torch.randn(2500, 2))
+    expected = nn.functional.mse_loss(network(split.inputs), split.targets).item()
+    assert training.mean_squared_error(network, split) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("every", "rows"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5]), (10, [0, 5])])
+def test_rows_come_after_every_so_many_iterations_and_the_last(every, rows, teacher, make_network):
+    result = train(make_network(teacher.sizes), Scripted(*[nothing] * 5), teacher, 5, every=every)
+    assert result.history["iteration"] == rows
+    assert result.history["left"] == [5.0 - row for row in rows]
+
+
+@pytest.mark.parametrize("keep_best", [True, False])
+def test_the_weights_of_the_best_row_on_validation_data_are_kept_if_asked(keep_best, denoising, make_network):
+    network = make_network(denoising.sizes, hidden=[4])
+    bias = network[-1].bias
+
+    def move(value):
+        def action():
+            with torch.no_grad():
+                bias.fill_(value)
+
+        return action
+
+    # images are between 0 and 1: the middle one fits best
+    optimizer = Scripted(*map(move, [-3.0, 0.2, 4.0]))
+    result = train(network, optimizer, denoising, 3, keep_best=keep_best)
+    if keep_best:
+        assert np.argmin(result.history["validation_loss"]) in (0, 2)
+        assert bias[0] == 4.0
+        network.load_state_dict(result.best)
+        loss = training.mean_squared_error(network, denoising.validation)
+        assert loss == min(result.history["validation_loss"])
+    else:
+        assert result.best is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e9])
+def test_divergence_ends_the_history_at_its_row(value, teacher, make_network):
     network = make_network(teacher.sizes)
 
     def spoil():
         with torch.no_grad():
-            network[0].bias.fill_(fault)
+            network[0].bias.fill_(value)
 
     result = train(network, Scripted(nothing, spoil, nothing), teacher, 3)
     assert result.status == "diverged"
@@ -74,25 +113,27 @@ def test_divergence_ends_the_history_where_it_is_found(fault, teacher, make_netw
     assert result.history["left"] == [3.0, 2.0, 1.0]
 
 
-def test_an_optimizer_that_diverges_is_found_out(denoising, make_network):
-    network = make_network(denoising.sizes, hidden=[4])
-    optimizer = optimizers.build("sgd", network, *denoising.training, seed=0, learning_rate=1e6)
-    assert train(network, optimizer, denoising, 50).status == "diverged"
-
-
-def test_badmm_outside_its_safe_region_is_recorded_as_diverged(denoising, make_network):
-    network = make_network(denoising.sizes, hidden=[4])
-    settings = {"tau_z": 0.1, "tau_w": 1.99}
-    optimizer = optimizers.build("badmm", network, *denoising.training, seed=0, **settings)
-    assert train(network, optimizer, denoising, 500).status == "diverged"
-
-
-def test_a_step_that_finds_no_eigenvalues_is_divergence(teacher, make_network):
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_step_without_eigenvalues_is_divergence(every, teacher, make_network):
     def broken():
         torch.linalg.eigvalsh(torch.full((3, 3), float("nan")))
 
-    result = train(make_network(teacher.sizes), Scripted(nothing, broken, nothing), teacher, 3)
-    assert (result.status, result.history["iteration"]) == ("diverged", [0, 1, 2])
+    result = train(make_network(teacher.sizes), Scripted(nothing, broken, nothing), teacher, 3, every=every)
+    assert result.status == "diverged"
+    assert result.history["iteration"][-1] == 2
+
+
+def test_sgd_with_too_large_a_learning_rate_is_recorded_as_diverged(denoising, make_network):
+    network = make_network(denoising.sizes, hidden=[4])
+    optimizer = TorchOptimizer(network, *denoising.training, algorithm="sgd", learning_rate=1e6)
+    assert train(network, optimizer, denoising, 50).status == "diverged"
+
+
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "fast"])
+def test_badmm_outside_its_safe_region_is_recorded_as_diverged(fast, denoising, make_network):
+    network = make_network(denoising.sizes, hidden=[4])
+    optimizer = Badmm(network, *denoising.training, tau_z=0.1, tau_w=1.99, fast=fast)
+    assert train(network, optimizer, denoising, 500, every=20).status == "diverged"
 
 
 def test_only_steps_are_on_the_clock(teacher, make_network, monkeypatch):
@@ -109,25 +150,20 @@ def test_only_steps_are_on_the_clock(teacher, make_network, monkeypatch):
         return evaluate(*args)
 
     monkeypatch.setattr(training, "mean_squared_error", slowly)
-    result = train(make_network(teacher.sizes), Scripted(work, work, work), teacher, 3)
+    result = train(make_network(teacher.sizes), Scripted(work, work, work), Problem(teacher.training), 3)
     assert result.seconds == 6.0
+    assert result.loop_seconds == 306.0  # the initial row comes before the loop
 
 
-def test_progress_is_told_now_and_then_and_at_the_end(teacher, make_network):
-    told = []
-    train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, told.append, report_every=0)
-    assert [line.split(",")[0] for line in told] == [
+def test_progress_is_reported_now_and_then_and_at_the_end(teacher, make_network):
+    lines = []
+    train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, lines.append, report_every=0)
+    assert [line.split(",")[0] for line in lines] == [
         "iteration 1/4",
         "iteration 2/4",
         "iteration 3/4",
         "finished after 4 iterations",
     ]
-    told.clear()
-    train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, told.append)
-    assert len(told) == 1
-
-
-def test_psnr_is_that_of_scikit_image(denoising):
-    noisy, clean = denoising.unseen
-    theirs = [peak_signal_noise_ratio(b.numpy(), a.numpy(), data_range=1) for a, b in zip(noisy, clean, strict=True)]
-    np.testing.assert_allclose(training.psnr(noisy, clean).numpy(), theirs)
+    lines.clear()
+    train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, lines.append)
+    assert len(lines) == 1

@@ -1,146 +1,175 @@
-"""The targets that gather evidence, on the smoke configuration."""
+"""The targets that gather evidence, on the smoke configuration: claims, limits, tune, benchmark, full_mnist."""
 
-import json
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
-from workflow import ROOT, SNAKEMAKE, jobs, output, snakemake
+from snakemake_calls import ROOT, SNAKEMAKE, jobs, output, snakemake
 
 from replication import config
-from replication.report import pages, rows as tables
-from replication.studies import limits
-from replication.verdicts import claims
+from replication.files import read_json
+from replication.methods import METHODS, POSTER, REFERENCE, judged, label, of_role
+from replication.parameters import SELECTIONS
+from replication.paths import figures
+from replication.plan import FIGURES, TABLES, Plan
+from replication.report import pages, rows
+from replication.results import Results
+from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
+from replication.verdicts import claims, limits
+from replication.verdicts.effects import OUTCOMES
 
 pytestmark = pytest.mark.slow
+TARGETS = "claims", "limits", "tune"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def plan(smoke_config) -> Plan:
+    return Plan(smoke_config, str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("evidence")
-    done = snakemake(directory, "claims", "limits", "tune", "--cores", "2")
+    done = snakemake(directory, *TARGETS, "--cores", "2")
     assert done.returncode == 0, output(done)
     return directory
 
 
-def test_every_claim_has_a_verdict_for_each_reading(finished, smoke_config):
-    entries = json.loads((finished / "results/claims.json").read_text())
-    assert all(entry.keys() >= {"id", "claim", "verdict", "effect", "interval", "seeds"} for entry in entries)
-    expected = {"gradient"}
-    for statement in smoke_config["claims"]["statements"]:
-        for against in statement.get("against", []):
-            for quantity in statement["quantities"]:
-                expected |= {f"{statement['id']}/{against}/{quantity}/{reading}" for reading in config.READINGS}
-    assert {entry["id"] for entry in entries} == expected
-    assert {entry["verdict"] for entry in entries} <= set(claims.VERDICTS)
-    assert all(len(entry["seeds"]) == 3 for entry in entries)
-    page = pages.references(tables.read(finished / "results/tables"), "autoencoder")
-    for name in ("noisy input", "mean image", "linear map", "L-BFGS", "Adam, weight decay", "Adam, mini-batches"):
-        assert f"| {name} |" in page
+@pytest.fixture(scope="module")
+def tables(finished) -> rows.Tables:
+    return rows.read(finished / "results" / "tables")
 
 
-def test_every_table_of_the_evidence_is_written(finished):
-    written = tables.read(finished / "results/tables")
-    targets = {f"time_{target}" for target in ("tune", "claims", "limits")}
-    assert written.keys() == targets | {
-        *(
-            "claims",
-            "references",
-            "trained",
-            "limits",
-            "limits_active",
-            "limits_where",
-            "conditioning",
-            "pixels",
-            "ablation",
-        )
-    }
-    assert written["claims"]["autoencoder/adam/iterations/badmm"]["outcome"] in claims.OUTCOMES
+def assert_drawn(directory: Path, *targets: str) -> None:
     for target in targets:
-        (row,) = written[target].values()
+        for name in FIGURES.get(target, []):
+            for path in figures(name):
+                assert (directory / path).stat().st_size > 5000, path
+
+
+def test_every_claim_has_a_verdict_for_each_method(finished, plan):
+    judgements = claims.read(finished / "results/claims.json")
+    expected = {
+        f"{statement['id']}/{against}/{quantity}/{method}"
+        for statement in plan.statements
+        for against in statement["against"]
+        for quantity in statement["quantities"]
+        for method in judged()
+    }
+    assert {judgement.id for judgement in judgements} == expected | {"gradient"}
+    assert {judgement.verdict for judgement in judgements} <= set(claims.VERDICTS)
+    assert all(len(outcome.seeds) == 3 for judgement in judgements for outcome in judgement.outcomes.values())
+
+
+def test_every_table_and_figure_of_the_targets_is_made(finished, tables):
+    assert tables.keys() == {name for target in TARGETS for name in TABLES[target]}
+    assert tables["claims"]["autoencoder/adam/iterations/badmm"]["outcome"] in OUTCOMES
+    for target in TARGETS:
+        (row,) = tables[f"time_{target}"].values()
         assert row["minutes"] >= row["longest"] > 0
-    for block in (pages.conditioning(written, "perceptron"), pages.ablation(written), pages.times(written)):
+    assert_drawn(finished, *TARGETS)
+
+
+def test_pages_can_be_filled_from_the_tables(tables):
+    references = pages.references(tables, "autoencoder")
+    for name in (NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP, *map(label, of_role(REFERENCE))):
+        assert f"| {name} |" in references
+    for block in (pages.conditioning(tables, "perceptron"), pages.ablation(tables), pages.times(tables)):
         assert block.count("\n") > 2
 
 
-def test_runs_of_claims_use_the_settings_that_their_column_chose(finished, smoke_config):
-    for experiment in ("autoencoder", "autoencoder-regularised", "autoencoder-small-weights"):
-        for column, chosen in smoke_config["experiments"][experiment]["tuned_on"].items():
-            for name in ("sgd", "badmm-ls"):
-                path = finished / f"results/claims/{experiment}/{column}/{name}.json"
-                assert path.exists() == ((experiment, column) != ("autoencoder-regularised", "train_loss"))
-                if path.exists():
-                    assert chosen[name].items() <= json.loads(path.read_text())["settings"].items()
+def test_every_setting_of_the_limits_is_judged_from_its_records(finished, plan):
+    settings = limits.read(finished / "results/limits.json")
+    assert [(s.group, s.name) for s in settings] == [(s.group, s.name) for s in plan.limits.settings.values()]
+    assert [setting.records for setting in settings] == [setting.files for setting in plan.limits.settings.values()]
+    for setting in settings:
+        assert len(setting.verdicts) == len(judged()) * len(limits.tests())
+        assert {verdict.verdict for verdict in setting.verdicts} <= set(limits.VERDICTS)
+    written = {str(path.relative_to(finished)) for path in (finished / "results/limits").rglob("*.json")}
+    assert written == set(plan.limits.files)
 
 
-def test_every_setting_of_the_limits_is_judged(finished, smoke_config):
-    settings = json.loads((finished / "results/limits.json").read_text())
-    assert [setting["name"] for setting in settings] == [s["name"] for s in smoke_config["limits"]["settings"]]
-    count = len(config.READINGS) * len(limits.TESTS)
-    assert all(len(setting["verdicts"]) == count for setting in settings)
-    assert {v["verdict"] for setting in settings for v in setting["verdicts"]} <= set(limits.VERDICTS)
-
-
-def test_what_is_moved_is_computed_anew_for_those_that_it_touches_alone(finished):
-    """The order of the blocks is nothing to SGD and Adam: their runs are those of the default."""
-    folder = finished / "results/limits"
-    assert {path.stem for path in (folder / "default-default").iterdir()} == {
-        *config.BASELINES,
-        *config.READINGS,
-        "bounds",
-        "timing",
-    }
-    assert {path.stem for path in (folder / "algorithm-order").iterdir()} == {*config.READINGS, "timing"}
+def test_published_records_are_taken_over(finished, tmp_path, monkeypatch, smoke_config):
+    monkeypatch.chdir(finished)
+    limits.publish("results/limits.json", tmp_path / "data")
+    published = smoke_config | {"limits": smoke_config["limits"] | {"published": str(tmp_path / "data")}}
+    files = {Path(path).resolve() for path in Plan(published, str(ROOT)).limits.files}
+    assert files == {*(tmp_path / "data").rglob("*.json")}
 
 
 def test_limits_go_on_where_they_were_stopped(finished, tmp_path):
     names = ["results/limits/default-default/adam.json", "results/limits.json"]
-    kept = [shutil.move(finished / name, tmp_path / str(place)) for place, name in enumerate(names)]
+    kept = [shutil.move(finished / name, tmp_path / str(number)) for number, name in enumerate(names)]
     try:
-        done = snakemake(finished, "limits", "--dry-run", "--cores", "2")
-        assert jobs(done)["study_setting"] == 1
+        done = snakemake(finished, "results/limits.json", "--dry-run", "--cores", "2")
+        assert jobs(done) == {"study_setting": 1, "collect_limits": 1}, output(done)
     finally:
         for path, name in zip(kept, names, strict=True):
             shutil.move(path, finished / name)
 
 
-def test_published_records_are_taken_over_unless_all_is_to_be_computed_anew(finished, tmp_path, monkeypatch):
-    monkeypatch.chdir(finished)
-    limits.publish("results/limits.json", tmp_path / "data")
-    for published, studies in ((tmp_path / "data", 0), (None, 10)):
-        over = yaml.safe_dump({"limits": {"published": published and str(published)}})
-        done = snakemake(tmp_path / "work", "results/limits.json", "--dry-run", "--cores", "2", over=over)
-        assert jobs(done).get("study_setting", 0) == studies, output(done)
-
-
-def test_records_in_the_repository_are_those_that_its_settings_ask_for(tmp_path):
-    """So that all is judged anew from them, without any training."""
+def test_verdicts_are_computed_from_the_published_records_alone(tmp_path):
+    """With the project's own configuration, without MNIST and without a training."""
     command = [SNAKEMAKE, "results/limits.json", "--cores", "1"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert (done.returncode, jobs(done)) == (0, {"collect_limits": 1}), output(done)
-    settings = json.loads((tmp_path / "results/limits.json").read_text())
-    used = {Path(record).parts[-2:] for setting in settings for record in setting["records"]}
-    assert used == {path.parts[-2:] for path in (ROOT / "data/limits").rglob("*.json")}
+    settings = limits.read(tmp_path / "results/limits.json")
+    assert len(settings) == len(config.project(ROOT)["limits"]["settings"])
 
 
-def test_chosen_settings_have_the_form_of_the_configuration(finished):
+def test_chosen_settings_have_the_form_of_the_configuration(finished, plan):
     tuned = yaml.safe_load((finished / "results/tuned.yaml").read_text())["experiments"]
-    assert tuned["autoencoder"]["tuned_on"].keys() == {"train_loss", "validation_loss"}
-    assert tuned["autoencoder"]["optimizers"] == tuned["autoencoder"]["tuned_on"]["validation_loss"]
+    assert {(experiment, name) for experiment in tuned for name in tuned[experiment]["optimizers"]} == set(
+        plan.searched
+    )
+    for experiment, section in tuned.items():
+        assert section["tuned_on"].keys() == set(SELECTIONS)
+        assert section["optimizers"] == section["tuned_on"][plan.select_by[experiment]]
 
 
-@pytest.mark.parametrize("name", ["claims", "limits"])
-def test_the_notebooks_are_executed_and_answer(finished, name):
+@pytest.mark.parametrize(("name", "text"), [("claims", "not replicated:"), ("limits", "condition number 100:")])
+def test_the_notebooks_are_executed_and_answer(finished, name, text):
     cells = nbformat.read(finished / f"results/notebooks/{name}.ipynb", 4).cells
-    texts = "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
-    assert {"claims": "not replicated:", "limits": "condition number 100:"}[name] in texts
-    assert any("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    assert text in "".join(out.get("text", "") for out in outputs)
+    assert any("image/png" in out.get("data", {}) for out in outputs)
 
 
-def test_figures_are_drawn(finished):
-    for name in ("limits", "conditioning", "ablation", "tuning", "tuning_perceptron"):
-        assert (finished / f"figures/{name}.png").stat().st_size > 5000
+def test_speed_is_measured_and_held_against_its_goals(tmp_path, plan):
+    done = snakemake(tmp_path, "benchmark", "--cores", "2", "--config", "seeds=[0]")
+    assert done.returncode == 0, output(done)
+    reports = {name: read_json(tmp_path / plan.results.benchmark(name)) for name in ("goals", "pipeline", "processes")}
+    goals, pipeline, processes = reports.values()
+    for row in goals["goals"].values():
+        assert row.keys() == {"value", "goal", "met", "where"}
+    assert goals["time_to_quality"].keys() == set(plan.optimizers["autoencoder"])
+    tables = rows.read(tmp_path / "results/tables")
+    assert set(TABLES["benchmark"]) <= tables.keys()
+    assert {name: row["goal"] for name, row in tables["goals"].items()} == {
+        name: row["goal"] for name, row in goals["goals"].items()
+    }
+    for block in pages.SPEED:
+        assert block(tables).count("\n") > 2
+    assert pipeline["count"] == len(plan.run_notebooks(*plan.of_target(None))) / 2  # one of two seeds
+    assert 0 < pipeline["optimizer"] < pipeline["training"] < pipeline["notebooks"]
+    assert {row["name"] for row in processes["iterations"]} == set(of_role(POSTER))
+    assert all(row[kind] > 0 for row in processes["iterations"] for kind in ("one", "beside", "strong", "weak"))
+    sizes = [row["bytes"] for row in processes["messages"]]
+    assert all(a < b for a, b in pairwise(sizes))
+    assert_drawn(tmp_path, "benchmark")
+
+
+def test_all_of_mnist(tmp_path):
+    done = snakemake(tmp_path, "full_mnist", "--cores", "2")
+    assert done.returncode == 0, output(done)
+    assert jobs(done)["run_notebook"] == 5
+    results = Results(str(tmp_path / "results"), {"autoencoder-full": [0]}, {"autoencoder-full": list(METHODS)})
+    (run,) = results.runs("autoencoder-full", "adam")
+    assert len(run.history["train_loss"]) == 7
+    assert "validation_loss" not in run.history
+    assert_drawn(tmp_path, "full_mnist")

@@ -31,7 +31,7 @@ kernels.start("kernels.log")
 print(os.environ[kernels.VARIABLE], flush=True)
 sys.stdin.read()
 """
-# Python runs a module of this name when it starts. Without torch a server is there in half a second.
+# As sitecustomize.py it runs when Python starts. Without torch a server is ready in half a second, not in many.
 LIGHT_SERVER = "from replication import kernels; kernels.WARM = ('ipykernel.kernelapp',)"
 WITH_A_SLOT = """
 import sys
@@ -43,8 +43,8 @@ with kernels.slot():
 
 
 def wait_for(condition, seconds: float = 120) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
     return condition()
 
@@ -67,9 +67,9 @@ def end(workflow: subprocess.Popen) -> None:
     assert wait_for(lambda: not workflow.folder.exists())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def running(tmp_path_factory) -> Iterator[subprocess.Popen]:
-    """A workflow with the server that a workflow has."""
+    """A workflow with the server that a workflow has. It gets warm while the first tests run."""
     workflow = start_workflow(tmp_path_factory.mktemp("workflow"), light=False)
     yield workflow
     end(workflow)
@@ -135,29 +135,9 @@ def listening(pid: int) -> set[str]:
     return names
 
 
-@linux
-def test_a_kernel_is_reached_by_no_port(either, tmp_path):
-    """The one port that is left is IPython's, for the output of subprocesses; it is chosen when it is bound."""
-    cell = "import contextlib, os\nfrom pathlib import Path\nfrom ipykernel.kernelapp import IPKernelApp\n"
-    cell += inspect.getsource(listening)
-    cell += "print(*listening(os.getpid()), sep='\\n')\nprint('pipe', IPKernelApp.instance().iopub_thread._pipe_port)"
-    *names, pipe = outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).splitlines()
-    ports = {name for name in names if name.startswith("tcp")}
-    assert ports <= {f"tcp {pipe.split()[1]}"}
-    assert len(set(names) - ports) == 5  # shell, iopub, stdin, control, heartbeat
-
-
-@linux
-def test_a_kernel_starts_where_every_port_is_taken(either, tmp_path, startup):
-    startup("""
-import zmq
-def bind(self, address, *rest, bind=zmq.Socket.bind):
-    if address.startswith("tcp"):
-        raise zmq.ZMQError(98, "Address already in use")
-    return bind(self, address, *rest)
-zmq.Socket.bind = bind
-""")
-    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+def test_the_script_that_asks_for_a_kernel_knows_the_packages():
+    """It imports neither, and so has their names a second time."""
+    assert kernels.PACKAGES == paths.PACKAGES
 
 
 def test_the_slot_comes_before_everything_else(bare, tmp_path):
@@ -194,36 +174,34 @@ def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
         end(workflow)
 
 
-def test_a_kernel_that_does_not_start_is_tried_again_once(either, tmp_path, startup):
-    startup(f"""
-import os
-if not os.path.exists({str(tmp_path / "tried")!r}):
-    open({str(tmp_path / "tried")!r}, "w").close()
-    os._exit(3)
-""")
-    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
-    assert (tmp_path / "tried").exists()
+@linux
+def test_without_a_server_the_kernel_is_an_ordinary_one(bare, tmp_path):
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
+    cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
+    assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
 
 
-def test_a_kernel_that_never_starts_is_an_error_with_its_own_traceback(either, tmp_path, startup):
-    startup(f"""
-open({str(tmp_path / "tried")!r}, "a").write("x")
-import ipykernel.kernelapp
-def broken(self):
-    raise ArithmeticError("on purpose")
-ipykernel.kernelapp.IPKernelApp.init_sockets = broken
-""")
-    with pytest.raises(NotebookError, match="ArithmeticError: on purpose") as failure:
-        execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
-    assert "Kernel died before replying" in str(failure.value)
-    assert (tmp_path / "tried").read_text() == "xx"
+@linux
+def test_an_interrupt_is_left_to_what_follows_it(bare):
+    """jupyter_client interrupts a kernel before it kills it; that must not end in a traceback for each notebook."""
 
+    def ignores_interrupts(pid: int) -> bool:
+        status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return bool(int(status["SigIgn"], 16) >> (signal.SIGINT - 1) & 1)
 
-def test_a_kernel_that_dies_later_is_an_error_and_nothing_runs_twice(either, tmp_path):
-    cell = f"open({str(tmp_path / 'tried')!r}, 'a').write('x')"
-    with pytest.raises(NotebookError, match="Kernel died"):
-        execute(notebook(tmp_path, cell, "import os; os._exit(3)"), {}, tmp_path)
-    assert (tmp_path / "tried").read_text() == "x"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(bare / "kernels"))
+        listener.listen()
+        command = [sys.executable, "-I", "-S", kernels.__file__, str(bare / "kernels")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        client, _ = listener.accept()
+        client.makefile().readline()
+        client.send(b".")
+        assert wait_for(lambda: ignores_interrupts(process.pid))
+        process.send_signal(signal.SIGINT)
+        client.close()
+        assert process.communicate(timeout=60)[1] == "the kernel has ended\n"
 
 
 @pytest.fixture
@@ -239,14 +217,6 @@ def folders(monkeypatch) -> list[Path]:
     return created
 
 
-def test_no_private_folder_is_left(either, tmp_path, folders):
-    execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
-    with pytest.raises(NotebookError, match="ZeroDivisionError"):
-        execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
-    assert len(folders) == 2
-    assert not any(folder.exists() for folder in folders)
-
-
 def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch, folders):
     long = tmp_path / ("long" * 30)
     long.mkdir()
@@ -257,45 +227,6 @@ def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch, 
     workflow = start_workflow(tmp_path, TMPDIR=str(long))
     assert workflow.folder.parent == Path("/tmp")
     end(workflow)
-
-
-def test_the_script_that_asks_for_a_kernel_knows_the_packages():
-    """It imports neither, and so has their names a second time."""
-    assert kernels.PACKAGES == paths.PACKAGES
-
-
-@linux
-def test_a_forked_kernel_is_in_the_notebooks_own_folder_and_environment(workflow, tmp_path, monkeypatch):
-    monkeypatch.setenv("SEEN", "yes")
-    monkeypatch.chdir(tmp_path)
-    cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
-    cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
-    cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
-    assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
-        str(tmp_path),
-        "yes",
-        "True",  # warm
-        "False",  # and nothing of these packages that could be stale
-        "True",  # the server's child
-    ]
-
-
-@linux
-def test_clients_that_stall_or_go_before_they_ask_do_no_harm(workflow, tmp_path):
-    with contextlib.ExitStack() as stack:
-        for sent in (b"", b"not json\n", b"{"):
-            client = stack.enter_context(socket.socket(socket.AF_UNIX))
-            client.connect(str(workflow.folder / "kernels"))
-            client.sendall(sent)
-        assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
-
-
-@linux
-def test_without_a_server_the_kernel_is_an_ordinary_one(bare, tmp_path):
-    with socket.socket(socket.AF_UNIX) as closed:
-        closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
-    cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
-    assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
 
 
 @pytest.fixture
@@ -341,6 +272,9 @@ def test_no_kernel_is_left_when_the_workflow_is_killed(asleep, tmp_path):
     assert wait_for(lambda: not workflow.folder.exists())
 
 
+# With the server, which is warm by now
+
+
 @linux
 def test_no_kernel_is_left_when_the_notebook_is_killed(workflow, asleep):
     process, kernel = asleep(workflow)
@@ -359,25 +293,94 @@ def test_no_kernel_is_left_when_the_user_interrupts(workflow, asleep):
 
 
 @linux
-def test_an_interrupt_is_left_to_what_follows_it(bare):
-    """jupyter_client interrupts a kernel before it kills it; that must not end in a traceback for each notebook."""
+def test_a_kernel_is_reached_by_no_port(either, tmp_path):
+    """The one port that is left is IPython's, for the output of subprocesses; it is chosen when it is bound."""
+    cell = "import contextlib, os\nfrom pathlib import Path\nfrom ipykernel.kernelapp import IPKernelApp\n"
+    cell += inspect.getsource(listening)
+    cell += "print(*listening(os.getpid()), sep='\\n')\nprint('pipe', IPKernelApp.instance().iopub_thread._pipe_port)"
+    *names, pipe = outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).splitlines()
+    ports = {name for name in names if name.startswith("tcp")}
+    assert ports <= {f"tcp {pipe.split()[1]}"}
+    assert len(set(names) - ports) == 5  # shell, iopub, stdin, control, heartbeat
 
-    def ignores_interrupts(pid: int) -> bool:
-        status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        return bool(int(status["SigIgn"], 16) >> (signal.SIGINT - 1) & 1)
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(bare / "kernels"))
-        listener.listen()
-        command = [sys.executable, "-I", "-S", kernels.__file__, str(bare / "kernels")]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        client, _ = listener.accept()
-        client.makefile().readline()
-        client.send(b".")
-        assert wait_for(lambda: ignores_interrupts(process.pid))
-        process.send_signal(signal.SIGINT)
-        client.close()
-        assert process.communicate(timeout=60)[1] == "the kernel has ended\n"
+@linux
+def test_a_kernel_starts_where_every_port_is_taken(either, tmp_path, startup):
+    startup("""
+import zmq
+def bind(self, address, *rest, bind=zmq.Socket.bind):
+    if address.startswith("tcp"):
+        raise zmq.ZMQError(98, "Address already in use")
+    return bind(self, address, *rest)
+zmq.Socket.bind = bind
+""")
+    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+
+
+def test_a_kernel_that_does_not_start_is_tried_again_once(either, tmp_path, startup):
+    startup(f"""
+import os
+if not os.path.exists({str(tmp_path / "tried")!r}):
+    open({str(tmp_path / "tried")!r}, "w").close()
+    os._exit(3)
+""")
+    assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
+    assert (tmp_path / "tried").exists()
+
+
+def test_a_kernel_that_never_starts_is_an_error_with_its_own_traceback(either, tmp_path, startup):
+    startup(f"""
+open({str(tmp_path / "tried")!r}, "a").write("x")
+import ipykernel.kernelapp
+def broken(self):
+    raise ArithmeticError("on purpose")
+ipykernel.kernelapp.IPKernelApp.init_sockets = broken
+""")
+    with pytest.raises(NotebookError, match="ArithmeticError: on purpose") as failure:
+        execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+    assert "Kernel died before replying" in str(failure.value)
+    assert (tmp_path / "tried").read_text() == "xx"
+
+
+def test_a_kernel_that_dies_later_is_an_error_and_nothing_runs_twice(either, tmp_path):
+    cell = f"open({str(tmp_path / 'tried')!r}, 'a').write('x')"
+    with pytest.raises(NotebookError, match="Kernel died"):
+        execute(notebook(tmp_path, cell, "import os; os._exit(3)"), {}, tmp_path)
+    assert (tmp_path / "tried").read_text() == "x"
+
+
+def test_no_private_folder_is_left(either, tmp_path, folders):
+    execute(notebook(tmp_path, "print('ran')"), {}, tmp_path)
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
+        execute(notebook(tmp_path, "1 / a"), {}, tmp_path)
+    assert len(folders) == 2
+    assert not any(folder.exists() for folder in folders)
+
+
+@linux
+def test_a_forked_kernel_is_in_the_notebooks_own_folder_and_environment(workflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEN", "yes")
+    monkeypatch.chdir(tmp_path)
+    cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
+    cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
+    cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
+    assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
+        str(tmp_path),
+        "yes",
+        "True",  # warm
+        "False",  # and nothing of these packages that could be stale
+        "True",  # the server's child
+    ]
+
+
+@linux
+def test_clients_that_stall_or_go_before_they_ask_do_no_harm(workflow, tmp_path):
+    with contextlib.ExitStack() as stack:
+        for sent in (b"", b"not json\n", b"{"):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(workflow.folder / "kernels"))
+            client.sendall(sent)
+        assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
 
 
 def test_the_notebook_says_which_python_ran_it(either, tmp_path):

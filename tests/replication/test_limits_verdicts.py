@@ -1,247 +1,282 @@
-"""Verdicts at a setting, from runs made for the purpose."""
+"""Verdicts at a setting, from runs made for the purpose and from the published records."""
 
 import itertools
 import json
-import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from made_runs import diverged, ending_at, made_run
 
 from replication import config
-from replication.report import pages, rows as tables
-from replication.studies import limits
+from replication.files import read_json, write_json
+from replication.methods import ANCHOR, baselines, compared, judged
+from replication.parameters import SELECTIONS
+from replication.paths import PUBLISHED_TABLES
+from replication.plan import Plan
+from replication.report import rows
+from replication.speed.clock import Clock
+from replication.studies.limits import Chosen
+from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
+from replication.studies.seeds import SeedRun
+from replication.verdicts.effects import HOLDS, IMAGES, OPEN, TRAINING
+from replication.verdicts.limits import (
+    FAILS,
+    VERDICTS,
+    Report,
+    Setting,
+    Verdict,
+    activity,
+    collect,
+    publish,
+    read,
+    read_report,
+    verdicts,
+)
+from replication.verdicts.limits import tests as kinds_of_tests
+
+ROOT = Path(__file__).parents[2]
+MAPS = LINEAR_MAP, MEAN_IMAGE
+BASELINE = ending_at(0.1, 0.1, 0.1)
 
 
-def run(seed, loss, psnr, status="finished"):
-    final = dict.fromkeys(("train_psnr", "train_ssim", "unseen_psnr", "unseen_ssim"), psnr)
-    return {"seed": seed, "status": status, "iteration": [0, 5], "train_loss": [1.0, loss], "final": final}
+def chosen(name: str, runs: list[SeedRun], bracketed: bool = True) -> Chosen:
+    return Chosen(name, {}, bracketed, runs)
 
 
-def report(mine, others):
-    runs = dict.fromkeys(config.READINGS, mine) | dict.fromkeys(limits.BASELINES, others)
-    closed = [{"seed": run["seed"], "unseen_psnr": 20.0, "unseen_ssim": 20.0, "train_loss": 0.2} for run in others]
-    references = {"linear map": closed, "mean image": closed}
-    told = {
-        name: {key: {"runs": found, "bracketed": True} for key in config.SELECTIONS} for name, found in runs.items()
-    }
-    clocks = {name: {"setup": 0.0, "seconds": 2.0 if name in config.READINGS else 1.0} for name in told}
-    return {"runs": told, "bounds": {"references": references}, "timing": {"optimizers": clocks}}
+def report(runs: list[SeedRun], baseline: list[SeedRun] = BASELINE) -> Report:
+    """Of judged methods with these runs that take twice as long an iteration as the baselines.
+
+    The mean image has a training loss of 0.2. Every map has a PSNR of 20.
+    """
+    by_method = {name: runs if name in judged() else baseline for name in compared()}
+    images = [{"seed": run.seed, "unseen_psnr": 20.0, "unseen_ssim": 20.0, "train_loss": 0.2} for run in baseline]
+    return Report(
+        {name: dict.fromkeys(SELECTIONS, chosen(name, own)) for name, own in by_method.items()},
+        dict.fromkeys(MAPS, images),
+        {name: Clock(0.0, 2.0 if name in judged() else 1.0) for name in compared()},
+    )
 
 
-OTHERS = [run(0, 0.1, 20.0), run(1, 0.1, 20.0), run(2, 0.1, 20.0)]
+def only(table: list[Verdict], quantity: str) -> Verdict:
+    """The first verdict on a quantity."""
+    return next(verdict for verdict in table if verdict.quantity == quantity)
 
 
 @pytest.mark.parametrize(
     ("losses", "psnr", "verdict"),
     [
-        ([0.05, 0.04, 0.06], [21.0, 21.1, 21.2], "holds"),
-        ([0.05, 0.2, 0.09], [19.0, 20.5, 21.0], "open"),
-        ([0.09, 0.01, 0.099], [20.1, 25.0, 20.2], "open"),  # better with every seed, and no interval says so
-        ([0.2, 0.25, 0.22], [19.0, 19.1, 19.2], "fails"),
+        ([0.05, 0.04, 0.06], [21.0, 21.1, 21.2], HOLDS),
+        ([0.05, 0.2, 0.09], [19.0, 20.5, 21.0], OPEN),
+        ([0.09, 0.01, 0.099], [20.1, 25.0, 20.2], OPEN),  # better with every seed, and no interval says so
+        ([0.2, 0.25, 0.22], [19.0, 19.1, 19.2], FAILS),
     ],
 )
 def test_a_claim_holds_or_fails_where_the_whole_interval_is_on_one_side(losses, psnr, verdict):
-    mine = [run(seed, loss, decibels) for seed, (loss, decibels) in enumerate(zip(losses, psnr, strict=True))]
-    table = limits.verdicts(report(mine, OTHERS))
-    assert len(table) == 2 * len(limits.TESTS)
-    assert {entry["verdict"] for entry in table if entry["quantity"] in ("final", "area")} == {verdict}
-    unseen = {entry["against"]: entry["verdict"] for entry in table if entry["quantity"] == "unseen_psnr"}
-    assert unseen == dict.fromkeys(("sgd", "adam", "linear map", "mean image"), verdict)
+    runs = [made_run(seed, [1.0, loss], psnr[seed]) for seed, loss in enumerate(losses)]
+    table = verdicts(report(runs))
+    assert len(table) == len(judged()) * len(kinds_of_tests())
+    assert {entry.verdict for entry in table if entry.quantity in ("final", "area")} == {verdict}
+    unseen = {entry.against: entry.verdict for entry in table if entry.quantity == "unseen_psnr"}
+    assert unseen == dict.fromkeys((*baselines(), *MAPS), verdict)
+
+
+def test_baselines_are_compared_in_every_quantity_and_maps_in_unseen_images():
+    against = {name: [q for other, q in kinds_of_tests() if other == name] for name in (*baselines(), *MAPS)}
+    assert all(against[name] == [*TRAINING, *IMAGES] for name in baselines())
+    assert all(against[name] == ["unseen_psnr", "unseen_ssim"] for name in MAPS)
 
 
 def test_time_is_iterations_times_what_one_takes():
-    """Both reach the loss with the first recorded iteration, and mine take twice as long."""
-    mine = [run(seed, loss, 20.0) for seed, loss in enumerate((0.1, 0.1, 0.1))]
-    table = limits.verdicts(report(mine, OTHERS))
-    assert (of(table, "iterations")["effect"], of(table, "iterations")["verdict"]) == (1.0, "open")
-    assert (of(table, "seconds")["effect"], of(table, "seconds")["verdict"]) == (pytest.approx(2.0), "fails")
+    """Both reach the loss with the first recorded iteration, and the judged methods take twice as long."""
+    table = verdicts(report(ending_at(0.1, 0.1, 0.1)))
+    assert (only(table, "iterations").effect, only(table, "iterations").verdict) == (1.0, OPEN)
+    assert (only(table, "seconds").effect, only(table, "seconds").verdict) == (pytest.approx(2.0), FAILS)
 
 
 def test_every_cell_takes_the_runs_that_it_names():
-    """Each optimizer has a loss and a PSNR of its own by either choice of settings, and so has each closed form."""
-    made, number = report(OTHERS, OTHERS), itertools.count(2)
-    values = {}
-    for name, found in made["runs"].items():
-        for column in config.SELECTIONS:
-            values[name, column] = next(number)
-            found[column] = {
-                "runs": [run(seed, 0.1 / values[name, column], values[name, column]) for seed in range(3)],
-                "bracketed": (name, column) != ("badmm-ls", "validation_loss"),
-            }
-    for name in ("linear map", "mean image"):
-        values[name, "validation_loss"] = next(number)
-        psnr = {"unseen_psnr": values[name, "validation_loss"], "unseen_ssim": 0.5, "train_loss": 0.2}
-        made["bounds"]["references"][name] = [{"seed": seed} | psnr for seed in range(3)]
-    for entry in limits.verdicts(made):
-        names = entry["reading"], entry["against"]
-        images = entry["quantity"] not in ("iterations", "seconds", "area", "final")
-        mine, other = (values.get((name, config.SELECTIONS[images])) for name in names)
-        if entry["quantity"] == "final":
-            assert entry["effect"] == pytest.approx(other / mine)
-        if entry["quantity"] == "unseen_psnr":
-            assert entry["effect"] == pytest.approx(mine - other)
-        assert entry["bracketed"] == ((entry["reading"], images) != ("badmm-ls", True))
+    """Each method has a loss and a PSNR of its own by either choice of settings, and so has each map."""
+    number = itertools.count(2)
+    value = {key: next(number) for key in itertools.product((*compared(), *MAPS), SELECTIONS)}
+    by_method = {
+        name: {
+            column: chosen(
+                name,
+                [made_run(seed, [1.0, 0.1 / value[name, column]], value[name, column]) for seed in range(3)],
+                bracketed=(name, column) != ("badmm-ls", "validation_loss"),
+            )
+            for column in SELECTIONS
+        }
+        for name in compared()
+    }
+    maps = {
+        name: [
+            {"seed": seed, "unseen_psnr": value[name, "validation_loss"], "unseen_ssim": 0.5, "train_loss": 0.2}
+            for seed in range(3)
+        ]
+        for name in MAPS
+    }
+    for entry in verdicts(replace(report(BASELINE), chosen=by_method, maps=maps)):
+        column = SELECTIONS[entry.quantity in IMAGES]
+        own, other = value[entry.method, column], value[entry.against, column]
+        if entry.quantity == "final":
+            assert entry.effect == pytest.approx(other / own)
+        if entry.quantity == "unseen_psnr":
+            assert entry.effect == pytest.approx(own - other)
+        assert entry.bracketed == ((entry.method, column) != ("badmm-ls", "validation_loss"))
 
 
-def test_a_reading_that_has_learned_nothing_is_not_faster_than_a_baseline_that_has():
+def test_a_method_that_has_learned_nothing_is_not_faster_than_a_baseline_that_has():
     """Two of three runs end above the mean image: no interval says so, and the verdict does."""
-    mine = [run(seed, loss, 21.0) for seed, loss in enumerate((0.9, 0.25, 0.05))]
-    table = limits.verdicts(report(mine, OTHERS))
-    assert of(table, "final")["interval"][0] < 1 < of(table, "final")["interval"][1]
-    assert {of(table, quantity)["verdict"] for quantity in ("iterations", "seconds", "area", "final")} == {"fails"}
-    lost = [run(seed, 0.2, 20.0) for seed in range(3)]
-    assert of(limits.verdicts(report(mine, lost)), "final")["verdict"] == "open"
+    runs = ending_at(0.9, 0.25, 0.05, psnr=21.0)
+    table = verdicts(report(runs))
+    low, high = only(table, "final").interval
+    assert low < 1 < high
+    assert {only(table, quantity).verdict for quantity in TRAINING} == {FAILS}
+    assert only(table, "unseen_psnr").verdict == HOLDS
+    assert only(verdicts(report(runs, ending_at(0.2, 0.2, 0.2))), "final").verdict == OPEN
 
 
-def of(table, quantity):
-    return next(entry for entry in table if entry["quantity"] == quantity)
+def test_a_run_of_the_method_that_diverged_is_a_failure():
+    runs = [made_run(0, [1.0, 0.05]), diverged(1), made_run(2, [1.0, 0.05])]
+    assert only(verdicts(report(runs)), "final").verdict == FAILS
 
 
-def test_a_run_of_mine_that_diverged_is_a_failure_and_a_baselines_is_no_win():
-    mine = [run(0, 0.05, 21.0), run(1, 9.0, 0.0, "diverged"), run(2, 0.05, 21.0)]
-    assert of(limits.verdicts(report(mine, OTHERS)), "final")["verdict"] == "fails"
-    healthy = [run(seed, 0.05, 21.0) for seed in range(3)]
-    lost = [run(seed, 9.0, 0.0, "diverged") for seed in range(3)]
-    final = of(limits.verdicts(report(healthy, lost)), "final")
-    assert (final["verdict"], final["effect"], final["diverged"]) == ("open", None, [0, 3])
-    json.dumps(final, allow_nan=False)
+def test_baselines_that_diverged_are_no_win():
+    final = only(verdicts(report(ending_at(0.05, 0.05, 0.05), [diverged(seed) for seed in range(3)])), "final")
+    assert (final.verdict, final.effect, final.diverged) == (OPEN, None, [0, 3])
+    json.dumps(asdict(final), allow_nan=False)
 
 
 @pytest.mark.parametrize(("losses", "learned"), [((0.1, 0.1, 0.2), True), ((0.1, 0.195, 0.2), False)])
 def test_a_baseline_that_ends_at_the_mean_image_is_marked(losses, learned):
-    mine = [run(seed, 0.05, 21.0) for seed in range(3)]
-    table = limits.verdicts(report(mine, [run(seed, loss, 20.0) for seed, loss in enumerate(losses)]))
-    assert {entry["learned"] for entry in table if entry["against"] in config.BASELINES} == {learned}
-    assert all(entry["learned"] for entry in table if entry["against"] not in config.BASELINES)
+    table = verdicts(report(ending_at(0.05, 0.05, 0.05), ending_at(*losses)))
+    assert {entry.learned for entry in table if entry.against in baselines()} == {learned}
+    assert all(entry.learned for entry in table if entry.against not in baselines())
 
 
 def test_the_share_of_active_units_is_that_of_runs_that_finished():
-    mine = [run(0, 0.1, 20.0), run(1, 9.0, 0.0, "diverged"), run(2, 0.1, 20.0)]
-    for entry, share in zip(mine, (0.5, 0.0, 0.75), strict=True):
-        entry["final"]["active"] = share
-    lost = [run(seed, 9.0, 0.0, "diverged") for seed in range(3)]
-    assert limits.activity(report(mine, lost)) == {"badmm": 0.625, "badmm-ls": 0.625}
+    runs = [made_run(0, [1.0, 0.1], active=0.5), diverged(1), made_run(2, [1.0, 0.1], active=0.75)]
+    lost = [diverged(seed) for seed in range(3)]
+    assert activity(report(runs, lost)) == dict.fromkeys(judged(), 0.625)
 
 
-SEARCH = {"trials": 3, "shift": 0.4, "tuning_seed": 1000, "seeds": [0, 1], "every": 1}
-IMAGES = {"training_images": 40, "validation_images": 20}
-RATES = {"learning_rate": {"log": [1e-6, 1.0]}}
+# Files
 
 
-def studied(smoke_config, rates, ranges):
-    """One optimizer tuned and run where its settings at the default are `rates`, by either column."""
-    run = config.parameters(smoke_config, "autoencoder", "sgd", 0) | {"iterations": 4}
-    runs = {
-        column: run | {"settings": {"learning_rate": rate}}
-        for column, rate in zip(config.SELECTIONS, rates, strict=True)
+@pytest.fixture
+def files(tmp_path) -> dict:
+    """The fields of limit_settings.Setting, with records of made runs. The anchor's iteration takes four seconds."""
+    made = report(ending_at(0.05, 0.04, 0.06, psnr=21.0))
+    studies = {name: f"{tmp_path}/results/{name}.json" for name in compared()}
+    for name, path in studies.items():
+        write_json(path, {"result": {"chosen": {c: asdict(choice) for c, choice in made.chosen[name].items()}}})
+    write_json(tmp_path / "data" / "maps.json", {"result": {"maps": made.maps}})
+    seconds = {
+        name: {"setup": 8.0 * clock.setup + 8.0, "seconds": 4.0 * clock.step} for name, clock in made.clocks.items()
     }
-    return limits.study(runs, ranges, SEARCH, IMAGES, "data/excerpt")
+    write_json(tmp_path / "data" / "timing.json", {"result": {"optimizers": seconds}})
+    timings = dict.fromkeys(compared(), f"{tmp_path}/data/timing.json")
+    return {"studies": studies, "maps": f"{tmp_path}/data/maps.json", "timings": timings}
 
 
-def test_steps_are_tuned_anew_and_nothing_is_trained_twice(monkeypatch, smoke_config):
-    trained = []
-    train_seeds = limits.train_seeds
-    monkeypatch.setattr(limits, "train_seeds", lambda *a, **k: trained.append(1) or train_seeds(*a, **k))
-    told = studied(smoke_config, (1e-3, 1e-3), RATES)
-    assert trained == [1]
-    told = told["chosen"]
-    assert told["train_loss"] == told["validation_loss"]
-    assert told["train_loss"]["settings"] == {"learning_rate": 0.251}  # the larger step: 1e-3 * 1e6^0.4
-    assert [run["seed"] for run in told["train_loss"]["runs"]] == [0, 1]
+def test_a_report_is_what_its_records_say_with_times_in_iterations_of_the_anchor(files):
+    made = report(ending_at(0.05, 0.04, 0.06, psnr=21.0))
+    from_files = read_report(**files)
+    assert (from_files.chosen, from_files.maps) == (made.chosen, made.maps)
+    assert from_files.clocks == {name: Clock(2.0, 2.0 if name in judged() else 1.0) for name in compared()}
 
 
-def test_a_setting_without_ranges_keeps_the_better_of_the_defaults(smoke_config):
-    told = studied(smoke_config, (1e-3, 0.1), {})
-    chosen = told["chosen"]
-    assert [chosen[column]["settings"] for column in config.SELECTIONS] == [{"learning_rate": 0.1}] * 2
-    assert chosen["train_loss"]["bracketed"]
-    assert [trial["settings"]["learning_rate"] for trial in told["trials"]] == [1e-3, 0.1]
-    assert told["trials"][1]["train_loss"] < told["trials"][0]["train_loss"]
+def test_times_of_another_record_are_told_in_its_own_anchors_iterations(files, tmp_path):
+    """A slower machine, on which the anchor takes ten times as long: its record says as much as one of this machine."""
+    seconds = {ANCHOR: {"setup": 80.0, "seconds": 40.0}, "badmm": {"setup": 80.0, "seconds": 80.0}}
+    write_json(tmp_path / "slow.json", {"result": {"optimizers": seconds}})
+    other = files["timings"] | {"badmm": str(tmp_path / "slow.json")}
+    assert read_report(**files | {"timings": other}) == read_report(**files)
 
 
-@pytest.mark.parametrize(("best", "walked"), [(1e-5, [1e-2, 1e-3, 1e-4, 1e-5, 1e-6]), (1e-2, [1e-2, 1e-3, 1e-1])])
-def test_trials_walk_on_while_the_outermost_is_the_best(best, walked):
-    """A loss whose smallest value is far from the start is found, and no more trials are made than needed."""
-
-    def ends(settings):
-        return dict.fromkeys(config.SELECTIONS, abs(math.log10(settings["learning_rate"] / best)))
-
-    search = {"trials": 5, "shift": 1 / 6}
-    trials = limits._trials(ends, [{"learning_rate": 1e-2}] * 2, RATES, search)
-    assert [settings["learning_rate"] for settings, _ in trials] == pytest.approx(walked)
-
-
-def test_trials_follow_either_loss(smoke_config):
-    """The training loss asks for larger steps and the validation loss for smaller ones."""
-
-    def ends(settings):
-        rate = math.log10(settings["learning_rate"])
-        return {"train_loss": -rate, "validation_loss": rate}
-
-    search = {"trials": 6, "shift": 1 / 6}
-    trials = limits._trials(ends, [{"learning_rate": 1e-3}], RATES, search)
-    rates = {settings["learning_rate"] for settings, _ in trials}
-    assert len(trials) == 6
-    assert min(rates) < 1e-4 < 1e-2 < max(rates)
-
-
-def test_the_optimizers_are_timed_at_the_setting(smoke_config):
-    runs = [config.parameters(smoke_config, "autoencoder", name, 0) for name in ("sgd", "adam", *config.READINGS)]
-    told = limits.clock(runs, IMAGES, 2, "data/excerpt")
-    assert told["rounds"] == 2
-    assert all(told["optimizers"][run["optimizer"]]["seconds"] > 0 for run in runs)
-
-
-def test_the_closed_form_is_measured_with_every_seed(smoke_config):
-    run = config.parameters(smoke_config, "autoencoder", "sgd", 0)
-    told = limits.bound(run, [0, 1], IMAGES, "data/excerpt")
-    assert [entry["seed"] for entry in told["references"]["linear map"]] == [0, 1]
-
-
-def test_a_record_has_what_was_asked_and_what_was_told(smoke_config, tmp_path):
-    run = config.parameters(smoke_config, "autoencoder", "sgd", 0)
-    asked = {"parameters": run, "seeds": [0], "images": IMAGES}
-    limits.record(limits.bound, asked, "data/excerpt", tmp_path / "bounds.json")
-    told = json.loads((tmp_path / "bounds.json").read_text())
-    assert told["asked"] == asked
-    assert told["told"]["references"].keys() == limits.bound(**asked, root="data/excerpt")["references"].keys()
-    assert told["seconds"] > 0
-    assert {"versions", "git_commit", "processor"} <= told.keys()
+def test_settings_survive_their_file_and_name_their_records(files, tmp_path):
+    named = {"group": "noise", "name": "little", "over": {}}
+    collect([named | files], tmp_path / "limits.json")
+    (setting,) = read(tmp_path / "limits.json")
+    assert (setting.group, setting.name) == ("noise", "little")
+    assert setting.verdicts == verdicts(read_report(**files))
+    assert setting.active == activity(read_report(**files))
+    assert setting.records == [*files["studies"].values(), files["maps"], files["timings"][ANCHOR]]
+    assert {verdict.verdict for verdict in setting.verdicts} <= set(VERDICTS)
 
 
 def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path):
     """One that was published before, one that is new, and one that no setting asks for any more."""
     folder = tmp_path / "data"
-    files = {"data/a/sgd.json": "old", "results/b/sgd.json": "new", "data/c/sgd.json": "of no use"}
-    for name, text in files.items():
+    contents = {"data/a/sgd.json": "old", "results/b/sgd.json": "new", "data/c/sgd.json": "of no use"}
+    for name, text in contents.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    used = [str(tmp_path / name) for name in list(files)[:2]]
-    (tmp_path / "limits.json").write_text(json.dumps([{"records": used}, {"records": used[:1]}]))
+    used = [str(tmp_path / name) for name in list(contents)[:2]]
+    settings = [Setting("g", "one", [], {}, used), Setting("g", "two", [], {}, used[:1])]
+    write_json(tmp_path / "limits.json", [asdict(setting) for setting in settings])
     for _ in range(2):
-        limits.publish(tmp_path / "limits.json", folder)
-        found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}
-        assert found == {"a/sgd.json": "old", "b/sgd.json": "new"}
+        publish(tmp_path / "limits.json", folder)
+        kept = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}
+        assert kept == {"a/sgd.json": "old", "b/sgd.json": "new"}
 
 
-ROOT = Path(__file__).parents[1]
-WHOLE = {"bounds.json", "timing.json", *(f"{name}.json" for name in (*config.BASELINES, *config.READINGS))}
-PUBLISHED = [path for path in sorted((ROOT / "data" / "limits").iterdir()) if {p.name for p in path.iterdir()} == WHOLE]
+# The published table
 
 
-@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
-def test_the_table_of_the_limits_is_what_the_published_records_say(folder):
-    told = {path.stem: json.loads(path.read_text())["told"] for path in folder.glob("*.json")}
-    found = {"bounds": told.pop("bounds"), "timing": told.pop("timing")}
-    found["runs"] = {name: study["chosen"] for name, study in told.items()}
-    table = tables.read(ROOT / pages.TABLES)["limits"]
-    for verdict in limits.verdicts(found):
-        name = "/".join([folder.name, *(tables.slug(verdict[key]) for key in ("reading", "against", "quantity"))])
-        row = table[name]
-        assert row["verdict"] == verdict["verdict"], name
-        for value, shown in zip((verdict["effect"], *verdict["interval"]), ("effect", "low", "high"), strict=True):
-            assert (value is None and row[shown] is None) or row[shown] == pytest.approx(value, rel=1e-5), name
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan(config.project(ROOT), str(ROOT))
 
 
-def test_half_of_the_settings_or_more_have_records_of_their_own():
-    assert 2 * len(PUBLISHED) >= len(config.project(ROOT)["limits"]["settings"])
+@pytest.fixture(scope="module")
+def published() -> rows.Tables:
+    return rows.read(ROOT / PUBLISHED_TABLES)
+
+
+SETTINGS = [rows.slug(f"{s['group']} {s['name']}") for s in config.project(ROOT)["limits"]["settings"]]
+
+
+@pytest.mark.parametrize("slug", SETTINGS)
+def test_the_published_tables_are_what_the_records_say(plan, published, slug):
+    setting = plan.limits.settings[slug]
+    made = read_report(setting.studies, setting.maps, setting.timings)
+    answers = {True: "yes", False: "no"}
+    cells = {name: row for name, row in published["limits"].items() if name.startswith(f"{slug}/")}
+    table = {"/".join([slug, *map(rows.slug, (v.method, v.against, v.quantity))]): v for v in verdicts(made)}
+    assert table.keys() == cells.keys()
+    for name, verdict in table.items():
+        cell = cells[name]
+        names = cell["group"], str(cell["setting"])  # one that is a number is read as one
+        assert (*names, cell["verdict"]) == (setting.group, setting.name, verdict.verdict), name
+        counts = [cell["seeds"], cell["diverged"], cell["baseline_diverged"]]
+        assert counts == [verdict.seeds, *verdict.diverged], name
+        flags = cell["baseline_learned"], cell["bracketed"]
+        assert flags == (answers[verdict.learned], answers[verdict.bracketed]), name
+        for value, column in zip((verdict.effect, *verdict.interval), ("effect", "low", "high"), strict=True):
+            shown = cell[column]
+            assert (value is None and shown is None) or shown == pytest.approx(value, rel=1e-5), name
+    active = {name: row["active"] for name, row in published["limits_active"].items() if name.startswith(f"{slug}/")}
+    assert active == pytest.approx({f"{slug}/{name}": share for name, share in activity(made).items()}, rel=1e-5)
+
+
+def test_the_published_tables_have_these_settings_and_no_others(published):
+    for name in ("limits", "limits_active"):
+        assert list(dict.fromkeys(key.partition("/")[0] for key in published[name])) == SETTINGS
+
+
+def test_a_record_of_another_number_would_be_noticed(plan, published, tmp_path):
+    """The losses of one record doubled: the table says something else."""
+    setting = plan.limits.settings["default-default"]
+    record = read_json(setting.studies["badmm"])
+    for choice in record["result"]["chosen"].values():
+        for run in choice["runs"]:
+            run["train_loss"] = [2 * loss for loss in run["train_loss"]]
+    write_json(tmp_path / "badmm.json", record)
+    studies = setting.studies | {"badmm": str(tmp_path / "badmm.json")}
+    table = verdicts(read_report(studies, setting.maps, setting.timings))
+    (final,) = (v for v in table if (v.method, v.against, v.quantity) == ("badmm", "adam", "final"))
+    assert final.effect == pytest.approx(
+        2 * published["limits"]["default-default/badmm/adam/final"]["effect"], rel=1e-5
+    )

@@ -1,230 +1,338 @@
 """Speed and size: what is measured, and that a goal can come out missed."""
 
 import copy
-import json
 import math
-from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
-from workflow import jobs, output, snakemake
 
-from replication import methods as optimizers, run as runs
-from replication.report import pages, rows as tables
-from replication.speed import clock as timing, goals, iterations as benchmark, pipeline as overhead, processes as scaling
 from nonsmooth.training import Training
+from replication import methods, run
+from replication.files import write_json
+from replication.kernels import VARIABLE
+from replication.methods import ANCHOR, BASELINE, POSTER, baselines, judged, of_role
+from replication.parameters import of_run
+from replication.plan import Plan
+from replication.results import Results
+from replication.speed import clock, goals, iterations, pipeline, processes
+from replication.speed.clock import MOST, SETUPS, Clock
+from replication.speed.iterations import BASELINE_SETTINGS, EARLY, IMPLEMENTATIONS, PIXELS
 
+ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", benchmark.LIFTED)
+# A clock
+
+
+def test_wall_time_is_setup_and_iterations_times_the_time_of_one(tmp_path):
+    write_json(tmp_path / "timing.json", {"optimizers": {"adam": {"setup": 0.5, "seconds": 2.0}}})
+    adam = clock.read(tmp_path / "timing.json", "adam")
+    assert adam == Clock(setup=0.5, step=2.0)
+    assert (adam.after(0), adam.after(3)) == (0.5, 6.5)
+
+
+def test_ratios_are_of_the_same_round():
+    assert clock.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == [2.0, 2.0, 2.0]
+    assert clock.ratio([3.0], [2.0]) == [1.5, 1.5, 1.5]
+
+
+def test_a_ratio_comes_with_its_quartiles():
+    middle, low, high = clock.ratio([1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0])
+    assert low < middle == 2.5 < high
+
+
+LENGTHS = {"sgd": 1 / 256, "adam": 1 / 64, "badmm": 3 / 128}
+
+
+@pytest.fixture
+def made_clock(monkeypatch):
+    """A clock that moves by LENGTHS when a step is made, and by ten times as much when an optimizer is.
+
+    The names of the steps in their order.
+    """
+    now, order = [0.0], []
+
+    class Step:
+        def __init__(self, name):
+            self.name = name
+            now[0] += 10 * LENGTHS[name]
+
+        def step(self):
+            now[0] += LENGTHS[self.name]
+            order.append(self.name)
+
+    monkeypatch.setattr(clock, "clock", lambda device: now[0])
+    monkeypatch.setattr(clock, "build_optimizer", lambda parameters, problem, network: Step(parameters.optimizer))
+    return order
+
+
+def test_optimizers_take_turns_of_the_same_length(smoke_config, made_clock):
+    runs = [of_run(smoke_config, "perceptron-teacher", name, 0) for name in LENGTHS]
+    report = clock.time_iterations(runs, None, 3)
+    assert (report["experiment"], report["rounds"]) == ("perceptron-teacher", 3)
+    for name, length in LENGTHS.items():
+        assert clock.of_report(report, name) == Clock(10 * length, length)
+        assert report["optimizers"][name]["ratio_to_adam"] == [length / LENGTHS[ANCHOR]] * 3
+    turns = ["sgd"] * MOST + ["adam"] * 4 + ["badmm"] * 3
+    assert made_clock == ["sgd", "adam", "badmm"] + turns * 3
+
+
+def test_without_the_anchor_there_are_seconds_and_no_ratios(smoke_config, made_clock):
+    (entry,) = clock.time_iterations([of_run(smoke_config, "perceptron-teacher", "badmm", 0)], None, 2)[
+        "optimizers"
+    ].values()
+    assert entry == {"setup": 10 * LENGTHS["badmm"], "seconds": LENGTHS["badmm"]}
+
+
+def test_setup_is_timed_again_and_again_and_a_step_of_every_method_takes_time(smoke_config, monkeypatch):
+    built = []
+    build = clock.build_optimizer
+    monkeypatch.setattr(clock, "build_optimizer", lambda p, *a: built.append(p.optimizer) or build(p, *a))
+    names = sorted(smoke_config["experiments"]["perceptron-teacher"]["optimizers"])
+    runs = [of_run(smoke_config, "perceptron-teacher", name, 0) for name in names]
+    report = clock.time_iterations(runs, None, 1)
+    assert built == names * (SETUPS + 1)
+    assert all(entry["setup"] > 0 and entry["seconds"] > 0 for entry in report["optimizers"].values())
+
+
+def test_one_run_of_every_optimizer_is_timed(smoke_config):
+    plan = Plan(smoke_config, str(ROOT))
+    for experiment in plan.experiments:
+        runs = plan.runs_to_time(SimpleNamespace(experiment=experiment))
+        assert [run["optimizer"] for run in runs] == plan.optimizers[experiment]
+        assert {run["seed"] for run in runs} == {plan.seeds[experiment][0]}
+
+
+# An iteration
+
+
+def test_every_baseline_has_settings_to_be_timed_with():
+    assert BASELINE_SETTINGS.keys() == set(of_role(BASELINE))
+
+
+@pytest.mark.parametrize("name", of_role(POSTER))
 def test_the_floor_is_the_products_of_an_iteration(name):
     """A later iteration spends the floor's floating-point operations on matrix products of any size that matters."""
     N, h = 400, 16
-    optimizer = optimizers.build(name, *benchmark.autoencoder(N, h, CPU), seed=0)
-    for _ in range(benchmark.EARLY):
+    optimizer = methods.build(name, *iterations.autoencoder(N, h, CPU), seed=0)
+    for _ in range(EARLY):
         optimizer.step()
 
     def in_place(total, left, right, **_):
         return 2 * left[0] * left[1] * right[1]
 
     counts = []
-    for run in (optimizer.step, benchmark.products(name, N, h, CPU)):
+    for step in (optimizer.step, iterations.products(name, N, h, CPU)):
         with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: in_place}) as counter:
-            run()
+            step()
         counts.append(counter.get_total_flops())
     assert counts[0] == pytest.approx(counts[1], rel=0.02)
 
 
-@pytest.mark.parametrize("name", benchmark.LIFTED)
+def test_the_products_of_other_methods_are_not_known():
+    assert iterations.products("adam", 10, 4, CPU) is None
+
+
+class Transfers(TorchDispatchMode):
+    """Notes the operations that move something between host and device, or wait for one."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        name = str(function)
+        if "_local_scalar_dense" in name or "nonzero" in name:
+            self.operations.append(name)
+        if "_to_copy" in name and (keywords or {}).get("device") is not None:
+            self.operations.append(name)
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("name", of_role(POSTER))
 def test_a_step_moves_nothing_between_host_and_device(name):
-    class Watch(TorchDispatchMode):
-        def __init__(self):
-            super().__init__()
-            self.seen = []
-
-        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-            told = str(function)
-            if "_local_scalar_dense" in told or "nonzero" in told:  # what waits for a device
-                self.seen.append(told)
-            if "_to_copy" in told and (keywords or {}).get("device") is not None:
-                self.seen.append(told)
-            return function(*arguments, **(keywords or {}))
-
-    optimizer = optimizers.build(name, *benchmark.autoencoder(50, 4, CPU), seed=0)
-    with Watch() as watch:
+    optimizer = methods.build(name, *iterations.autoencoder(50, 4, CPU), seed=0)
+    with Transfers() as transfers:
         for _ in range(3):
             optimizer.step()
-        assert watch.seen == []
+        assert transfers.operations == []
         torch.ones(()).item()
-        assert watch.seen == ["aten._local_scalar_dense.default"]
+        assert transfers.operations == ["aten._local_scalar_dense.default"]
 
 
-def test_the_lifted_state_takes_the_memory_that_the_benchmark_says():
-    if not benchmark.Path("/proc/self/clear_refs").exists():
+def test_every_contender_of_a_size_has_its_row(monkeypatch):
+    monkeypatch.setattr(iterations, "EARLY", 3)
+    rows = {row["name"]: row for row in iterations.time_cell(60, 4, 1, 3, CPU)}
+    assert rows.keys() == {
+        *(f"{name} {implementation}" for name in baselines() for implementation in IMPLEMENTATIONS),
+        *judged(),
+        *(f"products of {name}" for name in of_role(POSTER)),
+    }
+    adams = [row for name, row in rows.items() if name.startswith(f"{ANCHOR} ")]
+    assert min(adams, key=lambda row: row["seconds"])["to_adam"] == [1.0] * 3
+    for name in of_role(POSTER):
+        middle, low, high = rows[name]["floor_share"]
+        assert 0 < low <= middle <= high
+        assert math.isfinite(rows[name]["early"])
+
+
+@pytest.mark.slow
+def test_the_lifted_state_takes_the_memory_that_the_report_says():
+    if not Path("/proc/self/clear_refs").exists():
         pytest.skip("peak memory is read from Linux's /proc")
-    row = benchmark.measure_memory("adam", 5000, 16)
-    data = 4 * 5000 * 2 * benchmark.PIXELS
-    assert row["state"] == 4 * 5000 * (5 * benchmark.PIXELS + 4 * 16)
+    row = iterations.measure_memory("adam", 5000, 16)
+    data = 4 * 5000 * 2 * PIXELS
+    assert row["state"] == 4 * 5000 * (5 * PIXELS + 4 * 16)
     assert data < row["peak"] < 6 * data
     assert row["ratio"] == row["peak"] / row["state"]
 
 
-def measured() -> tuple[dict, dict, dict]:
-    """What was measured and meets every goal: time proportional to N, one message of a latency of 1 ms."""
+# Goals
+
+
+def reports() -> tuple[dict, dict, dict]:
+    """Reports that meet every goal: iterations (time proportional to N) and memory, time to quality, the pipeline."""
     cells = [(N, h, threads) for N in (100, 1000) for h in (8, 16) for threads in (1, 2)]
     report = {"device": "cpu", "processor": "made up", "versions": {"torch": "0"}, "iterations": [], "memory": []}
     for N, h, threads in cells:
         size = {"samples": N, "hidden": h, "threads": threads}
         for name in ("sgd fused", "adam fused", "adam for-loop"):
             report["iterations"].append(size | {"name": name, "seconds": 1e-5 * N, "to_adam": [1.0] * 3})
-        for name in benchmark.LIFTED:
+        for name in of_role(POSTER):
             row = {"name": name, "seconds": 8e-6 * N, "to_adam": [0.8] * 3, "floor_share": [0.9] * 3, "early": 1.1}
             report["iterations"].append(size | row)
     report["memory"] = [
         {"name": name, "samples": 100, "hidden": 8, "peak": 2**20, "state": 2**20, "ratio": 1.0}
-        for name in ("adam", *benchmark.LIFTED)
+        for name in (ANCHOR, *of_role(POSTER))
     ]
     quality = {"badmm": {"ratio": [0.4] * 3}, "badmm-ls": {"ratio": [0.05] * 3}}
-    spent = {"wall": 100.0, "allowed": 120.0, "count": 7}
-    return report, quality, spent
+    return report, quality, {"wall": 100.0, "allowed": 120.0, "count": 7}
 
 
-def test_goals_are_met_where_every_figure_is_within_its_bound():
-    table = goals.goals(*measured())
+def test_goals_are_met_where_every_number_is_within_its_bound():
+    table = goals.goals(*reports())
     assert all(row["met"] for row in table.values())
     assert table["exponent_of_time"]["value"] == pytest.approx(1.0)
     assert table["floor_share"]["goal"] == "at least 0.75"
 
 
-@pytest.mark.parametrize(
-    ("key", "spoil"),
-    [
-        ("badmm_to_adam", lambda report, quality, spent: report["iterations"][3].update(to_adam=[1.01] * 3)),
-        ("badmm_ls_to_adam", lambda report, quality, spent: report["iterations"][4].update(to_adam=[1.21] * 3)),
-        ("floor_share", lambda report, quality, spent: report["iterations"][-1].update(floor_share=[0.7] * 3)),
-        ("memory_to_state", lambda report, quality, spent: report["memory"][1].update(ratio=1.6)),
-        ("exponent_of_time", lambda report, quality, spent: report["iterations"][-1].update(seconds=0.01)),
-        ("badmm_time_to_quality", lambda report, quality, spent: quality["badmm"].update(ratio=[None] * 3)),
-        ("badmm_ls_time_to_quality", lambda report, quality, spent: quality["badmm-ls"].update(ratio=[0.07] * 3)),
-        ("wall_time_to_allowed", lambda report, quality, spent: spent.update(wall=121.0)),
-    ],
-)
-def test_each_goal_can_be_missed_by_itself(key, spoil):
-    everything = copy.deepcopy(measured())
-    spoil(*everything)
-    table = goals.goals(*everything)
-    assert [name for name, row in table.items() if not row["met"]] == [key]
+SPOILED = {
+    "badmm_to_adam": lambda report, quality, overhead: report["iterations"][3].update(to_adam=[1.01] * 3),
+    "badmm_ls_to_adam": lambda report, quality, overhead: report["iterations"][4].update(to_adam=[1.21] * 3),
+    "floor_share": lambda report, quality, overhead: report["iterations"][-1].update(floor_share=[0.7] * 3),
+    "memory_to_state": lambda report, quality, overhead: report["memory"][1].update(ratio=1.6),
+    "exponent_of_time": lambda report, quality, overhead: report["iterations"][-1].update(seconds=0.01),
+    "badmm_time_to_quality": lambda report, quality, overhead: quality["badmm"].update(ratio=[None] * 3),
+    "badmm_ls_time_to_quality": lambda report, quality, overhead: quality["badmm-ls"].update(ratio=[0.07] * 3),
+    "wall_time_to_allowed": lambda report, quality, overhead: overhead.update(wall=121.0),
+}
+
+
+@pytest.mark.parametrize("goal", goals.goals(*reports()))
+def test_each_goal_can_be_missed_by_itself(goal):
+    spoiled = copy.deepcopy(reports())
+    SPOILED[goal](*spoiled)
+    table = goals.goals(*spoiled)
+    assert [name for name, row in table.items() if not row["met"]] == [goal]
 
 
 def test_the_smallest_size_on_one_thread_is_the_one_compared_with_adam():
-    report, quality, spent = measured()
+    report, quality, overhead = reports()
     for row in report["iterations"][5:]:
         row["to_adam"] = [9.0] * 3
-    assert goals.goals(report, quality, spent)["badmm_to_adam"]["value"] == 0.8
+    assert goals.goals(report, quality, overhead)["badmm_to_adam"]["value"] == 0.8
 
 
-def test_time_to_quality_is_setup_and_iterations_times_seconds_against_adams(tmp_path):
+def test_memory_is_no_goal_where_it_was_not_measured():
+    report, quality, overhead = reports()
+    assert "memory_to_state" not in goals.goals(report | {"memory": []}, quality, overhead)
+
+
+def test_time_to_quality_is_setup_and_iterations_times_seconds_against_adams(smoke_config, tmp_path):
     losses = {"adam": [1.0, 0.5, 0.4, 0.3, 0.2], "badmm": [1.0, 0.3, 0.15, 0.2, 0.1], "sgd": [1.0, 0.9, 0.8, 0.7, 0.6]}
-    for name, values in losses.items():
-        history = {"iteration": list(range(5)), "train_loss": values}
-        folder = tmp_path / "runs" / "autoencoder" / name / "seed-0"
-        runs.save(folder, torch.nn.Linear(1, 1), Training(history, "finished", 1.0, 2.0), {})
-    results = runs.Results(str(tmp_path), {"autoencoder": [0]}, {"autoencoder": sorted(losses)})
     clocks = {"adam": (0.5, 2.0), "badmm": (3.0, 1.0), "sgd": (0.0, 1.0)}
-    timing = {"optimizers": {name: {"setup": setup, "seconds": step} for name, (setup, step) in clocks.items()}}
-    (tmp_path / "timing").mkdir()
-    (tmp_path / "timing" / "autoencoder.json").write_text(json.dumps(timing))
+    results = Results(str(tmp_path), {"autoencoder": [0]}, {"autoencoder": sorted(losses)})
+    for name, values in losses.items():
+        training = Training({"iteration": list(range(5)), "train_loss": values}, "finished", 1.0, 2.0)
+        parameters = of_run(smoke_config, "autoencoder", name, 0)
+        run.save(results.files.run("autoencoder", name, 0), parameters, torch.nn.Linear(1, 1), training, {})
+    timed = {name: {"setup": setup, "seconds": step} for name, (setup, step) in clocks.items()}
+    write_json(results.files.timing("autoencoder"), {"optimizers": timed})
     table = goals.time_to_quality(results)
-    assert table["adam"]["ratio"][0] == 1.0
-    assert (table["badmm"]["iterations"], table["badmm"]["ratio"][0]) == ([2], (3 + 2 * 1.0) / (0.5 + 4 * 2.0))
+    assert table["adam"]["ratio"] == [1.0] * 3
+    assert table["badmm"]["iterations"] == [2]
+    assert table["badmm"]["ratio"] == [(3 + 2 * 1.0) / (0.5 + 4 * 2.0)] * 3
     assert (table["sgd"]["iterations"], table["sgd"]["ratio"]) == ([None], [None] * 3)
 
 
+# Several processes
+
+
+FIXED, SAMPLE, LATENCY, BANDWIDTH = 1e-3, 2e-6, 1e-4, 1e9
+MODEL = {  # of reports that follow the cost model with these constants
+    "iterations": [
+        {"name": "badmm", "hidden": 8, "threads": 1, "samples": N, "seconds": FIXED + SAMPLE * N}
+        for N in (1000, 10_000, 60_000)
+    ]
+}
+SENT = [{"bytes": size, "seconds": LATENCY + (size - 4) / BANDWIDTH} for size in (4, 1024, 2**22)]
+
+
 def test_the_cost_model_recovers_the_constants_that_it_was_given():
-    fixed, sample, latency, bandwidth = 1e-3, 2e-6, 1e-4, 1e9
-    report = {
-        "iterations": [
-            {"name": "badmm", "hidden": 8, "threads": 1, "samples": N, "seconds": fixed + sample * N}
-            for N in (1000, 10_000, 60_000)
-        ]
-    }
-    told = {"messages": [{"bytes": b, "seconds": latency + (b - 4) / bandwidth} for b in (4, 1024, 2**22)]}
-    found = scaling.constants(report, told, "badmm", 8)
-    expected = {"fixed": fixed, "sample": sample, "latency": latency, "bandwidth": bandwidth}
-    assert found == pytest.approx(expected)
-    sent = scaling.messages("badmm", [784, 8, 784])
-    assert scaling.predict(sent, found, 1000, 1) == pytest.approx(fixed + 1000 * sample)
-    two = fixed + 500 * sample + 2 * latency + sum(sent) / bandwidth
-    assert scaling.predict(sent, found, 1000, 2) == pytest.approx(two)
+    constants = processes.constants(MODEL, {"messages": SENT}, "badmm", 8)
+    assert constants == pytest.approx({"fixed": FIXED, "sample": SAMPLE, "latency": LATENCY, "bandwidth": BANDWIDTH})
+    sent = processes.messages("badmm", [784, 8, 784])
+    assert processes.predict(sent, constants, 1000, 1) == pytest.approx(FIXED + 1000 * SAMPLE)
+    two = FIXED + 500 * SAMPLE + 2 * LATENCY + sum(sent) / BANDWIDTH
+    assert processes.predict(sent, constants, 1000, 2) == pytest.approx(two)
+
+
+def test_predictions_stand_beside_what_two_processes_took():
+    row = {"name": "badmm", "hidden": 8, "strong": 0.123}
+    measured = {"iterations": [row], "messages": SENT, "samples": 1000, "processes": 2}
+    (entry,) = goals.predictions(MODEL, measured)
+    sent = processes.messages("badmm", [784, 8, 784])
+    assert (entry["messages"], entry["bytes"]) == (len(sent), sum(sent))
+    two = processes.predict(sent, entry["constants"], 1000, 2)
+    assert entry["strong"] == {"measured": 0.123, "predicted": two}
+    counts = processes.PREDICTED
+    assert len(entry["predicted"]) == len(counts["samples"]) * len(counts["processes"])
+    for cell in entry["predicted"]:
+        predicted = processes.predict(sent, entry["constants"], cell["samples"], cell["processes"])
+        assert cell["seconds"] == predicted
+
+
+# The pipeline
 
 
 def test_accounts_of_the_wall_time_add_up(tmp_path):
     for seed, (loop, steps, duration) in enumerate([(3.0, 1.0, 5.0), (4.0, 2.0, 5.5)]):
-        run = tmp_path / "results" / "runs" / "e" / "o" / f"seed-{seed}"
-        run.mkdir(parents=True)
-        (run / "run.json").write_text(json.dumps({"loop_seconds": loop, "optimizer_seconds": steps}))
-        notebook = tmp_path / "results" / "notebooks" / "e" / "o" / f"seed-{seed}.ipynb"
-        notebook.parent.mkdir(parents=True, exist_ok=True)
-        notebook.write_text(json.dumps({"metadata": {"papermill": {"duration": duration}}}))
-    told = overhead.account(tmp_path, 8.0)
-    assert (told["count"], told["training"], told["optimizer"], told["notebooks"]) == (2, 7.0, 3.0, 10.5)
-    assert told["allowed"] == pytest.approx(1.3 * 7.0 / 2 + 2.5 * 2)
-
-
-def test_times_of_the_smallest_size_are_seconds_of_a_step():
-    rows = {row["name"]: row for row in benchmark.time_cell(60, 4, 1, 3, CPU)}
-    assert set(rows) == {
-        *(f"{name} {kind}" for name in benchmark.VARIANTS for kind in benchmark.IMPLEMENTATIONS),
-        *(f"{start}{name}" for name in benchmark.LIFTED for start in ("", "products of ")),
-    }
-    fastest = min((row for name, row in rows.items() if name.startswith("adam")), key=lambda row: row["seconds"])
-    assert fastest["to_adam"] == [1.0] * 3
-    for name in benchmark.LIFTED:
-        middle, low, high = rows[name]["floor_share"]
-        assert 0 < low <= middle <= high
-        assert math.isfinite(rows[name]["early"])
-
-
-def test_ratios_are_of_the_same_round():
-    assert timing.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == [2.0, 2.0, 2.0]
+        results = tmp_path / "results"
+        record = {"loop_seconds": loop, "optimizer_seconds": steps}
+        write_json(results / "runs" / "e" / "o" / f"seed-{seed}" / "run.json", record)
+        notebook = {"metadata": {"papermill": {"duration": duration}}}
+        write_json(results / "notebooks" / "e" / "o" / f"seed-{seed}.ipynb", notebook)
+    account = pipeline.account(tmp_path, 8.0)
+    assert (account["count"], account["training"], account["optimizer"], account["notebooks"]) == (2, 7.0, 3.0, 10.5)
+    assert account["allowed"] == pytest.approx(1.3 * 7.0 / 2 + 2.5 * 2)
 
 
 @pytest.mark.slow
-def test_the_benchmark_on_the_smoke_configuration(tmp_path):
-    done = snakemake(tmp_path, "benchmark", "--cores", "2", "--config", "seeds=[0]")
-    assert done.returncode == 0, output(done)
-    assert jobs(done)["measure_overhead"] == 1
-    summary = json.loads((tmp_path / "results/benchmark/summary.json").read_text())
-    assert set(summary["goals"]) == set(goals.goals(*measured()))
-    for row in summary["goals"].values():
-        assert row.keys() == {"value", "goal", "met", "where"}
-    written = tables.read(tmp_path / "results/tables")
-    assert {name: row["goal"] for name, row in written["goals"].items()} == {
-        name: row["goal"] for name, row in summary["goals"].items()
-    }
-    for block in pages.SPEED:
-        assert block(written).count("\n") > 2
-    spent = json.loads((tmp_path / "results/benchmark/overhead.json").read_text())
-    assert spent["count"] == 17
-    assert 0 < spent["optimizer"] < spent["training"] < spent["notebooks"]
-    told = json.loads((tmp_path / "results/benchmark/scaling.json").read_text())
-    assert all(row[kind] > 0 for row in told["iterations"] for kind in ("one", "beside", "strong", "weak"))
-    sizes = [row["bytes"] for row in told["messages"]]
-    assert all(a < b for a, b in pairwise(sizes))
-    for ending in ("pdf", "png"):
-        assert (tmp_path / f"figures/benchmark.{ending}").stat().st_size > 1000
-
-
-@pytest.mark.slow
-def test_all_of_mnist_on_the_smoke_configuration(tmp_path):
-    done = snakemake(tmp_path, "full_mnist", "--cores", "2")
-    assert done.returncode == 0, output(done)
-    assert jobs(done)["run_notebook"] == 5
-    results = runs.Results(str(tmp_path / "results"), {"autoencoder-full": [0]}, {"autoencoder-full": ["adam"]})
-    (run,) = results.runs("autoencoder-full", "adam")
-    assert len(run.history["train_loss"]) == 7
-    assert "validation_loss" not in run.history
-    assert (tmp_path / "figures/full_mnist.png").stat().st_size > 1000
+def test_the_pipeline_is_measured_as_from_a_shell_and_its_failure_is_reported(tmp_path, monkeypatch):
+    """Variables that a job of a workflow has must not reach the workflow that is timed."""
+    monkeypatch.setenv(VARIABLE, "a socket")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(
+        "import os\n"
+        f"assert not {{'{VARIABLE}', 'OMP_NUM_THREADS'}} & os.environ.keys()\n"
+        "rule all:\n    shell: 'echo {config[word]} && exit 3'\n"
+    )
+    with pytest.raises(RuntimeError, match="snakemake ended with 1") as failure:
+        pipeline.measure(snakefile, {"word": "from-the-configuration"})
+    assert "from-the-configuration" in str(failure.value)

@@ -84,11 +84,11 @@ def references(results: Results) -> Iterator[Row]:
             runs = finished(seed_runs.read(results.files.seeds(experiment, "validation_loss", optimizer)))
             row |= medians([run.final for run in runs])
             fitted = Path(results.files.seeds(experiment, "train_loss", optimizer))
-            if fitted.exists():
-                losses = [run.final["train_loss"] for run in finished(seed_runs.read(fitted))]
-                row["fitted_train_loss"] = statistics.median(losses)
-            row["stopped_at"] = statistics.median([run.stopped_at for run in runs])
-            row["stopped_unseen_loss"] = statistics.median([run.stopped["unseen_loss"] for run in runs])
+            if fitted.exists() and (kept := finished(seed_runs.read(fitted))):
+                row["fitted_train_loss"] = statistics.median([run.final["train_loss"] for run in kept])
+            if runs:
+                row["stopped_at"] = statistics.median([run.stopped_at for run in runs])
+                row["stopped_unseen_loss"] = statistics.median([run.stopped["unseen_loss"] for run in runs])
             yield row
 
 

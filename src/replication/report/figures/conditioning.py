@@ -18,6 +18,7 @@ def conditioning(results: Results) -> Figure:
     """The gap to the optimum against iterations at some condition numbers, and after the last against all of them."""
     reports = {experiment: read_json(results.files.conditioning(experiment)) for experiment in CONDITIONED}
     numbers = sorted({entry["condition_number"] for entries in reports.values() for entry in entries})
+    names = {entry["optimizer"] for entries in reports.values() for entry in entries}
     detailed = sorted({numbers[0], numbers[len(numbers) // 3], numbers[-1]})
     figure = plt.figure(figsize=(WIDTH, 0.9 + 2.3 * len(reports)))
     grid = figure.subplots(len(reports), len(detailed) + 1, sharex="col", sharey=True, squeeze=False)
@@ -51,9 +52,10 @@ def conditioning(results: Results) -> Figure:
         iterations_on_a_log_scale(axes)
     grid[-1, -1].set_xlabel("condition number")
     count = len(entries[0]["gaps"])
+    squared = [label(name) for name in METHODS if name in names and METHODS[name].objective == "train_loss"]
     title = (
-        f"Median over {count} seeds. SGD and Adam: gap of the squared error; the others: gap of $D$. Gaps below "
-        f"$10^{{{exponents[-1]}}}$ are rounding, drawn on the axis."
+        f"Median over {count} seeds. {' and '.join(squared)}: gap of the squared error; the others: gap of $D$. "
+        f"Gaps below $10^{{{exponents[-1]}}}$ are rounding, drawn on the axis."
     )
     legend(figure, grid.flat, 5, title)
     return figure

@@ -28,15 +28,15 @@ def draw_curves(
     experiment: str,
     column: str,
     seconds: bool = False,
-    among: Iterable[str] = tuple(METHODS),
+    among: Iterable[str] | None = None,
 ) -> None:
-    """One curve for each optimizer: the median over seeds, in a band from the lower to the upper quartile.
+    """One curve for each optimizer (or for those `among` them): the median over seeds, in a band between the quartiles.
 
     Against iterations, or with `seconds` against wall time: setup time, and for each iteration the median time of one.
     A run that diverged is no part of median and band: it is drawn by itself, up to a cross at its last finite loss, and
     counted in the legend.
     """
-    for number, optimizer in enumerate(name for name in among if name in results.optimizers[experiment]):
+    for number, optimizer in enumerate(name for name in among or METHODS if name in results.optimizers[experiment]):
         look, shift = METHODS[optimizer].look, 0.03 * number  # of the markers, so that close curves show theirs
         setup, unit = results.clock(experiment, optimizer) if seconds else (0, 1)
         runs = results.runs(experiment, optimizer)
@@ -125,6 +125,8 @@ def label_beside(labels: dict[Axes, list[Label]], size: float = SMALL) -> None:
     figure = next(iter(labels)).get_figure(root=True)
     figure.draw_without_rendering()
     for axes, entries in labels.items():
+        if not entries:
+            continue
         axes.set_ylim(axes.get_ylim())  # as they are
         entries = sorted(entries, key=lambda entry: entry.level)
         height = axes.get_window_extent().height * 72 / figure.dpi

@@ -31,7 +31,8 @@ def inside(results: Results) -> Figure:
     for name in of_role(POSTER):
         look = METHODS[name].look
         histories = [run.history for run in results.runs(AUTOENCODER, name) if not run.diverged]
-        pixels = results.run(AUTOENCODER, name, results.seeds[AUTOENCODER][0]).weights["2.bias"].numel()
+        weights = results.run(AUTOENCODER, name, results.seeds[AUTOENCODER][0]).weights
+        pixels = len(weights[max(weights, key=lambda key: int(key.split(".")[0]))])  # outputs of the last affine map
         for column, factor, width, text in (
             ("lifted_loss", 1, 1.5, label(name)),
             ("train_loss", pixels / 2, 0.6, f"{label(name)}: the network's training loss"),

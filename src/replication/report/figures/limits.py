@@ -22,9 +22,6 @@ CLAIMS = {
     "unseen_psnr": "PSNR",
     "unseen_ssim": "SSIM",
 }
-# Training first, then unseen images; the rest of the verdicts is in the record that the figure is drawn from.
-COLUMNS = [(baseline, quantity) for baseline in baselines() for quantity in CLAIMS]
-COLUMNS += [(LINEAR_MAP, quantity) for quantity in CLAIMS if quantity.startswith("unseen")]
 
 
 def limits(results: Results) -> Figure:
@@ -57,7 +54,10 @@ def limits(results: Results) -> Figure:
 
 def _draw_verdicts(axes: Axes, settings: list[Setting], method: str) -> None:
     rows = [{(v.against, v.quantity): v for v in setting.verdicts if v.method == method} for setting in settings]
-    tests = [test for test in COLUMNS if test in rows[0]]
+    # Training first, then unseen images; the rest of the verdicts is in the table.
+    columns = [(baseline, quantity) for baseline in baselines() for quantity in CLAIMS]
+    columns += [(LINEAR_MAP, quantity) for quantity in CLAIMS if quantity.startswith("unseen")]
+    tests = [test for test in columns if test in rows[0]]
     verdicts = list(VERDICTS)
     cells = np.array([[verdicts.index(row[test].verdict) for test in tests] for row in rows])
     colors = ListedColormap(list(VERDICTS.values()))

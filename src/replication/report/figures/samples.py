@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from replication.methods import METHODS
+from replication.parameters import AUTOENCODER
 from replication.report.drawing import draw_images
 from replication.report.figures.curves import SMALL, WIDTH
 from replication.report.figures.images import image_rows, row_name, trained_networks
@@ -15,7 +16,7 @@ def autoencoder_samples(results: Results, count: int = 6) -> Figure:
     """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
     figure = plt.figure(figsize=(WIDTH, 8.3))
     seed, data, denoisers = trained_networks(results, tuple(METHODS))
-    rank = next(iter(denoisers.values()))[-1].in_features
+    rank = min(results.run(AUTOENCODER, results.optimizers[AUTOENCODER][0], seed).parameters.network["hidden"])
     denoisers |= {f"linear map (rank {rank})": linear_map(data, rank)[0], "mean image": mean_image(data)}
     parts = {"training images": data.training, "unseen images": data.unseen}
     for axes, (title, split) in zip(figure.subplots(1, 2), parts.items(), strict=True):
