@@ -1,7 +1,11 @@
 """The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures and tables."""
 
 import os
+import sys
 
+from replication import kernels, workflow as project
+from replication.paths import RUN_FILES, figures
+from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -18,7 +22,22 @@ configfile: source("config/claims.yaml")
 configfile: source("config/limits.yaml")
 
 
-include: "rules/common.smk"  # before the rest: the plan that every rule asks
+plan = project.make_plan(config, source("."))
+files = plan.results
+project.prepare_jobs()
+if workflow.is_main_process:
+    project.name_unlock(sys.argv[1:])
+
+
+wildcard_constraints:
+    **plan.wildcards,
+
+
+onstart:
+    if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
+        kernels.start("logs/kernels.log")
+
+
 include: "rules/claims.smk"
 include: "rules/data.smk"
 include: "rules/limits.smk"

@@ -9,7 +9,6 @@ rule fetch_mnist:
         "logs/fetch_mnist.log",
     params:
         root=plan.data_root,
-        sources=lambda wildcards: config["data"]["sources"],
     script:
         "../src/replication/scripts/fetch_mnist.py"
 
@@ -25,7 +24,6 @@ rule draw_images:
         "logs/draw_images/{drawn}.log",
     params:
         root=plan.data_root,
-        sources=config["data"]["sources"],
         drawn=plan.images_to_draw,
     script:
         "../src/replication/scripts/draw_images.py"

@@ -1,11 +1,3 @@
-from replication import kernels
-
-
-onstart:
-    if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
-        kernels.start("logs/kernels.log")
-
-
 rule run_notebook:
     """One run: a notebook with the parameters of an experiment, an optimizer and a seed."""
     input:

@@ -17,11 +17,15 @@ from replication.methods import METHODS, accepted, build
 from replication.run import load
 
 ROOT = Path(__file__).parents[2]
-LEARNING_RATES = {"sgd": {"learning_rate": 0.3, "momentum": 0.9}}
-LEARNING_RATES |= dict.fromkeys(("adam", "adamw", "adam-minibatch"), {"learning_rate": 0.01})
+SETTINGS = {
+    "sgd": {"learning_rate": 0.3, "momentum": 0.9},
+    "adam": {"learning_rate": 0.01},
+    "adamw": {"learning_rate": 0.01},
+    "adam-minibatch": {"learning_rate": 0.01},
+}
 GENERAL = {"delta": 0.7, "tau_m": 0.9, "ridge": 0.2, "order": "zxwm"}
 # name of the method, settings: every method that can share samples, and what BADMM computes in other ways
-SHARED = {name: (name, LEARNING_RATES.get(name, {})) for name in METHODS if "group" in accepted(name)}
+SHARED = {name: (name, SETTINGS.get(name, {})) for name in METHODS if "group" in accepted(name)}
 SHARED |= {
     "badmm, general": ("badmm", GENERAL),
     "badmm, plain": ("badmm", {"fast": False}),
@@ -29,7 +33,7 @@ SHARED |= {
     "badmm-ls, plain": ("badmm-ls", GENERAL | {"fast": False}),
 }
 CASES = [(case, dtype) for case in SHARED for dtype in ("float32", "float64")]
-SAMPLES, ITERATIONS = 47, 20  # 47 rows: uneven for two processes and for three
+SAMPLES, ITERATIONS = 47, 10  # 47 rows: uneven for two processes and for three
 
 
 def start(case: str, dtype: str, samples: int, group: processes.Group = None):
@@ -80,11 +84,13 @@ def one_of_several(rank: int, size: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["two", "three"])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)], ids=["two", "three"])
 def several(request, tmp_path_factory):
     """(number of processes, folder with what each of them computed)."""
     folder = tmp_path_factory.mktemp("processes")
-    multiprocessing.spawn(one_of_several, (request.param, str(folder)), nprocs=request.param)
+    multiprocessing.set_forkserver_preload(["torch._dynamo", "replication.run"])  # imported once, not by each process
+    arguments = (request.param, str(folder))
+    multiprocessing.start_processes(one_of_several, arguments, nprocs=request.param, start_method="forkserver")
     return request.param, folder
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+from snakemake_calls import ROOT
 
+from replication.dependencies import dependencies
+from replication.paths import PACKAGES, SOURCE
 from replication.report import pages
 
-ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = dict(re.findall(r"^([a-z0-9_.-]+)==([^ ;\\]+)", LOCK, re.MULTILINE))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -71,48 +73,10 @@ def test_version_is_one():
     assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_modules_import_in_one_direction():
-    """The order of the house: a module imports only from those before it in this list."""
-    order = ["errors", "files", "seeds", "config", "proximal", "bregman", "mnist", "networks", "tables"]
-    order += ["placement", "problems", "optimizers"]
-    order += [
-        "training",
-        "runs",
-        "drawing",
-        "references",
-        "figures",
-        "timing",
-        "benchmark",
-        "scaling",
-        "overhead",
-        "goals",
-        "tuning",
-        "evidence",
-        "claims",
-        "limits",
-        "ablation",
-        "conditioning",
-        "expected",
-        "tabulate",
-        "pages",
-        "kernels",
-        "notebooks",
-        "launch",
-        "__main__",
-    ]
-    package = ROOT / "src" / "nonsmooth"
-    rank = {name: place for place, name in enumerate(order)}
-    found = {path.relative_to(package).with_suffix("").parts[0] for path in package.rglob("*.py")} - {"__init__"}
-    assert found == set(order)
-    for path in package.rglob("*.py"):
-        own = path.relative_to(package).with_suffix("").parts[0]
-        if own in ("__init__", "config"):
-            continue
-        text = path.read_text()
-        imported = re.findall(r"from nonsmooth\.(\w+)", text)
-        imported += [n for names in re.findall(r"from nonsmooth import ([\w, ]+)", text) for n in names.split(", ")]
-        wrong = [name for name in imported if rank.get(name, -1) > rank[own]]
-        assert not wrong, f"{path} imports {wrong}"
+def test_no_module_imports_itself_by_way_of_others():
+    for package in PACKAGES:
+        for path in (SOURCE / package).rglob("*.py"):
+            assert path.name == "__init__.py" or path not in dependencies(path), path
 
 
 def test_the_readmes_few_lines_run():

@@ -4,5 +4,5 @@ from replication.data import mnist
 from replication.scripts import job
 
 with job(snakemake):
-    params = snakemake.params
-    mnist.draw(params.root, **params.drawn, sources=params.sources).save(snakemake.output.images)
+    params, sources = snakemake.params, snakemake.config["data"]["sources"]
+    mnist.draw(params.root, **params.drawn, sources=sources).save(snakemake.output.images)

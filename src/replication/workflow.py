@@ -1,0 +1,55 @@
+"""What the Snakefile does before its rules: check the configuration, plan, and see to the process that runs jobs."""
+
+import atexit
+import os
+import shlex
+import sys
+from collections.abc import MutableMapping
+from glob import glob
+
+from replication import config as configuration
+from replication.errors import ConfigError
+from replication.plan import Plan
+
+WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
+
+
+def make_plan(config: dict, root: str) -> Plan:
+    """The plan of the project at `root`; `config` becomes the checked configuration.
+
+    Raises Snakemake's WorkflowError, which it shows as one message, for a configuration that cannot be run and for a
+    project's path with braces.
+    """
+    from snakemake.exceptions import WorkflowError  # imported late: other users of this package have no Snakemake
+
+    if set("{}") & set(root):
+        raise WorkflowError(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
+    try:
+        config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
+        return Plan(config, root)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def name_unlock(arguments: list[str]) -> None:
+    """At the end, print the command that unlocks the working directory, if a run has locked it.
+
+    A run that was killed leaves its lock, and Snakemake then refuses to start. arguments: of this call of Snakemake.
+    """
+    if "--unlock" not in arguments and glob(".snakemake/locks/*"):
+        unlock = shlex.join([sys.executable, "-m", "snakemake", *arguments, "--unlock"])
+        text = "Another run has locked files of this folder. If it goes on no more, this removes its lock:"
+        atexit.register(print, f"{text}\n    {unlock}", file=sys.stderr)
+
+
+def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:
+    """See that jobs start in any folder, and that they keep their memory.
+
+    Snakemake hands the interpreter to a shell without quotes: where its path needs some, its name has to be enough.
+    glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
+    60,000 images a sixth of Adam's time.
+    """
+    if shlex.quote(sys.executable) != sys.executable:
+        environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
+        sys.executable = os.path.basename(sys.executable)
+    environment |= {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**36)}

@@ -1,0 +1,60 @@
+"""What the Snakefile does before its rules."""
+
+import copy
+import sys
+
+import pytest
+from snakemake.exceptions import WorkflowError
+from snakemake_calls import ROOT
+
+from replication import config, workflow
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict:
+    return config.project(ROOT)
+
+
+def test_the_configuration_is_checked_and_planned(settings):
+    read = copy.deepcopy(settings) | {"seeds": ["3", "4"]}  # as the command line gives them
+    plan = workflow.make_plan(read, str(ROOT))
+    assert read["seeds"] == [3, 4]
+    assert {seed for _, _, seed in plan.runs_of("autoencoder")} == {3, 4}
+
+
+def test_a_wrong_configuration_is_one_message(settings):
+    wrong = copy.deepcopy(settings)
+    wrong["experiments"]["autoencoder"]["optimizers"]["badmm"]["tau_z"] = 2.5
+    with pytest.raises(WorkflowError, match=r"experiments\.autoencoder\.optimizers\.badmm\.tau_z: 2\.5"):
+        workflow.make_plan(wrong, str(ROOT))
+
+
+def test_a_path_with_braces_is_refused_before_any_work(settings):
+    with pytest.raises(WorkflowError, match=r"\.\./p\{x\}: Snakemake takes braces"):
+        workflow.make_plan(settings, "../p{x}")
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "name", "first"),
+    [("/my folder/bin/python3", "python3", "/my folder/bin:/usr/bin"), ("/bin/python3", "/bin/python3", "/usr/bin")],
+)
+def test_an_interpreter_in_a_folder_with_a_space_is_called_by_its_name(interpreter, name, first, monkeypatch):
+    monkeypatch.setattr(sys, "executable", interpreter)
+    environment = {"PATH": "/usr/bin"}
+    workflow.prepare_jobs(environment)
+    assert sys.executable == name
+    assert environment["PATH"] == first
+
+
+def test_a_lock_is_told_with_the_command_that_removes_it(tmp_path, monkeypatch):
+    printed = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workflow.atexit, "register", lambda *arguments, **_: printed.append(arguments[1]))
+    workflow.name_unlock(["--cores", "2"])
+    assert not printed
+    (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
+    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
+    workflow.name_unlock(["--cores", "2", "--unlock"])
+    assert not printed
+    workflow.name_unlock(["--cores", "2", "--config", "seeds=[0, 1]"])
+    assert printed[0].endswith("-m snakemake --cores 2 --config 'seeds=[0, 1]' --unlock")
