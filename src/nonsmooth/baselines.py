@@ -85,8 +85,9 @@ class Lbfgs:
     would stop it. After an iteration without descent, as the kinks of a ReLU network bring about, it starts with an
     empty memory.
 
-    history_size: pairs of differences that it keeps. One `step()` is one iteration, with as many evaluations of loss
-    and gradient as its line search asks for. Raises ValueError for a setting outside its range.
+    history_size: pairs of differences that it keeps. One `step()` is one iteration. With one iteration at a time
+    torch 2.14 leaves its line search no evaluation, so that every step but the first has length one. Raises ValueError
+    for a setting outside its range.
     """
 
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
@@ -145,7 +146,7 @@ class GradientD:
     @torch.no_grad()
     def step(self) -> None:
         """One gradient step on sum_i D(y_i, sigma(a_i))."""
-        gradient = self.activation.prox(self.linear(self.inputs)).sub_(self.targets)
+        gradient = bregman.gradient(self.activation, self.targets, self.linear(self.inputs))
         self.linear.weight.addmm_(gradient.T, self.inputs, alpha=-self.step_size)
         if self.linear.bias is not None:
             self.linear.bias.sub_(gradient.sum(0), alpha=self.step_size)

@@ -10,7 +10,7 @@ Everything acts entry by entry; sums over samples and outputs are the caller's.
 
 from torch import Tensor
 
-from nonsmooth.proximal import Proximal, check_domain
+from nonsmooth.proximal import Proximal
 
 
 def distance(activation: Proximal, y: Tensor, z: Tensor) -> Tensor:
@@ -24,9 +24,8 @@ def distance(activation: Proximal, y: Tensor, z: Tensor) -> Tensor:
 
 
 def gradient(activation: Proximal, y: Tensor, z: Tensor) -> Tensor:
-    """Gradient of D with respect to z, sigma(z) - y.
+    """Gradient of D with respect to z, sigma(z) - y, for y in the domain (`proximal.check_domain`).
 
-    Raises ValueError where y lies outside the domain, since D is +inf there.
+    Outside it D is +inf, and this formula gives no sign of it.
     """
-    check_domain(activation, y, "y")
     return activation.prox(z) - y

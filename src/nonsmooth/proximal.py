@@ -80,15 +80,6 @@ def of(module: nn.Module) -> Proximal:
     )
 
 
-def envelope(activation: Proximal, z: Tensor) -> Tensor:
-    """Moreau envelope G(z) = min_x Psi(x) + 1/2 (x - z)^2 = E_z(sigma(z)) (poster, "Learning the perceptron").
-
-    Its gradient is z - sigma(z). For ReLU it is 1/2 min(z, 0)^2.
-    """
-    sigma = activation.prox(z)
-    return activation.psi(sigma) + 0.5 * (sigma - z) ** 2
-
-
 def check_domain(activation: Proximal, y: Tensor, name: str) -> None:
     """Raise ValueError unless every entry of `y` (called `name` in the message) lies in the domain of Psi.
 

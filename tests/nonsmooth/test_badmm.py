@@ -328,14 +328,7 @@ def test_data_that_does_not_fit_is_refused(inputs, targets, message):
         Badmm(nn.Sequential(nn.Linear(5, 3), nn.ReLU()), inputs, targets)
 
 
-@pytest.mark.parametrize(
-    "fast",
-    [
-        pytest.param(False, marks=pytest.mark.xfail(raises=ValueError, reason="z_step checks the domain", strict=True)),
-        True,
-    ],
-    ids=["plain", "fast"],
-)
+@both_implementations
 @both_weight_steps
 def test_iterates_that_are_not_finite_raise_linalgerror(kind, fast):
     network, inputs, targets = random_problem("deep")

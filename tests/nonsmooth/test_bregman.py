@@ -82,8 +82,8 @@ def test_the_gradient_is_monotone_and_lipschitz_with_constant_one(module, y, u, 
     assert (gap * (u - v) >= -1e-12).all()
 
 
-def test_outside_the_domain_d_is_infinite_and_its_gradient_refused():
+def test_outside_the_domain_d_is_infinite_and_targets_are_refused():
     activation, y, z = proximal.of(nn.ReLU()), torch.tensor([-1.0]), torch.tensor([2.0])
     assert bregman.distance(activation, y, z).item() == float("inf")
     with pytest.raises(ValueError, match="y must lie in"):
-        bregman.gradient(activation, y, z)
+        proximal.check_domain(activation, y, "y")

@@ -1,4 +1,4 @@
-"""The targets that gather evidence, on the smoke configuration: claims, limits, tune, benchmark, full_mnist."""
+"""The targets that gather evidence, on the smoke configuration: claims, limits, tune, benchmark and full_mnist."""
 
 import shutil
 import subprocess
@@ -13,28 +13,52 @@ from snakemake_calls import ROOT, SNAKEMAKE, jobs, output, snakemake
 from replication import config
 from replication.files import read_json
 from replication.methods import METHODS, POSTER, REFERENCE, judged, label, of_role
-from replication.parameters import SELECTIONS
 from replication.paths import figures
 from replication.plan import FIGURES, TABLES, Plan
 from replication.report import pages, rows
 from replication.results import Results
+from replication.search import Report
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from replication.verdicts import claims, limits
 from replication.verdicts.effects import OUTCOMES
 
 pytestmark = pytest.mark.slow
-TARGETS = "claims", "limits", "tune"
+TARGETS = "claims", "limits"
 
 
 @pytest.fixture(scope="module")
-def plan(smoke_config) -> Plan:
-    return Plan(smoke_config, str(ROOT))
+def fewer(smoke_config) -> dict:
+    """On top of the smoke configuration: claims on their own experiment alone, and two settings of the limits.
+
+    Each job takes seconds, whatever it trains.
+    """
+    statements = [
+        {key: value for key, value in statement.items() if key != "elsewhere"}
+        for statement in smoke_config["claims"]["statements"]
+    ]
+    settings = [s for s in smoke_config["limits"]["settings"] if s["group"] in ("default", "algorithm")]
+    return {"claims": {"statements": statements}, "limits": {"settings": settings}}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def plan(smoke_config, fewer) -> Plan:
+    return Plan(config.merge(smoke_config, fewer), str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def call(fewer):
+    """A function that calls the workflow in a folder, with the targets and options."""
+
+    def call(directory: Path, *arguments: str) -> subprocess.CompletedProcess:
+        return snakemake(directory, *arguments, "--cores", "2", over=yaml.safe_dump(fewer))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, call) -> Path:
     directory = tmp_path_factory.mktemp("evidence")
-    done = snakemake(directory, *TARGETS, "--cores", "2")
+    done = call(directory, *TARGETS)
     assert done.returncode == 0, output(done)
     return directory
 
@@ -93,19 +117,19 @@ def test_every_setting_of_the_limits_is_judged_from_its_records(finished, plan):
     assert written == set(plan.limits.files)
 
 
-def test_published_records_are_taken_over(finished, tmp_path, monkeypatch, smoke_config):
+def test_published_records_are_taken_over(finished, tmp_path, monkeypatch, plan):
     monkeypatch.chdir(finished)
     limits.publish("results/limits.json", tmp_path / "data")
-    published = smoke_config | {"limits": smoke_config["limits"] | {"published": str(tmp_path / "data")}}
+    published = config.merge(plan.config, {"limits": {"published": str(tmp_path / "data")}})
     files = {Path(path).resolve() for path in Plan(published, str(ROOT)).limits.files}
     assert files == {*(tmp_path / "data").rglob("*.json")}
 
 
-def test_limits_go_on_where_they_were_stopped(finished, tmp_path):
+def test_limits_go_on_where_they_were_stopped(finished, tmp_path, call):
     names = ["results/limits/default-default/adam.json", "results/limits.json"]
     kept = [shutil.move(finished / name, tmp_path / str(number)) for number, name in enumerate(names)]
     try:
-        done = snakemake(finished, "results/limits.json", "--dry-run", "--cores", "2")
+        done = call(finished, "results/limits.json", "--dry-run")
         assert jobs(done) == {"study_setting": 1, "collect_limits": 1}, output(done)
     finally:
         for path, name in zip(kept, names, strict=True):
@@ -122,22 +146,31 @@ def test_verdicts_are_computed_from_the_published_records_alone(tmp_path):
     assert len(settings) == len(config.project(ROOT)["limits"]["settings"])
 
 
-def test_chosen_settings_have_the_form_of_the_configuration(finished, plan):
-    tuned = yaml.safe_load((finished / "results/tuned.yaml").read_text())["experiments"]
-    assert {(experiment, name) for experiment in tuned for name in tuned[experiment]["optimizers"]} == set(
-        plan.searched
-    )
-    for experiment, section in tuned.items():
-        assert section["tuned_on"].keys() == set(SELECTIONS)
-        assert section["optimizers"] == section["tuned_on"][plan.select_by[experiment]]
-
-
 @pytest.mark.parametrize(("name", "text"), [("claims", "not replicated:"), ("limits", "condition number 100:")])
 def test_the_notebooks_are_executed_and_answer(finished, name, text):
     cells = nbformat.read(finished / f"results/notebooks/{name}.ipynb", 4).cells
     outputs = [out for cell in cells for out in cell.get("outputs", [])]
     assert text in "".join(out.get("text", "") for out in outputs)
     assert any("image/png" in out.get("data", {}) for out in outputs)
+
+
+def test_settings_are_chosen_from_the_reports_of_the_search(tmp_path):
+    """From the reports that are kept in the repository, with the project's own configuration."""
+    shutil.copytree(ROOT / "tests/expected/tuning", tmp_path / "results/tuning")
+    command = [SNAKEMAKE, "results/tuned.yaml", "--cores", "1", "--allowed-rules", "collect_tuned"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, output(done)
+    assert (tmp_path / "results/tuned.yaml").read_text() == (ROOT / "config/tuned.yaml").read_text()
+
+
+def test_an_optimizer_is_searched_and_every_other_would_be(tmp_path, plan, call):
+    done = call(tmp_path, plan.results.search("perceptron-teacher", "sgd"))
+    assert done.returncode == 0, output(done)
+    report = Report.read(tmp_path / plan.results.search("perceptron-teacher", "sgd"))
+    tuning = plan.experiments["perceptron-teacher"]["tuning"]
+    assert (len(report.trials), report.seeds) == (tuning["trials"], tuning["seeds"])
+    assert jobs(call(tmp_path, "tune", "--dry-run"))["tune_optimizer"] == len(plan.searched) - 1
 
 
 def test_speed_is_measured_and_held_against_its_goals(tmp_path, plan):
