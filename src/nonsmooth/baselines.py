@@ -79,15 +79,16 @@ class TorchOptimizer:
 
 
 class Lbfgs:
-    """Trains any network in place on the squared error, full-batch, by torch.optim.LBFGS with strong Wolfe line search.
+    """Trains any network in place on the squared error, full-batch, by torch.optim.LBFGS.
 
     The loss is a mean over samples and a sum over outputs: as small as the mean over both is, torch's fixed thresholds
-    would stop it. After an iteration without descent, as the kinks of a ReLU network bring about, it starts with an
-    empty memory.
+    would stop it. After an iteration without descent it starts with an empty memory.
 
-    history_size: pairs of differences that it keeps. One `step()` is one iteration. With one iteration at a time
-    torch 2.14 leaves its line search no evaluation, so that every step but the first has length one. Raises ValueError
-    for a setting outside its range.
+    With one iteration at a time torch 2.14 leaves its line search no evaluation: a step has its first trial length
+    (one, or with an empty memory 1 / |gradient|_1 where that is less), or none where that does not lower the loss.
+
+    history_size: pairs of differences that it keeps. One `step()` is one iteration. Raises ValueError for a setting
+    outside its range.
     """
 
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):

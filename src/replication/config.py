@@ -165,6 +165,8 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     faults = []
     for name, section in config["experiments"].items():
         for optimizer, ranges in section["tuning"]["ranges"].items():
+            if optimizer not in METHODS:
+                continue  # told as a contradiction
             for setting, scale in ranges.items():
                 key = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
                 known = allowed[optimizer]["properties"] if optimizer in allowed else accepted(optimizer)

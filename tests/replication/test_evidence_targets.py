@@ -102,7 +102,7 @@ def test_pages_can_be_filled_from_the_tables(tables):
     references = pages.references(tables, "autoencoder")
     for name in (NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP, *map(label, of_role(REFERENCE))):
         assert f"| {name} |" in references
-    for block in (pages.conditioning(tables, "perceptron"), pages.ablation(tables), pages.times(tables)):
+    for block in (pages.conditioning(tables, "perceptron"), pages.ablation(tables)):
         assert block.count("\n") > 2
 
 
