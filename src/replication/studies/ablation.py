@@ -3,10 +3,11 @@
 from dataclasses import asdict, dataclass
 
 from replication.data.mnist import Sample
+from replication.methods import POSTER, of_role
 from replication.parameters import Parameters
 from replication.studies.seeds import train_seeds
 
-PAIR = "badmm", "badmm-ls"  # the two that are turned into each other
+PAIR = of_role(POSTER)  # the two weight steps, which are turned into each other
 ALL = "all of them"
 
 
