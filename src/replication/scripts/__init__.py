@@ -4,10 +4,11 @@ Snakemake runs each file here with an object `snakemake` that has the rule's inp
 """
 
 import os
-import subprocess
+import select
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from replication.errors import DataError, NotebookError
@@ -21,12 +22,7 @@ def job(snakemake) -> Iterator[None]:
     An error that the user can mend ends it with the message alone, any other with the traceback.
     """
     end_with_workflow()
-    log = str(snakemake.log[0])
-    os.makedirs(os.path.dirname(log), exist_ok=True)
-    tee = subprocess.Popen(["tee", log], stdin=subprocess.PIPE)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(tee.stdin.fileno(), stream.fileno())
-    tee.stdin.close()
+    finish = _copy_output(str(snakemake.log[0]))
     code = 1
     try:
         yield
@@ -38,6 +34,35 @@ def job(snakemake) -> Iterator[None]:
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-            os.close(stream.fileno())
-        tee.wait()  # until the log is whole
+        finish()
         os._exit(code)
+
+
+def _copy_output(log: str) -> Callable[[], None]:
+    """Write what this process and those that it starts print to `log` as well, until the function returned is called.
+
+    The end of the pipe is not waited for: multiprocessing leaves processes that keep it open.
+    """
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    terminal = os.fdopen(os.dup(1), "wb")
+    output, printing = os.pipe()
+    stop, stopping = os.pipe()
+    for number in (1, 2):
+        os.dup2(printing, number)
+    os.close(printing)
+
+    def copy() -> None:
+        with open(log, "wb") as file:
+            while output in select.select([output, stop], [], [])[0]:  # until there is nothing to copy but the stop
+                text = os.read(output, 65536)
+                for target in (file, terminal):
+                    target.write(text)
+                    target.flush()
+
+    def finish() -> None:
+        os.write(stopping, b".")
+        thread.join()
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    return finish
