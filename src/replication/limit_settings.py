@@ -1,5 +1,6 @@
 """The settings of the limits: the autoencoder with one value moved, what is asked there, and where the records lie."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 from replication import parameters as run_parameters
@@ -131,15 +132,14 @@ class Limits:
         return Setting(setting["group"], setting["name"], setting["over"], studies, maps, self._timings(slug, known))
 
     def _timings(self, slug: str, known: dict[str, list[str]]) -> dict[str, str]:
-        """By method a record of timing: one that has all the methods, if there is one, since it timed them together."""
+        """By method a record of timing: of several the one with most of the methods, which it has timed together."""
         keys = {name: records.text(self.timing_key(slug, name)) for name in self.methods}
         missing = [name for name, key in keys.items() if key not in known]
-        timed = [known[key] for name, key in keys.items() if name not in missing]
-        together = [path for path in timed[0] if all(path in paths for paths in timed)] if timed else []
-        new = "timing" if not timed else "-".join(["timing", *missing])
+        new = "timing" if len(missing) == len(keys) else "-".join(["timing", *missing])
         for name in missing:
             known[keys[name]] = [self.results.limit(slug, new)]
-        return {name: known[key][0] if name in missing else (together or known[key])[0] for name, key in keys.items()}
+        counts = Counter(path for key in keys.values() for path in known[key])
+        return {name: max(known[key], key=counts.__getitem__) for name, key in keys.items()}
 
     @property
     def files(self) -> list[str]:

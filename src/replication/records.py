@@ -23,15 +23,17 @@ PROBLEM = [
 NETWORK = [
     f"network.{name}" for name in ("hidden", "activation", "output_activation", "bias", "initialization", "scale")
 ]
-SETTINGS = [
-    *(f"settings.{name}" for name in ("batch_size", "epochs", "learning_rate", "momentum", "weight_decay")),
-    *(f"settings.{name}" for name in ("order", "tau_z", "tau_x", "tau_w", "tau_m", "delta", "ridge")),
+OF_OPTIMIZER = [
+    *("batch_size", "epochs", "learning_rate", "momentum", "weight_decay"),
+    *("order", "tau_z", "tau_x", "tau_w", "tau_m", "delta", "ridge"),
 ]
+SETTINGS = [f"settings.{name}" for name in OF_OPTIMIZER]
+ANCHORED = [f"anchor.{name}" for name in ("version", *OF_OPTIMIZER)]
 SEARCH = ["starts", "ranges", *(f"search.{name}" for name in ("trials", "shift", "tuning_seed", "seeds", "every"))]
 KEYS = {
     "study": ["kind", "method", "version", "iterations", *PROBLEM, *NETWORK, *SETTINGS, *SEARCH],
     "maps": ["kind", "version", "seeds", "network.hidden", *PROBLEM],
-    "timing": ["kind", "method", "version", "anchor", *PROBLEM, *NETWORK, *SETTINGS],
+    "timing": ["kind", "method", "version", *ANCHORED, *PROBLEM, *NETWORK, *SETTINGS],
 }
 # By name, what a record without it was computed with.
 ADDED: dict[str, object] = {}
