@@ -173,27 +173,20 @@ def test_an_optimizer_is_searched_and_every_other_would_be(tmp_path, plan, call)
     assert jobs(call(tmp_path, "tune", "--dry-run"))["tune_optimizer"] == len(plan.searched) - 1
 
 
-def test_speed_is_measured_and_held_against_its_goals(tmp_path, plan):
-    done = snakemake(tmp_path, "benchmark", "--cores", "2", "--config", "seeds=[0]")
+def test_speed_is_measured(tmp_path, plan):
+    """But for the time of the whole pipeline, which the pipeline's own tests take already."""
+    parts = [plan.results.benchmark(name) for name in ("iterations", "processes")]
+    names = ("iterations", "memory", "processes", "machine")
+    done = snakemake(tmp_path, *parts, *map(plan.results.table, names), *figures("benchmark"), "--cores", "2")
     assert done.returncode == 0, output(done)
-    reports = {name: read_json(tmp_path / plan.results.benchmark(name)) for name in ("goals", "pipeline", "processes")}
-    goals, pipeline, processes = reports.values()
-    for row in goals["goals"].values():
-        assert row.keys() == {"value", "goal", "met", "where"}
-    assert goals["time_to_quality"].keys() == set(plan.optimizers["autoencoder"])
-    tables = rows.read(tmp_path / "results/tables")
-    assert set(TABLES["benchmark"]) <= tables.keys()
-    assert {name: row["goal"] for name, row in tables["goals"].items()} == {
-        name: row["goal"] for name, row in goals["goals"].items()
-    }
-    for block in pages.SPEED:
-        assert block(tables).count("\n") > 2
-    assert pipeline["count"] == len(plan.run_notebooks(*plan.of_target(None))) / 2  # one of two seeds
-    assert 0 < pipeline["optimizer"] < pipeline["training"] < pipeline["notebooks"]
+    processes = read_json(tmp_path / parts[1])
     assert {row["name"] for row in processes["iterations"]} == set(of_role(POSTER))
     assert all(row[kind] > 0 for row in processes["iterations"] for kind in ("one", "beside", "strong", "weak"))
     sizes = [row["bytes"] for row in processes["messages"]]
     assert all(a < b for a, b in pairwise(sizes))
+    tables = rows.read(tmp_path / "results/tables")
+    for block in (pages.iterations, pages.floor, pages.memory, pages.processes):
+        assert block(tables).count("\n") > 2
     assert_drawn(tmp_path, "benchmark")
 
 

@@ -1,10 +1,15 @@
 """What every job of a rule has in common."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from snakemake_calls import ROOT
+
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+SCRIPTS = sorted((ROOT / "src/replication/scripts").glob("[a-z]*.py"))
 
 JOB = """
 import multiprocessing, subprocess, sys
@@ -52,3 +57,23 @@ def test_another_error_is_a_traceback(tmp_path):
 def test_processes_that_multiprocessing_leaves_behind_do_not_hold_a_job_up(tmp_path):
     line = "p = multiprocessing.get_context('spawn').Process(target=print, args=('child',)); p.start(); p.join()"
     assert run(tmp_path, line) == (0, "printed\nchild\n", "printed\nchild\n")
+
+
+def named(block: str, part: str) -> set[str]:
+    """The names that a rule gives to its input, output or params."""
+    (text,) = re.findall(rf"^    {part}:\n((?:        .*\n)+)", block, re.MULTILINE) or [""]
+    return set(re.findall(r"^        (\w+)=", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_asks_its_rules_for_what_they_have(path):
+    blocks = [block for block in re.split(r"^(?=rule )", RULES, flags=re.MULTILINE) if f"/{path.name}" in block]
+    assert blocks
+    code = path.read_text().replace("params, sources = snakemake.params,", "params = snakemake.params\nsources =")
+    code = re.sub(r"^    params = snakemake\.params$", "", code, flags=re.MULTILINE)
+    for part in ("input", "output", "params"):
+        asked = set(re.findall(rf"snakemake\.{part}\.(\w+)", code))
+        if part == "params":
+            asked |= set(re.findall(r"(?<![\w.])params\.(\w+)", code))
+        for block in blocks:
+            assert asked <= named(block, part), block
