@@ -41,9 +41,9 @@ def test_effects_are_geometric_means_of_ratios_and_means_of_differences():
 
 def test_the_interval_is_a_bootstrap_of_the_pairs_and_p_is_wilcoxons():
     draw = np.random.default_rng(1)
-    losses, others = draw.lognormal(-0.2, 0.3, 10), draw.lognormal(0, 0.3, 10)
-    effect = compare("final", ending_at(*losses), ending_at(*others))
-    differences = np.log(losses / others)
+    losses, baseline = draw.lognormal(-0.2, 0.3, 10), draw.lognormal(0, 0.3, 10)
+    effect = compare("final", ending_at(*losses), ending_at(*baseline))
+    differences = np.log(losses / baseline)
     low, high = stats.bootstrap((differences,), np.mean, rng=7).confidence_interval
     assert effect.interval == pytest.approx((math.exp(low), math.exp(high)), rel=0.03)
     assert effect.interval[0] < effect.value < effect.interval[1]
@@ -57,18 +57,18 @@ def test_a_few_seeds_allow_students_interval():
 
 
 def test_a_lower_level_gives_a_narrower_interval():
-    runs, others = ending_at(0.4, 0.5, 0.7, 0.6), ending_at(1.0, 1.0, 1.0, 1.0)
-    low, high = compare("final", runs, others, level=0.95).interval
-    inner = compare("final", runs, others, level=0.5).interval
+    runs, baseline = ending_at(0.4, 0.5, 0.7, 0.6), ending_at(1.0, 1.0, 1.0, 1.0)
+    low, high = compare("final", runs, baseline, level=0.95).interval
+    inner = compare("final", runs, baseline, level=0.5).interval
     assert low < inner[0] < inner[1] < high
 
 
 @given(LOSSES, LOSSES)
-def test_both_runs_reach_the_shared_loss(losses, others):
-    run, other = made_run(0, losses), made_run(0, others)
+def test_both_runs_reach_the_shared_loss(losses, baseline):
+    run, other = made_run(0, losses), made_run(0, baseline)
     target = shared_loss(run, other)
-    assert target == NEAR * max(losses[-1], others[-1])
-    for count, values in zip(pair("iterations", run, other), (losses, others), strict=True):
+    assert target == NEAR * max(losses[-1], baseline[-1])
+    for count, values in zip(pair("iterations", run, other), (losses, baseline), strict=True):
         assert 1 <= count < len(values)
         assert values[count] <= target or count == 1
         assert count == 1 or min(values[:count]) > target
@@ -100,16 +100,16 @@ def test_a_loss_that_is_not_kept_does_not_count():
 
 def test_wall_time_is_setup_and_iterations_times_the_time_of_one():
     runs = [made_run(seed, [1.0, 0.5, 0.1]) for seed in (0, 1)]
-    others = [made_run(seed, [1.0, 0.8, 0.5]) for seed in (0, 1)]
-    assert compare("iterations", runs, others).value == pytest.approx(1 / 2)
-    assert compare("seconds", runs, others, (Clock(0.0, 6.0), Clock(0.0, 1.0))).value == pytest.approx(3.0)
-    assert compare("seconds", runs, others, (Clock(8.0, 6.0), Clock(2.0, 1.0))).value == pytest.approx(14 / 4)
+    baseline = [made_run(seed, [1.0, 0.8, 0.5]) for seed in (0, 1)]
+    assert compare("iterations", runs, baseline).value == pytest.approx(1 / 2)
+    assert compare("seconds", runs, baseline, (Clock(0.0, 6.0), Clock(0.0, 1.0))).value == pytest.approx(3.0)
+    assert compare("seconds", runs, baseline, (Clock(8.0, 6.0), Clock(2.0, 1.0))).value == pytest.approx(14 / 4)
 
 
 def test_a_seed_with_which_the_baseline_diverged_is_left_out():
-    others = made_runs()
-    others[3] = diverged(3)
-    effect = compare("final", made_runs(0.5), others)
+    baseline = made_runs()
+    baseline[3] = diverged(3)
+    effect = compare("final", made_runs(0.5), baseline)
     assert (effect.seeds, effect.diverged) == ([0, 1, 2, 4, 5], (0, 1))
     assert outcome(effect, *side("final")) == HOLDS
 
@@ -134,10 +134,10 @@ def test_a_loss_of_exactly_zero_is_a_very_small_one():
     assert 0 < compare("area", ending_at(0.0, 0.0), ending_at(0.1, 0.2)).value < 1e-100
 
 
-@pytest.mark.parametrize("others", [made_runs()[1:], made_runs()[::-1], [replace(r, seed=9) for r in made_runs()]])
-def test_runs_of_other_seeds_are_not_compared(others):
+@pytest.mark.parametrize("baseline", [made_runs()[1:], made_runs()[::-1], [replace(r, seed=9) for r in made_runs()]])
+def test_runs_of_other_seeds_are_not_compared(baseline):
     with pytest.raises(ValueError, match="same seeds"):
-        compare("final", made_runs(), others)
+        compare("final", made_runs(), baseline)
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)

@@ -123,15 +123,15 @@ def test_the_file_has_no_other_methods(expected):
     assert expected.keys() == METHODS.keys()
 
 
-@pytest.mark.parametrize("place", range(len(ITERATIONS)))
+@pytest.mark.parametrize("index", range(len(ITERATIONS)))
 @pytest.mark.parametrize("method", ["badmm", "gradient-d"])
-def test_a_loss_that_moved_is_noticed_and_rounding_is_not(method, place, expected):
+def test_a_loss_that_moved_is_noticed_and_rounding_is_not(method, index, expected):
     made = copy.deepcopy(expected[method])
-    made["losses"][place] *= 1 + RELATIVE / 2
+    made["losses"][index] *= 1 + RELATIVE / 2
     assert fault(method, made, expected[method]) is None
-    made["losses"][place] *= 1 + RELATIVE
+    made["losses"][index] *= 1 + RELATIVE
     assert "raise its version in methods.py and run" in fault(method, made, expected[method])
-    made["losses"][place] = math.nan
+    made["losses"][index] = math.nan
     assert "raise its version" in fault(method, made, expected[method])
     assert "raise its version" in fault(method, made | {"losses": []}, expected[method])
 

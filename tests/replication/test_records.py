@@ -81,7 +81,7 @@ def test_every_record_says_what_it_is_of(project):
         for method, path in setting.timings.items():
             keys = read_json(path)["keys"]
             assert limits.timing_key(setting.slug, method) in keys
-            assert limits.timing_key(setting.slug, ANCHOR) in keys  # what its times are told in
+            assert limits.timing_key(setting.slug, ANCHOR) in keys  # the unit of its times
 
 
 def test_methods_of_a_setting_were_timed_together(project):
@@ -205,7 +205,7 @@ def test_published_records_of_a_new_method_leave_the_others_theirs(with_peer, pr
 
 @pytest.mark.parametrize("method", COMPARED)
 def test_another_version_of_a_method_orphans_its_records_alone(project, monkeypatch, method):
-    """Those of the anchor are its studies and every timing: the others' times are told in its iterations."""
+    """Those of the anchor are its studies and every timing: its iterations are the unit of the others' times."""
     raised = replace(METHODS[method], version=METHODS[method].version + 1)
     monkeypatch.setitem(METHODS, method, raised)
     plan = plan_of(project)
@@ -362,7 +362,7 @@ def test_records_are_known_by_each_of_their_keys(tmp_path):
 
 
 def test_keys_survive_their_file(project, tmp_path):
-    """A key read from a file is found by the text of the one that was written."""
+    """A key read from a file has the same text as the one that was written."""
     limits = plan_of(project).limits
     keys = [limits.study_key(slug, "badmm") for slug in limits.settings]
     for number, key in enumerate(keys):
