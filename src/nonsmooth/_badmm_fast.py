@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nonsmooth.lifting import Lifted
 from nonsmooth.linear import gram, largest_eigenvalue, parts, pseudo_inverse
-from nonsmooth.processes import Group, summed
+from nonsmooth.processes import summed
 from nonsmooth.proximal import Proximal
 
 ROWS = 512  # samples at a time in passes that would go through main memory otherwise
@@ -40,44 +40,29 @@ class FastLifted(Lifted):
 
 
 @torch.no_grad()
-def lift(
-    pairs: list[tuple[nn.Linear, Proximal | None]],
-    inputs: Tensor,
-    targets: Tensor,
-    delta: float,
-    ridge: float,
-    group: Group,
-    kind: str,
-    tau_m: float,
-) -> FastLifted:
+def lift(*network_and_data, kind: str, tau_m: float) -> FastLifted:
     """`lifting.lift`, with room for what the fast steps keep. `kind` (of weight step) and `tau_m` must not change."""
-    linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
-    activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
-    X, Z, M = {0: inputs}, {}, {}
-    of_layer: list[Layer] = []
-    for layer, affine in linear.items():
-        last = layer == len(pairs)
-        if last and activation[layer] is None and delta == 1 == tau_m:
-            of_layer.append(UnitPenaltyOutput(affine, X[layer - 1], targets))
-            X[layer] = targets
-        else:
-            A = affine(X[layer - 1])
-            X[layer] = targets if last else activation[layer].prox(A)
-            of_layer.append(Layer(affine, activation[layer], X[layer - 1], X[layer], A))
-            Z[layer], M[layer] = of_layer[-1].Z, of_layer[-1].M
-    rest = of_layer[1:]
-    grams: list[Gram | None] = []
-    sums = [Sums(of_layer[0], with_gram=False), *(Sums(layer, with_gram=kind == "gradient") for layer in rest)]
-    if kind == "least_squares":
-        rooms = [layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) for layer in rest]
-        grams = [None, *(Gram(layer, room) for layer, room in zip(rest, rooms, strict=True))]
-    of_inputs = gram(inputs, of_layer[0].b is not None, group)
-    variables = linear, activation, X, Z, M, delta, ridge, group
-    lifted = FastLifted(*variables, of_layer, sums, grams, Inputs())
+    lifted = FastLifted.start(*network_and_data, [], [], [], Inputs())
+    X, of_layer = lifted.X, lifted.of_layer
+    for layer, linear in lifted.linear.items():
+        activation = lifted.activation[layer]
+        if activation is None and lifted.delta == 1 == tau_m:
+            of_layer.append(UnitPenaltyOutput(linear, X[layer - 1], X[layer]))
+            continue
+        A = linear(X[layer - 1])
+        if layer not in X:
+            X[layer] = activation.prox(A)
+        of_layer.append(Layer(linear, activation, X[layer - 1], X[layer], A))
+        lifted.Z[layer], lifted.M[layer] = of_layer[-1].Z, of_layer[-1].M
+    first, *rest = of_layer
+    lifted.sums = [Sums(first, with_gram=False), *(Sums(layer, with_gram=kind == "gradient") for layer in rest)]
+    of_inputs = gram(first.X_in, first.b is not None, lifted.group)
     if kind == "gradient":
         lifted.inputs.norm = largest_eigenvalue(of_inputs)
     else:
-        lifted.inputs.solve(of_layer[0], _inverse_hessian(lifted, of_layer[0], of_inputs))
+        rooms = [layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) for layer in rest]
+        lifted.grams = [None, *(Gram(layer, room) for layer, room in zip(rest, rooms, strict=True))]
+        lifted.inputs.solve(first, _inverse_hessian(lifted, first, of_inputs))
     return lifted
 
 

@@ -156,7 +156,7 @@ class Badmm:
         pairs = affine_activation_pairs(network)
         check_data(pairs, inputs, targets)
         data = pairs, inputs, targets, delta, ridge, group
-        self.lifted = lifted = _badmm_fast.lift(*data, weight_step, tau_m) if fast else lift(*data)
+        self.lifted = lifted = _badmm_fast.lift(*data, kind=weight_step, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS
         blocks: dict[str, Callable[[], None]] = {
             "z": lambda: z(lifted, tau_z),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,22 @@ class Lifted:
     ridge: float
     group: Group
 
+    @classmethod
+    def start(
+        cls,
+        pairs: list[tuple[nn.Linear, Proximal | None]],
+        inputs: Tensor,
+        targets: Tensor,
+        delta: float,
+        ridge: float,
+        group: Group,
+        *more,
+    ) -> Self:
+        """The lifted network of `affine_activation_pairs` and data, with no X, Z and M of its own yet."""
+        linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
+        activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
+        return cls(linear, activation, {0: inputs, len(pairs): targets}, {}, {}, delta, ridge, group, *more)
+
     @property
     def layers(self) -> range:
         """1, ..., L."""
@@ -112,20 +129,12 @@ class Lifted:
 
 
 @torch.no_grad()
-def lift(
-    pairs: list[tuple[nn.Linear, Proximal | None]],
-    inputs: Tensor,
-    targets: Tensor,
-    delta: float,
-    ridge: float,
-    group: Group,
-) -> Lifted:
-    """One forward pass: Z_l = A_l, X_l = sigma(Z_l), M_l = 0, and the targets for the last X."""
-    linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
-    activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
-    lifted = Lifted(linear, activation, {0: inputs}, {}, {}, delta, ridge, group)
+def lift(*network_and_data) -> Lifted:
+    """One forward pass: Z_l = A_l, X_l = sigma(Z_l) for hidden layers, M_l = 0. The arguments are those of `start`."""
+    lifted = Lifted.start(*network_and_data)
     for layer in lifted.layers:
         lifted.Z[layer] = lifted.A(layer)
         lifted.M[layer] = torch.zeros_like(lifted.Z[layer])
-        lifted.X[layer] = targets if layer == len(pairs) else activation[layer].prox(lifted.Z[layer])
+        if layer not in lifted.X:
+            lifted.X[layer] = lifted.activation[layer].prox(lifted.Z[layer])
     return lifted

@@ -8,7 +8,7 @@ import yaml
 
 from replication.errors import ConfigError
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role
-from replication.parameters import NEED_IMAGES
+from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
 
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
@@ -84,7 +84,7 @@ def _not_finite(tree: object, key: str = "") -> Iterator[str]:
 def _contradictions(config: dict, notebooks: Path) -> list[str]:
     """What no schema can say: values that exclude each other."""
     experiments = config["experiments"]
-    faults = list(_shared_seeds(config))
+    faults = [*_shared_seeds(config), *_wrong_starts(config)]
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
@@ -101,6 +101,23 @@ def _contradictions(config: dict, notebooks: Path) -> list[str]:
                 f"claims.statements.{number}.against: {', '.join(strange)} must be of {', '.join(baselines())}"
             )
     return faults
+
+
+def _wrong_starts(config: dict) -> Iterator[str]:
+    """Starts and ranges of the limits' search that are not of the same methods and settings."""
+    limits = config["limits"]
+    starts, ranges = limits["starts"], limits["ranges"]
+    known = compared(config["experiments"].get(AUTOENCODER, {}).get("optimizers", {}))
+    for name in sorted(starts.keys() | ranges.keys() | set(baselines())):
+        if name not in known:
+            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {', '.join(known)}"
+        for part, methods in (("starts", starts), ("ranges", ranges)):
+            if name not in methods:
+                yield f"limits.{part}: {name} is missing"
+        for column, start in starts.get(name, {}).items():
+            if start.keys() != ranges.get(name, start).keys():
+                searched = ", ".join(sorted(ranges[name]))
+                yield f"limits.starts.{name}.{column}: must have the settings of limits.ranges.{name}, {searched}"
 
 
 def _shared_seeds(config: dict) -> Iterator[str]:
@@ -123,8 +140,8 @@ def _contradictions_in(section: dict, key: str, config: dict, notebooks: Path) -
     problem, network = section["problem"], section["network"]
     if not (notebooks / f"{section['notebook']}.ipynb").exists():
         faults.append(f"{key}.notebook: {section['notebook']!r} is not in {notebooks}")
-    drawn = config["data"] | section.get("data", {})
-    count = drawn["training_images"] + drawn["validation_images"]
+    drawn = counts(config, section)
+    count = sum(drawn.values())
     if count > 60000:
         faults.append(f"{key}.data: training_images + validation_images = {count} is more than MNIST's 60000")
     if section["tuning"]["select_by"] == "validation_loss" and not drawn["validation_images"]:
@@ -140,8 +157,6 @@ def _contradictions_in(section: dict, key: str, config: dict, notebooks: Path) -
             )
     if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
         faults.append(f"{key}.optimizers.gradient-d: needs no hidden layer and an output_activation")
-    unknown = section["tuning"]["ranges"].keys() - section["optimizers"].keys()
-    faults += [f"{key}.tuning.ranges.{name}: no optimizer of the experiment" for name in sorted(unknown)]
     for name in ("trials", "seeds", "finalists"):
         if section["tuning"]["ranges"] and not section["tuning"][name]:
             faults.append(f"{key}.tuning.{name}: {section['tuning'][name]}, and there are ranges to search")
@@ -163,12 +178,13 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     """Ends of ranges that the optimizers' own settings would not allow."""
     allowed = validator.schema["$defs"]["optimizers"]["properties"]
     faults = []
-    for name, section in config["experiments"].items():
-        for optimizer, ranges in section["tuning"]["ranges"].items():
+    searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in config["experiments"].items()}
+    for part, search in (searches | {"limits": config["limits"]}).items():
+        for optimizer, ranges in search["ranges"].items():
             if optimizer not in METHODS:
                 continue  # told as a contradiction
             for setting, scale in ranges.items():
-                key = f"experiments.{name}.tuning.ranges.{optimizer}.{setting}"
+                key = f"{part}.ranges.{optimizer}.{setting}"
                 known = allowed[optimizer]["properties"] if optimizer in allowed else accepted(optimizer)
                 if setting not in known:
                     faults.append(f"{key}: no setting of {optimizer}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 
 ROLES = POSTER, BASELINE, REFERENCE, CONTROL, PEER = "poster", "baseline", "reference", "control", "peer"
+OBJECTIVES = "train_loss", "train_d"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Method:
     objective: str = "train_loss"
     fixed: dict = field(default_factory=dict)
     version: int = 1
+
+    def __post_init__(self):
+        """Raise ValueError for a role or an objective that nothing would ever ask for."""
+        for name, value, known in (("role", self.role, ROLES), ("objective", self.objective, OBJECTIVES)):
+            if value not in known:
+                raise ValueError(f"{name} of {self.label!r} must be one of {', '.join(known)}, not {value!r}")
 
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"

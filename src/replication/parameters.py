@@ -34,12 +34,15 @@ class Parameters:
         return replace(self, **changes)
 
 
-def images(config: dict, section: dict) -> dict[str, int] | None:
-    """How many images the experiment of this section draws; None where its problem is made from none."""
-    if section["problem"]["name"] not in NEED_IMAGES:
-        return None
+def counts(config: dict, section: dict) -> dict[str, int]:
+    """ "training_images" and "validation_images": the section's own, where it has them, or the common ones."""
     drawn = config["data"] | section.get("data", {})
     return {name: drawn[name] for name in ("training_images", "validation_images")}
+
+
+def images(config: dict, section: dict) -> dict[str, int] | None:
+    """How many images the experiment of this section draws; None where its problem is made from none."""
+    return counts(config, section) if section["problem"]["name"] in NEED_IMAGES else None
 
 
 def of_run(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:

@@ -118,9 +118,8 @@ class Plan:
     def images_to_draw(self, wildcards) -> dict:
         """The arguments of mnist.draw for a file of images."""
         *experiment, seed = wildcards.drawn.split("/")
-        drawn = self.config["data"] | (self.experiments[experiment[0]]["data"] if experiment else {})
-        counts = {name: drawn[name] for name in ("training_images", "validation_images")}
-        return {"seed": int(seed.rpartition("-")[2])} | counts
+        section = self.experiments[experiment[0]] if experiment else {}
+        return {"seed": int(seed.rpartition("-")[2])} | parameters.counts(self.config, section)
 
     def images_of_run(self, wildcards) -> list[str]:
         return self.image_files(wildcards.experiment, [wildcards.seed])

@@ -98,6 +98,20 @@ def put(tree: dict, path: str, value: object) -> None:
             ],
             "limits.settings.0.over.optimizers.adam.batch_size: 100 is more than the 50 training samples",
         ),
+        ("limits/settings", [{"group": "images", "name": "none", "over": None}], "limits.settings.0.over: None"),
+        ("limits/settings", [{"group": "images", "name": "none", "over": []}], "limits.settings.0.over: []"),
+        (
+            "limits/ranges/adam",
+            {"learning_rate": {"log": [0.1, 0.1]}},
+            "limits.ranges.adam.learning_rate: 0.1 is not below",
+        ),
+        ("limits/ranges/badmm/tau_z", {"linear": [0.1, 2.5]}, "limits.ranges.badmm.tau_z: 2.5"),
+        ("limits/ranges/adamw", {"learning_rate": {"log": [0.1, 1]}}, "limits.starts.adamw: no method of autoencoder"),
+        (
+            "limits/starts/adam/train_loss",
+            {},
+            "limits.starts.adam.train_loss: must have the settings of limits.ranges.adam",
+        ),
         ("conditioning/seeds", [1000], "conditioning.seeds: 1000 is a seed of a search"),
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
@@ -110,6 +124,14 @@ def test_a_wrong_value_is_refused_with_its_key(good, path, value, message):
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("part", ["starts", "ranges"])
+@pytest.mark.parametrize("name", ["adam", "badmm"])
+def test_the_limits_search_needs_starts_and_ranges_of_the_same_methods(good, part, name):
+    del good["limits"][part][name]
+    with pytest.raises(ConfigError, match=f"limits.{part}: {name} is missing"):
+        config.check(good, SCHEMA)
 
 
 def test_every_fault_is_named_at_once(good):

@@ -4,5 +4,6 @@ from replication.data import mnist
 from replication.scripts import job
 
 with job(snakemake):
-    params, sources = snakemake.params, snakemake.config["data"]["sources"]
+    params = snakemake.params
+    sources = snakemake.config["data"]["sources"]
     mnist.draw(params.root, **params.drawn, sources=sources).save(snakemake.output.images)
