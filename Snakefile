@@ -3,7 +3,7 @@
 import os
 import sys
 
-from replication import kernels, workflow as project
+from replication import forkserver, workflow as project
 from replication.paths import RUN_FILES, figures
 from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
@@ -35,7 +35,7 @@ wildcard_constraints:
 
 onstart:
     if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
-        kernels.start("logs/kernels.log")
+        forkserver.start("logs/forkserver.log")
 
 
 include: "rules/claims.smk"

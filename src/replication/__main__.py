@@ -5,7 +5,7 @@ import json
 import sys
 
 from replication.errors import DataError, NotebookError
-from replication.kernels import end_with_workflow
+from replication.forkserver import end_with_workflow
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -26,8 +26,8 @@ def notebook(arguments: argparse.Namespace) -> None:
     execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
 
 
-def kernels(arguments: argparse.Namespace) -> None:
-    from replication.kernels import serve
+def forkserver(arguments: argparse.Namespace) -> None:
+    from replication.forkserver import serve
 
     serve(arguments.folder)
 
@@ -84,8 +84,8 @@ def parser() -> argparse.ArgumentParser:
         output={"help": "file to write"},
     )
     command(
-        kernels,
-        "Serve kernels to the notebooks of a workflow, at the socket that is standard input.",
+        forkserver,
+        "Serve forks to the jobs and notebooks of a workflow, at the socket that is standard input.",
         folder={"help": "the workflow's"},
     )
     command(

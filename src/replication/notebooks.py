@@ -44,10 +44,10 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     again once. Raises NotebookError for a cell that fails, with the Python traceback; for a kernel that fails, with
     what it wrote; and for a parameter that the notebook does not declare.
     """
-    import papermill  # imported late: it takes half a second
+    import papermill  # imported late, as the next two: it takes a second
     from nbclient.exceptions import DeadKernelError
 
-    from replication import kernels
+    from replication import forkserver, kernels
 
     unknown = parameters.keys() - declared_parameters(notebook).keys()
     if unknown:
@@ -62,7 +62,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
 
     def run(again: bool) -> None:
-        folder = kernels.private_folder()
+        folder = forkserver.private_folder()
         log = folder / "log"
         try:
             papermill.execute_notebook(
@@ -90,6 +90,6 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    with kernels.slot():  # before anything is chosen: it can take as long as another notebook trains
+    with forkserver.slot():  # before anything is chosen: it can take as long as another notebook trains
         run(again=True)
     shutil.move(working_copy, output)

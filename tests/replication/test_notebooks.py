@@ -102,7 +102,7 @@ def test_a_training_depends_on_the_modules_that_it_imports_and_on_theirs(path):
     algorithm = {f"nonsmooth/{name}.py" for name in ("training", "badmm", "_badmm_fast", "bregman", "proximal")}
     assert algorithm | {"replication/run.py", "replication/methods.py", "replication/data/denoising.py"} <= modules
     assert not {name for name in modules if name.startswith(("replication/report/figures", "replication/verdicts"))}
-    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks", "kernels")} & modules
+    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks", "forkserver")} & modules
 
 
 def test_the_data_depend_on_nothing_of_the_training():

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nonsmooth.training import Training
 from replication import methods, run
 from replication.files import write_json
-from replication.kernels import VARIABLE
+from replication.forkserver import VARIABLE
 from replication.methods import ANCHOR, BASELINE, POSTER, baselines, judged, of_role
 from replication.parameters import of_run
 from replication.plan import Plan

@@ -1,18 +1,24 @@
 """What every job of a rule has in common."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from snakemake_calls import ROOT
+from workflow_processes import end, start_workflow, wait_for
+
+from replication.forkserver import VARIABLE, WARM
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+linux = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forks on Linux alone")
 SCRIPTS = sorted((ROOT / "src/replication/scripts").glob("[a-z]*.py"))
 
 JOB = """
-import multiprocessing, subprocess, sys
+import multiprocessing, os, subprocess, sys, time
 from types import SimpleNamespace
 from replication.errors import DataError
 from replication.scripts import job
@@ -24,39 +30,106 @@ if __name__ == "__main__":
 """
 
 
-def run(folder: Path, line: str) -> tuple[int, str, str]:
-    """Exit status, what is seen, and the log of a job."""
-    (folder / "job.py").write_text(JOB.format(line))
-    command = [sys.executable, "job.py"]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    return done.returncode, done.stdout, (folder / "logs/some/job.log").read_text()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The variables that a job has in a workflow with a server."""
+    directory = tmp_path_factory.mktemp("workflow")
+    workflow = start_workflow(directory)
+    yield {VARIABLE: str(workflow.folder), "PYTHONPATH": str(directory)}
+    end(workflow)
+
+
+@pytest.fixture(params=["ordinary", pytest.param("forked", marks=linux)])
+def environment(request) -> dict[str, str]:
+    return os.environ | (request.getfixturevalue("server") if request.param == "forked" else {})
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    """A function that starts a job which does what `line` says, after it has printed "printed"."""
+
+    def start(line: str) -> subprocess.Popen:
+        (tmp_path / "job.py").write_text(JOB.format(line))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([sys.executable, "job.py"], cwd=tmp_path, env=environment, text=True, **pipes)
+
+    return start
+
+
+@pytest.fixture
+def run(tmp_path, start):
+    """A function that gives exit status, what is seen, and the log of a job."""
+
+    def run(line: str) -> tuple[int, str, str]:
+        job = start(line)
+        seen, _ = job.communicate(timeout=120)
+        return job.returncode, seen, (tmp_path / "logs/some/job.log").read_text()
+
+    return run
 
 
 @pytest.mark.parametrize("line", ["print('warned', file=sys.stderr)", "subprocess.run(['echo', 'warned'])"])
-def test_what_is_printed_is_seen_and_kept(tmp_path, line):
-    assert run(tmp_path, line) == (0, "printed\nwarned\n", "printed\nwarned\n")
+def test_what_is_printed_is_seen_and_kept(run, line):
+    assert run(line) == (0, "printed\nwarned\n", "printed\nwarned\n")
 
 
-def test_much_output_is_kept_whole(tmp_path):
-    code, seen, log = run(tmp_path, "print('0123456789' * 100000)")
+def test_much_output_is_kept_whole(run):
+    code, seen, log = run("print('0123456789' * 100000)")
     assert (code, seen) == (0, log)
     assert len(log) == len("printed\n") + 10 * 100000 + 1
 
 
-def test_an_error_that_can_be_mended_is_its_message(tmp_path):
-    assert run(tmp_path, "raise DataError('put it there')") == (1, *["printed\nDataError: put it there\n"] * 2)
+def test_an_error_that_can_be_mended_is_its_message(run):
+    assert run("raise DataError('put it there')") == (1, *["printed\nDataError: put it there\n"] * 2)
 
 
-def test_another_error_is_a_traceback(tmp_path):
-    code, _, log = run(tmp_path, "raise KeyError('lost')")
+def test_another_error_is_a_traceback(run):
+    code, _, log = run("raise KeyError('lost')")
     assert code == 1
     assert "Traceback" in log
     assert log.endswith("KeyError: 'lost'\n")
 
 
-def test_processes_that_multiprocessing_leaves_behind_do_not_hold_a_job_up(tmp_path):
+def test_processes_that_multiprocessing_leaves_behind_do_not_hold_a_job_up(run):
     line = "p = multiprocessing.get_context('spawn').Process(target=print, args=('child',)); p.start(); p.join()"
-    assert run(tmp_path, line) == (0, "printed\nchild\n", "printed\nchild\n")
+    assert run(line) == (0, "printed\nchild\n", "printed\nchild\n")
+
+
+def test_a_job_is_a_fork_where_there_is_a_server(run, environment, tmp_path):
+    line = "print(sys.argv, os.getcwd(), 'forkserver' in sys.orig_argv)"
+    code, seen, _ = run(line)
+    assert (code, seen) == (0, f"printed\n['job.py'] {tmp_path} {VARIABLE in environment}\n")
+
+
+def test_a_job_that_a_signal_ends_is_seen_to(run):
+    code, seen, log = run("os.kill(os.getpid(), 9)")
+    assert code != 0
+    assert log in ("", "printed\n")
+    assert "signal 9" in seen or code == -9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_goes_on_when_the_process_that_snakemake_started_is_ended(start, tmp_path, number):
+    job = start("open('pid', 'w').write(str(os.getpid())); time.sleep(60)")
+    pid = tmp_path / "pid"
+    assert wait_for(lambda: pid.exists() and pid.read_text())
+    job.send_signal(number)
+    job.wait(60)
+    assert wait_for(lambda: not Path(f"/proc/{pid.read_text()}").exists())
+    job.stdout.close()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_imports_in_its_job_what_a_fork_has_already(path):
+    before, _, inside = path.read_text().partition("with job(snakemake):\n")
+    assert re.findall(r"^ *(?:from|import) .*", before, re.MULTILINE) == ["from replication.scripts import job"]
+    assert "import" in inside
+
+
+def test_what_a_script_imports_before_its_job_is_none_of_it():
+    code = f"import sys, replication.scripts; print([name for name in {WARM} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def named(block: str, part: str) -> set[str]:

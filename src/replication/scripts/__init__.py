@@ -1,6 +1,7 @@
 """What the rules call by `script:`, a few lines a rule: from Snakemake's objects to the library and back to files.
 
-Snakemake runs each file here with an object `snakemake` that has the rule's input, output, params and log.
+Snakemake runs each file here with an object `snakemake` that has the rule's input, output, params and log. Each imports
+what it needs inside `job`: a fork of the workflow's server has it already.
 """
 
 import os
@@ -12,15 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from replication.errors import DataError, NotebookError
-from replication.kernels import end_with_workflow
+from replication.forkserver import as_fork, end_with_workflow
 
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
-    """The job of a rule: all that it prints goes to the rule's log as well, and it ends when its workflow is gone.
+    """The job of a rule, as a fork of the workflow's server where there is one.
 
-    An error that the user can mend ends it with the message alone, any other with the traceback.
+    All that it prints goes to the rule's log as well, and it ends when its workflow is gone. An error that
+    the user can mend ends it with the message alone, any other with the traceback.
     """
+    as_fork()
     end_with_workflow()
     finish = _copy_output(str(snakemake.log[0]))
     code = 1
@@ -44,7 +47,7 @@ def _copy_output(log: str) -> Callable[[], None]:
     The end of the pipe is not waited for: multiprocessing leaves processes that keep it open.
     """
     os.makedirs(os.path.dirname(log), exist_ok=True)
-    terminal = os.fdopen(os.dup(1), "wb")
+    kept, terminal = open(log, "wb"), os.fdopen(os.dup(1), "wb")  # noqa: SIM115  (to the end of the process)
     output, printing = os.pipe()
     stop, stopping = os.pipe()
     for number in (1, 2):
@@ -52,12 +55,11 @@ def _copy_output(log: str) -> Callable[[], None]:
     os.close(printing)
 
     def copy() -> None:
-        with open(log, "wb") as file:
-            while output in select.select([output, stop], [], [])[0]:  # until there is nothing to copy but the stop
-                text = os.read(output, 65536)
-                for target in (file, terminal):
-                    target.write(text)
-                    target.flush()
+        while output in select.select([output, stop], [], [])[0]:  # until there is nothing to copy but the stop
+            text = os.read(output, 65536)
+            for target in (kept, terminal):
+                target.write(text)
+                target.flush()
 
     def finish() -> None:
         os.write(stopping, b".")

@@ -1,7 +1,8 @@
 """The verdicts of every setting."""
 
 from replication.scripts import job
-from replication.verdicts.limits import collect
 
 with job(snakemake):
+    from replication.verdicts.limits import collect
+
     collect(snakemake.params.settings, snakemake.output.limits)

@@ -1,7 +1,8 @@
 """The chosen settings."""
 
 from replication.scripts import job
-from replication.search import Report, collect
 
 with job(snakemake):
+    from replication.search import Report, collect
+
     collect(list(map(Report.read, snakemake.input.reports)), snakemake.params.select_by, snakemake.output.tuned)

@@ -1,8 +1,9 @@
 """A figure."""
 
-from replication.report.figures import write
-from replication.results import Results
 from replication.scripts import job
 
 with job(snakemake):
+    from replication.report.figures import write
+    from replication.results import Results
+
     write(snakemake.wildcards.figure, Results(**snakemake.params.results), list(snakemake.output))

@@ -1,9 +1,10 @@
 """The time of an iteration in one process and in two."""
 
-from replication.files import write_json
 from replication.scripts import job
-from replication.speed.processes import measure
 
 if __name__ == "__main__":  # not in the processes that it starts, which import this file
     with job(snakemake):
+        from replication.files import write_json
+        from replication.speed.processes import measure
+
         write_json(snakemake.output.report, measure(snakemake.params.settings))

@@ -1,9 +1,10 @@
 """A notebook with parameters."""
 
-from replication.notebooks import execute
 from replication.scripts import job
 
 with job(snakemake):
+    from replication.notebooks import execute
+
     execute(
         snakemake.input.notebook,
         snakemake.output.notebook,

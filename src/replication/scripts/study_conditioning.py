@@ -1,12 +1,13 @@
 """A perceptron at every condition number."""
 
-from replication.data.mnist import read_samples
-from replication.files import write_json
-from replication.parameters import Parameters
 from replication.scripts import job
-from replication.studies.conditioning import study
 
 with job(snakemake):
+    from replication.data.mnist import read_samples
+    from replication.files import write_json
+    from replication.parameters import Parameters
+    from replication.studies.conditioning import study
+
     params = snakemake.params
     runs = {name: Parameters(**run) for name, run in params.runs.items()}
     table = study(runs, params.ranges, **params.numbers, samples=read_samples(params.samples))

@@ -1,8 +1,9 @@
 """A table of the evidence."""
 
-from replication.report.tables import make
-from replication.results import Results
 from replication.scripts import job
 
 with job(snakemake):
+    from replication.report.tables import make
+    from replication.results import Results
+
     make(snakemake.wildcards.table, Results(**snakemake.params.results), snakemake.output.table)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from replication.files import read_json
-from replication.kernels import VARIABLE
+from replication.forkserver import VARIABLE
 from replication.provenance import provenance
 
 CORES = 2

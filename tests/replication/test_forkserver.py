@@ -1,4 +1,4 @@
-"""Kernels: no port, no waiting with something in hand, nothing left behind."""
+"""Processes of a workflow: no port, no waiting with something in hand, nothing left behind."""
 
 import contextlib
 import fcntl
@@ -19,52 +19,19 @@ from pathlib import Path
 import nbformat
 import pytest
 from test_notebooks import execute, outputs, write_notebook
+from workflow_processes import end, start_workflow, wait_for
 
-from replication import kernels, paths
+from replication import forkserver, kernels, paths
 from replication.errors import NotebookError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
-WORKFLOW = """
-import os, sys
-from replication import kernels
-kernels.start("kernels.log")
-print(os.environ[kernels.VARIABLE], flush=True)
-sys.stdin.read()
-"""
-# As sitecustomize.py it runs when Python starts. Without torch a server is ready in half a second, not in many.
-LIGHT_SERVER = "from replication import kernels; kernels.WARM = ('ipykernel.kernelapp',)"
 WITH_A_SLOT = """
 import sys
-from replication import kernels
-with kernels.slot():
+from replication import forkserver
+with forkserver.slot():
     print("has one", flush=True)
     sys.stdin.read()
 """
-
-
-def wait_for(condition, seconds: float = 120) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
-def start_workflow(directory: Path, light: bool = True, **environment: str) -> subprocess.Popen:
-    """A workflow in a process of its own, which ends with its standard input. `folder`: the workflow's."""
-    if light:
-        (directory / "sitecustomize.py").write_text(LIGHT_SERVER)
-        environment["PYTHONPATH"] = str(directory)
-    command = [sys.executable, "-c", WORKFLOW]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=directory, env=os.environ | environment, text=True, **pipes)
-    process.folder = Path(process.stdout.readline().strip())
-    return process
-
-
-def end(workflow: subprocess.Popen) -> None:
-    workflow.stdin.close()
-    assert workflow.wait(120) == 0
-    assert wait_for(lambda: not workflow.folder.exists())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,17 +44,17 @@ def running(tmp_path_factory) -> Iterator[subprocess.Popen]:
 
 @pytest.fixture
 def workflow(running, monkeypatch):
-    monkeypatch.setenv(kernels.VARIABLE, str(running.folder))
+    monkeypatch.setenv(forkserver.VARIABLE, str(running.folder))
     return running
 
 
 @pytest.fixture
 def bare(monkeypatch):
     """The folder of a workflow that has one slot and no server."""
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
-    folder = kernels.private_folder()
+    monkeypatch.delenv(forkserver.VARIABLE, raising=False)
+    folder = forkserver.private_folder()
     (folder / "slot-0").touch()
-    monkeypatch.setenv(kernels.VARIABLE, str(folder))
+    monkeypatch.setenv(forkserver.VARIABLE, str(folder))
     yield folder
     shutil.rmtree(folder)
 
@@ -135,9 +102,9 @@ def listening(pid: int) -> set[str]:
     return names
 
 
-def test_the_script_that_asks_for_a_kernel_knows_the_packages():
+def test_the_script_that_asks_for_a_fork_knows_the_packages():
     """It imports neither, and so has their names a second time."""
-    assert kernels.PACKAGES == paths.PACKAGES
+    assert forkserver.PACKAGES == paths.PACKAGES
 
 
 def test_the_slot_comes_before_everything_else(bare, tmp_path):
@@ -159,7 +126,7 @@ def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
     slots = list(workflow.folder.glob("slot-*"))
     assert len(slots) == (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count())
     command = {"args": [sys.executable, "-c", WITH_A_SLOT], "text": True}
-    command |= {"env": os.environ | {kernels.VARIABLE: str(workflow.folder)}}
+    command |= {"env": os.environ | {forkserver.VARIABLE: str(workflow.folder)}}
     command |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     holders = [subprocess.Popen(**command) for _ in slots]
     assert [holder.stdout.readline() for holder in holders] == ["has one\n"] * len(slots)
@@ -177,7 +144,7 @@ def test_as_many_slots_as_cores_and_a_dead_holder_frees_its_own(tmp_path):
 @linux
 def test_without_a_server_the_kernel_is_an_ordinary_one(bare, tmp_path):
     with socket.socket(socket.AF_UNIX) as closed:
-        closed.bind(str(bare / "kernels"))  # and nobody listens: the server has ended
+        closed.bind(str(bare / "server"))  # and nobody listens: the server has ended
     cell = "import os; print('ipykernel_launcher' in open('/proc/self/cmdline').read())"
     assert "True" in outputs(execute(notebook(tmp_path, cell), {}, tmp_path))
 
@@ -191,9 +158,9 @@ def test_an_interrupt_is_left_to_what_follows_it(bare):
         return bool(int(status["SigIgn"], 16) >> (signal.SIGINT - 1) & 1)
 
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(bare / "kernels"))
+        listener.bind(str(bare / "server"))
         listener.listen()
-        command = [sys.executable, "-I", "-S", kernels.__file__, str(bare / "kernels")]
+        command = [sys.executable, "-I", "-S", forkserver.__file__, str(bare / "server"), *kernels.KERNEL]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         client, _ = listener.accept()
         client.makefile().readline()
@@ -207,13 +174,13 @@ def test_an_interrupt_is_left_to_what_follows_it(bare):
 @pytest.fixture
 def folders(monkeypatch) -> list[Path]:
     """The private folders of the kernels that the test starts, as they come."""
-    created, create = [], kernels.private_folder
+    created, create = [], forkserver.private_folder
 
     def private_folder() -> Path:
         created.append(create())
         return created[-1]
 
-    monkeypatch.setattr(kernels, "private_folder", private_folder)
+    monkeypatch.setattr(forkserver, "private_folder", private_folder)
     return created
 
 
@@ -221,7 +188,7 @@ def test_a_long_folder_of_temporary_files_is_no_obstacle(tmp_path, monkeypatch, 
     long = tmp_path / ("long" * 30)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.delenv(forkserver.VARIABLE, raising=False)
     assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
     assert [folder.parent for folder in folders] == [Path("/tmp")]
     workflow = start_workflow(tmp_path, TMPDIR=str(long))
@@ -240,7 +207,7 @@ def asleep(tmp_path):
         command = [sys.executable, "-m", "replication", "notebook", "--parameters", "{}"]
         command += ["--notebook", notebook(tmp_path, cell)]
         command += ["--working-copy", tmp_path / "w.ipynb", "--output", tmp_path / "o.ipynb"]
-        environment = os.environ | {kernels.VARIABLE: str(workflow.folder)}
+        environment = os.environ | {forkserver.VARIABLE: str(workflow.folder)}
         processes.append(subprocess.Popen(command, env=environment))
         assert wait_for(lambda: pid.exists() and pid.read_text())
         return processes[-1], int(pid.read_text())
@@ -264,7 +231,7 @@ def test_no_kernel_is_left_when_the_workflow_is_killed(asleep, tmp_path):
     workflow = start_workflow(tmp_path)
     process, kernel = asleep(workflow)
     parent = Path(f"/proc/{kernel}/stat").read_text().rpartition(")")[2].split()[1]
-    assert "kernels" in Path(f"/proc/{parent}/cmdline").read_text().split("\0")  # the server
+    assert "forkserver" in Path(f"/proc/{parent}/cmdline").read_text().split("\0")  # the server
     workflow.kill()
     workflow.wait()
     assert process.wait(120) == 1
@@ -363,7 +330,7 @@ def test_a_forked_kernel_is_in_the_notebooks_own_folder_and_environment(workflow
     monkeypatch.chdir(tmp_path)
     cell = "import os, sys\nprint(os.getcwd(), os.environ['SEEN'], 'torch' in sys.modules)"
     cell += "\nprint(any(name.split('.')[0] in ('nonsmooth', 'replication') for name in sys.modules))"
-    cell += "\nprint('kernels' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
+    cell += "\nprint('forkserver' in open(f'/proc/{os.getppid()}/cmdline').read().split('\\0'))"
     assert outputs(execute(notebook(tmp_path, cell), {}, tmp_path)).split() == [
         str(tmp_path),
         "yes",
@@ -378,7 +345,7 @@ def test_clients_that_stall_or_go_before_they_ask_do_no_harm(workflow, tmp_path)
     with contextlib.ExitStack() as stack:
         for sent in (b"", b"not json\n", b"{"):
             client = stack.enter_context(socket.socket(socket.AF_UNIX))
-            client.connect(str(workflow.folder / "kernels"))
+            client.connect(str(workflow.folder / "server"))
             client.sendall(sent)
         assert "ran" in outputs(execute(notebook(tmp_path, "print('ran')"), {}, tmp_path))
 
