@@ -13,7 +13,7 @@ figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
 	$(SNAKEMAKE)
 
 test: .venv/ready  ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 tuned: .venv/ready  ## choose settings by the search and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune

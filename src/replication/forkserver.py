@@ -58,8 +58,11 @@ def private_folder() -> Path:
 
 
 def start(log: str | Path) -> None:
-    """Make this process the workflow: give it a folder and, on Linux, a server, which writes to `log`."""
-    folder = private_folder()
+    """Make this process the workflow: give it a folder and, on Linux, a server, which writes to `log`.
+
+    A workflow inside another (of a test) takes forks from the other's server.
+    """
+    folder, others = private_folder(), address()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     lock = open(folder / "lock", "w")  # noqa: SIM115  (for the life of the process)
     atexit.register(lock.close)
@@ -67,7 +70,9 @@ def start(log: str | Path) -> None:
     linux = sys.platform == "linux"
     for number in range(len(os.sched_getaffinity(0)) if linux else os.cpu_count()):
         (folder / f"slot-{number}").touch()
-    if linux:
+    if others:
+        (folder / "server").symlink_to(others)
+    elif linux:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as listener, open(log, "w") as stream:
             listener.bind(str(folder / "server"))
@@ -177,7 +182,7 @@ class _Fork(socketserver.BaseRequestHandler):
             self.request.send(bytes([code if code >= 0 else 128 - code]))  # a signal's number as a shell tells it
 
     def run(self, streams: list[int], arguments: list[str], directory: str, environment: dict[str, str]) -> None:
-        """What `python` would do with these arguments: a script, or -m and a module, and its own arguments."""
+        """Do what `python` would with these arguments: a script, or -m and a module, and its own arguments."""
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         for stream in (sys.stdout, sys.stderr):
@@ -187,6 +192,8 @@ class _Fork(socketserver.BaseRequestHandler):
         os.chdir(directory)
         os.environ.clear()
         os.environ.update(environment)
+        beside = directory if arguments[0] == "-m" else os.path.dirname(os.path.abspath(arguments[0]))
+        sys.path[:1] = [beside, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
             del sys.modules[name]  # these packages are imported as they stand now
         threading.Thread(target=self.end_with_client, daemon=True).start()
@@ -197,7 +204,7 @@ class _Fork(socketserver.BaseRequestHandler):
                 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
             else:
                 sys.argv = arguments
-                runpy.run_path(sys.argv[0], run_name="__main__")
+                runpy.run_path(os.path.abspath(sys.argv[0]), run_name="__main__")
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -56,20 +56,27 @@ def build_optimizer(
     )
 
 
-def assemble(parameters: Parameters, sample: Sample | None, group: processes.Group = None) -> Assembly:
-    """Problem, network and optimizer of a run, which uses as many threads as the parameters say."""
+def assemble(
+    parameters: Parameters, sample: Sample | None, group: processes.Group = None, problem: Problem | None = None
+) -> Assembly:
+    """Problem, network and optimizer of a run, which uses as many threads as the parameters say.
+
+    problem: that of `build_problem`, where it has been built already.
+    """
     torch.set_num_threads(parameters.threads)
-    problem = build_problem(parameters, sample, group)
+    problem = problem or build_problem(parameters, sample, group)
     network = build_network(parameters, problem)
     return Assembly(problem, network, build_optimizer(parameters, problem, network, group))
 
 
-def train_blind(parameters: Parameters, sample: Sample | None, **loop) -> tuple[Assembly, Training]:
-    """Assemble a run and train; `loop` goes to `train`.
+def train_blind(
+    parameters: Parameters, sample: Sample | None, problem: Problem | None = None, **loop
+) -> tuple[Assembly, Training]:
+    """Assemble a run (`assemble`) and train; `loop` goes to `train`.
 
     The history has no unseen losses: the loop is not given that data, so that it can choose nothing.
     """
-    run = assemble(parameters, sample)
+    run = assemble(parameters, sample, problem=problem)
     known = replace(run.problem, unseen=None, test=None)
     return run, train(run.network, run.optimizer, known, parameters.iterations, **loop)
 

@@ -6,12 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from replication.forkserver import VARIABLE
+
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
-def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> dict:
-    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration."""
+def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "", own_server: bool = False) -> dict:
+    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration.
+
+    own_server: as a user's call, which is inside no other workflow.
+    """
     directory.mkdir(exist_ok=True)
     (directory / "over.yaml").write_text(over or "{}")
     command = [SNAKEMAKE, *arguments, "--snakefile", project / "Snakefile", "--directory", directory]
@@ -19,12 +24,14 @@ def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "")
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = os.environ | no_network
     environment.pop("MPLBACKEND", None)
+    if own_server:
+        environment.pop(VARIABLE, None)
     return {"args": list(map(str, command)), "env": environment}
 
 
-def snakemake(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> subprocess.CompletedProcess:
+def snakemake(directory: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     """A call that has ended; the arguments are those of `call`."""
-    return subprocess.run(**call(directory, *arguments, project=project, over=over), capture_output=True, text=True)
+    return subprocess.run(**call(directory, *arguments, **options), capture_output=True, text=True)
 
 
 def output(done: subprocess.CompletedProcess) -> str:

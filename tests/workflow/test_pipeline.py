@@ -29,7 +29,7 @@ def results(directory: Path) -> dict[str, bytes]:
 def finished(tmp_path_factory) -> Path:
     """The whole pipeline, for one seed."""
     directory = tmp_path_factory.mktemp("pipeline")
-    done = snakemake(directory, "--cores", "2", "--config", "seeds=[0]")
+    done = snakemake(directory, "--cores", "2", "--config", "seeds=[0]", own_server=True)
     assert done.returncode == 0, output(done)
     return directory
 

@@ -89,7 +89,9 @@ def at_work_in(folder: Path) -> list[str]:
 def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path):
     """Killed outright, while notebooks run: Snakemake can tidy nothing up."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
-    first = subprocess.Popen(**call(tmp_path, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        **call(tmp_path, *arguments, own_server=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
         assert first.poll() is None
         time.sleep(0.1)

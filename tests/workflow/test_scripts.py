@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def light_server(tmp_path_factory):
     """The variables that a job has in a workflow with a server."""
     directory = tmp_path_factory.mktemp("workflow")
     workflow = start_workflow(directory)
@@ -41,7 +41,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(params=["ordinary", pytest.param("forked", marks=linux)])
 def environment(request) -> dict[str, str]:
-    return os.environ | (request.getfixturevalue("server") if request.param == "forked" else {})
+    bare = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return bare | (request.getfixturevalue("light_server") if request.param == "forked" else {})
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_a_job_is_a_fork_where_there_is_a_server(run, environment, tmp_path):
 def test_a_job_that_a_signal_ends_is_seen_to(run):
     code, seen, log = run("os.kill(os.getpid(), 9)")
     assert code != 0
-    assert log in ("", "printed\n")
+    assert "printed\n".startswith(log)
     assert "signal 9" in seen or code == -9
 
 

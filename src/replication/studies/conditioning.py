@@ -92,16 +92,17 @@ def study(
     table = []
     for number in condition_numbers:
         at = {name: run.but(problem={"condition_number": number}) for name, run in runs.items()}
-        best = {}
-        for seed in (*tuning_seeds, *seeds):
-            best[seed] = optimum(build_problem(next(iter(at.values())).but(seed=seed), samples[seed]).training)
+        any_run = next(iter(at.values()))
+        problems = {s: build_problem(any_run.but(seed=s), samples[s]) for s in (*tuning_seeds, *seeds)}
+        best = {seed: optimum(problem.training) for seed, problem in problems.items()}
         for name, parameters in at.items():
 
             def train(
-                settings: dict, seed: int, parameters: Parameters = parameters, best: dict = best
+                settings: dict, seed: int, parameters: Parameters = parameters, problems=problems, best=best
             ) -> tuple[list[float | None], float | None]:
                 """The gaps and the share of a run."""
-                run, training = train_blind(parameters.but(seed=seed, settings=settings), samples[seed])
+                with_settings = parameters.but(seed=seed, settings=settings)
+                run, training = train_blind(with_settings, samples[seed], problems[seed])
                 if training.status == "diverged":
                     return [None], None
                 column = METHODS[parameters.optimizer].objective
