@@ -52,7 +52,9 @@ def start(tmp_path, environment):
     def start(line: str) -> subprocess.Popen:
         (tmp_path / "job.py").write_text(JOB.format(line))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen([sys.executable, "job.py"], cwd=tmp_path, env=environment, text=True, **pipes)
+        return subprocess.Popen(
+            [sys.executable, tmp_path / "job.py"], cwd=tmp_path, env=environment, text=True, **pipes
+        )
 
     return start
 
@@ -99,7 +101,7 @@ def test_processes_that_multiprocessing_leaves_behind_do_not_hold_a_job_up(run):
 def test_a_job_is_a_fork_where_there_is_a_server(run, environment, tmp_path):
     line = "print(sys.argv, os.getcwd(), 'forkserver' in sys.orig_argv)"
     code, seen, _ = run(line)
-    assert (code, seen) == (0, f"printed\n['job.py'] {tmp_path} {VARIABLE in environment}\n")
+    assert (code, seen) == (0, f"printed\n['{tmp_path}/job.py'] {tmp_path} {VARIABLE in environment}\n")
 
 
 def test_a_job_that_a_signal_ends_is_seen_to(run):
