@@ -25,8 +25,8 @@ class FastLifted(Lifted):
 
     Z and M have no entry for a layer whose Z and M are never formed (`UnitPenaltyOutput`): `variables` gives them.
 
-    of_layer: what each layer keeps. sums: what its weight step sums over samples. grams: for the exact weight step,
-    None for the first layer. inputs: what the weight step of the first layer needs of X_0, which never changes.
+    of_layer: what each layer keeps. sums: what its weight step sums over samples. grams: for an exact weight step,
+    else None, and None for the first layer. inputs: what the first layer's step needs of X_0, which never changes.
     """
 
     of_layer: list["Layer"]
@@ -40,8 +40,8 @@ class FastLifted(Lifted):
 
 
 @torch.no_grad()
-def lift(*network_and_data, kind: str, tau_m: float) -> FastLifted:
-    """`lifting.lift`, with room for what the fast steps keep. `kind` (of weight step) and `tau_m` must not change."""
+def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
+    """`lifting.lift`, with room for what the fast steps keep. `kinds` (of weight step) and `tau_m` must not change."""
     lifted = FastLifted.start(*network_and_data, [], [], [], Inputs())
     X, of_layer = lifted.X, lifted.of_layer
     for layer, linear in lifted.linear.items():
@@ -54,15 +54,17 @@ def lift(*network_and_data, kind: str, tau_m: float) -> FastLifted:
             X[layer] = activation.prox(A)
         of_layer.append(Layer(linear, activation, X[layer - 1], X[layer], A))
         lifted.Z[layer], lifted.M[layer] = of_layer[-1].Z, of_layer[-1].M
-    first, *rest = of_layer
-    lifted.sums = [Sums(first, with_gram=False), *(Sums(layer, with_gram=kind == "gradient") for layer in rest)]
+    first, exact = of_layer[0], [kind == "least_squares" for kind in kinds]
+    for layer, by_solving in zip(of_layer, exact, strict=True):
+        later = layer is not first
+        lifted.sums.append(Sums(layer, with_gram=later and not by_solving))
+        room = layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) if later and by_solving else None
+        lifted.grams.append(None if room is None else Gram(layer, room))
     of_inputs = gram(first.X_in, first.b is not None, lifted.group)
-    if kind == "gradient":
-        lifted.inputs.norm = largest_eigenvalue(of_inputs)
-    else:
-        rooms = [layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) for layer in rest]
-        lifted.grams = [None, *(Gram(layer, room) for layer, room in zip(rest, rooms, strict=True))]
+    if exact[0]:
         lifted.inputs.solve(first, _inverse_hessian(lifted, first, of_inputs))
+    else:
+        lifted.inputs.norm = largest_eigenvalue(of_inputs)
     return lifted
 
 
@@ -71,55 +73,54 @@ def z_step(lifted: FastLifted, tau_z: float) -> None:
         layer.update_Z(tau_z, lifted.delta)
 
 
-def weight_step(lifted: FastLifted, tau_w: float, kind: str) -> None:
-    if kind == "gradient":
-        _gradient_step(lifted, tau_w)
+def weight_step(lifted: FastLifted, tau_w: float, kinds: list[str]) -> None:
+    for kind, layer, sums, products in zip(kinds, lifted.of_layer, lifted.sums, lifted.grams, strict=True):
+        if kind == "gradient":
+            _gradient_step(lifted, layer, sums, tau_w)
+        else:
+            _least_squares_step(lifted, layer, sums, products)
+
+
+def _gradient_step(lifted: FastLifted, layer: "Layer", sums: "Sums", tau_w: float) -> None:
+    # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
+    with_A = sums.gram is None or layer.A_is_current
+    if with_A:
+        sums.of_force(layer.residual(lifted.delta), layer.X_in)
     else:
-        _least_squares_step(lifted)
+        layer.sum_pull(sums, lifted.delta)
+    if sums.gram is not None:
+        sums.gram.compute()
+    summed(sums.message, lifted.group)
+    if not with_A:
+        sums.subtract_A(lifted.delta)
+    if lifted.ridge:
+        sums.descent.sub_(layer.W, alpha=lifted.ridge)
+    norm = lifted.inputs.norm if sums.gram is None else largest_eigenvalue(sums.gram.matrix)
+    lipschitz = lifted.delta * norm + lifted.ridge
+    step = torch.where(lipschitz > 0, tau_w / lipschitz, 0.0)
+    layer.change_weights(sums.descent, sums.force, step.to(layer.W.dtype))
 
 
-def _gradient_step(lifted: FastLifted, tau_w: float) -> None:
-    for layer, sums in zip(lifted.of_layer, lifted.sums, strict=True):
-        # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
-        with_A = sums.gram is None or layer.A_is_current
-        if with_A:
-            sums.of_force(layer.residual(lifted.delta), layer.X_in)
-        else:
-            layer.sum_pull(sums, lifted.delta)
-        if sums.gram is not None:
-            sums.gram.compute()
+def _least_squares_step(lifted: FastLifted, layer: "Layer", sums: "Sums", products: "Gram | None") -> None:
+    inputs = layer.W.shape[1]
+    if products is None:
+        inverse = lifted.inputs.inverse
+        sums.of_force(layer.residual(lifted.delta), lifted.inputs.solved, lifted.inputs.solved_ones)
         summed(sums.message, lifted.group)
-        if not with_A:
-            sums.subtract_A(lifted.delta)
-        if lifted.ridge:
-            sums.descent.sub_(layer.W, alpha=lifted.ridge)
-        norm = lifted.inputs.norm if sums.gram is None else largest_eigenvalue(sums.gram.matrix)
-        lipschitz = lifted.delta * norm + lifted.ridge
-        step = torch.where(lipschitz > 0, tau_w / lipschitz, 0.0)
-        layer.change_weights(sums.descent, sums.force, step.to(layer.W.dtype))
-
-
-def _least_squares_step(lifted: FastLifted) -> None:
-    for layer, sums, products in zip(lifted.of_layer, lifted.sums, lifted.grams, strict=True):
-        inputs = layer.W.shape[1]
-        if products is None:
-            inverse = lifted.inputs.inverse
-            sums.of_force(layer.residual(lifted.delta), lifted.inputs.solved, lifted.inputs.solved_ones)
-            summed(sums.message, lifted.group)
-            change, change_of_b = sums.descent, sums.force
-        else:
-            products.compute()
-            layer.sum_residual(sums, lifted.delta)
-            summed(products.matrix, lifted.group)
-            summed(sums.message, lifted.group)
-            inverse = _inverse_hessian(lifted, layer, products.matrix)
-            descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
-            both = descent @ inverse.to(descent.dtype)
-            change, change_of_b = both[:, :inputs], both[:, -1]
-        if lifted.ridge:
-            pull = lifted.ridge * (layer.W @ inverse[:inputs].to(layer.W.dtype))
-            change, change_of_b = change - pull[:, :inputs], change_of_b - pull[:, -1]
-        layer.change_weights(change, change_of_b)
+        change, change_of_b = sums.descent, sums.force
+    else:
+        products.compute()
+        layer.sum_residual(sums, lifted.delta)
+        summed(products.matrix, lifted.group)
+        summed(sums.message, lifted.group)
+        inverse = _inverse_hessian(lifted, layer, products.matrix)
+        descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
+        both = descent @ inverse.to(descent.dtype)
+        change, change_of_b = both[:, :inputs], both[:, -1]
+    if lifted.ridge:
+        pull = lifted.ridge * (layer.W @ inverse[:inputs].to(layer.W.dtype))
+        change, change_of_b = change - pull[:, :inputs], change_of_b - pull[:, -1]
+    layer.change_weights(change, change_of_b)
 
 
 def _inverse_hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:

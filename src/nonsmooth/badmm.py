@@ -42,13 +42,13 @@ def z_step(lifted: Lifted, tau_z: float) -> None:
             Z[l] = (Z[l] - tau_z * (gradient + M[l] - delta * A)) / (1 + tau_z * delta)
 
 
-def weight_step(lifted: Lifted, tau_w: float, kind: str) -> None:
+def weight_step(lifted: Lifted, tau_w: float, kinds: list[str]) -> None:
     """[W_l, b_l] <- [W_l, b_l] + tau_W G,    G = R^T [X_{l-1}, 1] - ridge [W_l, 0],    R = M_l + delta (Z_l - A_l)
 
-    with tau_W = tau_w / (delta |[X_{l-1}, 1]|^2 + ridge), 0 for inputs of zero. Where `kind` is "least_squares":
+    with tau_W = tau_w / (delta |[X_{l-1}, 1]|^2 + ridge), 0 for inputs of zero; where a layer's kind is "least_squares"
     [W_l, b_l] <- [W_l, b_l] + G H^+,    H = delta [X_{l-1}, 1]^T [X_{l-1}, 1] + ridge diag(1, ..., 1, 0)
     """
-    for l in lifted.layers:
+    for l, kind in zip(lifted.layers, kinds, strict=True):
         W, b = lifted.linear[l].weight, lifted.linear[l].bias
         inputs = with_ones(lifted.X[l - 1], b is not None)
         R = lifted.M[l] + lifted.delta * (lifted.Z[l] - lifted.A(l))
@@ -104,13 +104,13 @@ class Badmm:
     inputs: X_0, N x in, of the network's dtype (float32 or float64) and device.
     targets: Y, N x out, in the domain of the last activation where there is one.
     weight_step: "gradient", one gradient step on delta/2 |Z + M/delta - X W^T - b|^2; or "least_squares", its
-        minimiser (the minimum-norm change of (W, b) where there are many).
+        minimiser (the minimum-norm change of (W, b) where there are many). One for all layers, or a list with one each.
     order: the order of the blocks in an iteration, "zwxm" or "zxwm".
     tau_z: step of the Z block, in (0, 2).
     tau_x: step of the X block, in (0, 2), in units of 1 / (delta |W_{l+1}|^2) (spectral norm).
     tau_w: step of the gradient weight step, in (0, 2), in units of 1 / (delta |[X_{l-1}, 1]|^2 + ridge). Above 4/3
         small tau_z diverge.
-    tau_m: step of the multipliers, in (0, 1].
+    tau_m: step of the multipliers, in [0, 1]. With 0 there are none: the penalty alone couples Z_l to A_l.
     delta: penalty weight, positive; 1 in the poster.
     ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
     group: processes that share the samples (torch.distributed), each with its own rows as `inputs` and `targets` and
@@ -135,7 +135,7 @@ class Badmm:
         inputs: Tensor,
         targets: Tensor,
         *,
-        weight_step: str = "gradient",
+        weight_step: str | list[str] = "gradient",
         order: str = "zwxm",
         tau_z: float = 1.0,
         tau_x: float = 1.0,
@@ -146,21 +146,25 @@ class Badmm:
         group: Group = None,
         fast: bool = True,
     ):
-        check_choice("weight_step", weight_step, WEIGHT_STEPS)
+        for kind in [weight_step] if isinstance(weight_step, str) else weight_step:
+            check_choice("weight_step", kind, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
         for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
             check_range(name, value, 0 < value < 2, "0 < {} < 2")
-        check_range("tau_m", tau_m, 0 < tau_m <= 1, "0 < {} <= 1")
+        check_range("tau_m", tau_m, 0 <= tau_m <= 1, "0 <= {} <= 1")
         check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
         pairs = affine_activation_pairs(network)
         check_data(pairs, inputs, targets)
+        kinds = [weight_step] * len(pairs) if isinstance(weight_step, str) else list(weight_step)
+        if len(kinds) != len(pairs):
+            raise ValueError(f"weight_step = {kinds}: must be one for all layers, or a list of {len(pairs)}")
         data = pairs, inputs, targets, delta, ridge, group
-        self.lifted = lifted = _badmm_fast.lift(*data, kind=weight_step, tau_m=tau_m) if fast else lift(*data)
+        self.lifted = lifted = _badmm_fast.lift(*data, kinds=kinds, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS
         blocks: dict[str, Callable[[], None]] = {
             "z": lambda: z(lifted, tau_z),
-            "w": lambda: w(lifted, tau_w, weight_step),
+            "w": lambda: w(lifted, tau_w, kinds),
             "x": lambda: x(lifted, tau_x),
             "m": lambda: m(lifted, tau_m),
         }

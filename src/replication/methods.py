@@ -51,7 +51,9 @@ class Method:
 
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+SKY, YELLOW, BLACK = "#56B4E9", "#F0E442", "#000000"
 TORCH, BADMM = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.badmm:Badmm"
+LAYERWISE, LIFTED = "nonsmooth.layerwise:Layerwise", "nonsmooth.lifted_loss:LiftedLoss"
 
 METHODS: dict[str, Method] = {
     "sgd": Method("SGD", TORCH, BASELINE, Look(ORANGE, "-", "s"), fixed={"algorithm": "sgd"}),
@@ -69,6 +71,34 @@ METHODS: dict[str, Method] = {
     ),
     "gradient-d": Method(
         "gradient descent on D", "nonsmooth.baselines:GradientD", CONTROL, Look(PINK, "-.", "v"), "train_d"
+    ),
+    "layerwise": Method("layerwise steps", LAYERWISE, CONTROL, Look(SKY, "-", ">")),
+    "layerwise-unmasked": Method(
+        "layerwise steps, no mask", LAYERWISE, CONTROL, Look(SKY, "--", "h"), fixed={"mask": False}
+    ),
+    "lifted": Method("lifted loss (gradient)", LIFTED, CONTROL, Look(PINK, "-", "*"), "train_d"),
+    "lifted-exact": Method(
+        "lifted loss (exact)", LIFTED, CONTROL, Look(PINK, "--", "p"), "train_d", fixed={"weight_step": "least_squares"}
+    ),
+    "penalty": Method(
+        "BADMM without multipliers", BADMM, CONTROL, Look(BLACK, "-", "d"), "train_d", fixed={"tau_m": 0.0}
+    ),
+    "foof": Method("FOOF", "nonsmooth.foof:Foof", CONTROL, Look(YELLOW, "-", "8")),
+    "badmm-first-exact": Method(
+        "BADMM, first layer exact",
+        BADMM,
+        CONTROL,
+        Look(BLACK, "--", "1"),
+        "train_d",
+        fixed={"weight_step": ["least_squares", "gradient"]},
+    ),
+    "badmm-last-exact": Method(
+        "BADMM, last layer exact",
+        BADMM,
+        CONTROL,
+        Look(BLACK, ":", "2"),
+        "train_d",
+        fixed={"weight_step": ["gradient", "least_squares"]},
     ),
 }
 ANCHOR = "adam"  # what the others' times are told as ratios to

@@ -1,0 +1,66 @@
+"""FOOF: backpropagation's gradients times inverse Gram matrices of each layer's inputs (docs/ladder.md)."""
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth.layerwise import backward
+from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
+from nonsmooth.linear import gram, largest_eigenvalue, with_ones
+
+
+class Foof:
+    """Gradient descent on the network's own loss, each layer's gradient times an inverse Gram matrix of its inputs.
+
+    V_l <- momentum V_l + G_l (H_l + damping |H_l| I)^-1,    [W_l, b_l] <- [W_l, b_l] - learning_rate V_l
+
+    with H_l = [X_{l-1}, 1]^T [X_{l-1}, 1], |H_l| its largest eigenvalue, and G_l the gradient of 1/2 |Y - f(X)|^2
+    (Benzing, Gradient Descent on Neurons and its Link to Approximate Second-Order Optimization, ICML 2022). BADMM's
+    exact weight step multiplies by such a matrix too, but the gradient of the lifted loss.
+
+    network, inputs, targets: those of `Badmm`, and so are the errors. learning_rate, damping: positive. momentum: in
+    [0, 1).
+    """
+
+    def __init__(
+        self,
+        network: nn.Sequential,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        learning_rate: float = 0.1,
+        damping: float = 0.01,
+        momentum: float = 0.0,
+    ):
+        check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
+        check_range("damping", damping, 0 < damping < float("inf"), "0 < {} < inf")
+        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+        self.pairs = affine_activation_pairs(network)
+        check_data(self.pairs, inputs, targets)
+        self.inputs, self.targets = inputs, targets
+        self.learning_rate, self.damping, self.momentum = learning_rate, damping, momentum
+        self._of_inputs = self._inverse(self.pairs[0][0], inputs)  # they never change
+        self._moving: list[Tensor | float] = [0.0] * len(self.pairs)
+
+    def _inverse(self, linear: nn.Linear, X: Tensor) -> Tensor:
+        """(H + damping |H| I)^-1. Raises torch.linalg.LinAlgError where entries are not finite."""
+        H = gram(X, linear.bias is not None)
+        norm = largest_eigenvalue(H)
+        H.diagonal().add_(self.damping * torch.where(norm > 0, norm, 1.0))
+        return torch.cholesky_inverse(torch.linalg.cholesky(H)).to(linear.weight.dtype)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """All layers at once. Raises torch.linalg.LinAlgError once they are not finite."""
+        X, gradients = backward(self.pairs, self.inputs, self.targets)
+        for number, (linear, _) in enumerate(self.pairs):
+            G = gradients[number].T @ with_ones(X[number], linear.bias is not None)
+            inverse = self._inverse(linear, X[number]) if number else self._of_inputs
+            self._moving[number] = self.momentum * self._moving[number] + G @ inverse
+            change = self.learning_rate * self._moving[number]
+            linear.weight.sub_(change[:, : linear.in_features])
+            if linear.bias is not None:
+                linear.bias.sub_(change[:, -1])
+
+    def diagnostics(self) -> dict[str, float]:
+        """Nothing: it keeps nothing that the loop cannot see."""
+        return {}
