@@ -6,7 +6,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
 PAGES := $(BIN)/python -m replication pages
 
-.PHONY: figures test tuned publish benchmark claims limits verify lab slurm lock help
+.PHONY: figures test tuned publish benchmark claims limits ladder verify lab slurm lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -43,6 +43,10 @@ limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be st
 	$(SNAKEMAKE) limits
 	$(BIN)/python -m replication publish --limits results/limits.json --folder data/limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
+	$(PAGES)
+
+ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed
+	$(SNAKEMAKE) ladder
 	$(PAGES)
 
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/

@@ -20,6 +20,7 @@ configfile: source("config/tuned.yaml")
 configfile: source("config/config.yaml")
 configfile: source("config/claims.yaml")
 configfile: source("config/limits.yaml")
+configfile: source("config/ladder.yaml")
 
 
 plan = project.make_plan(config, source("."))
@@ -40,6 +41,7 @@ onstart:
 
 include: "rules/claims.smk"
 include: "rules/data.smk"
+include: "rules/ladder.smk"
 include: "rules/limits.smk"
 include: "rules/report.smk"
 include: "rules/runs.smk"
@@ -79,6 +81,14 @@ rule claims:
     input:
         notebook=files.report("claims"),
         tables=plan.tables_of("claims"),
+
+
+rule ladder:
+    """What the lead is made of: `make ladder`."""
+    input:
+        ladder=files.ladder,
+        figures=plan.figures_of("ladder"),
+        tables=plan.tables_of("ladder"),
 
 
 rule limits:

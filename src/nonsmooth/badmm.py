@@ -21,7 +21,7 @@ from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, che
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.processes import Group, summed
 
-WEIGHT_STEPS = ("gradient", "least_squares")
+WEIGHT_STEPS = ("gradient", "least_squares", "least_squares_first", "least_squares_last")
 ORDERS = ("zwxm", "zxwm")
 ROWS = 1024  # samples at a time between iterations
 
@@ -104,7 +104,8 @@ class Badmm:
     inputs: X_0, N x in, of the network's dtype (float32 or float64) and device.
     targets: Y, N x out, in the domain of the last activation where there is one.
     weight_step: "gradient", one gradient step on delta/2 |Z + M/delta - X W^T - b|^2; or "least_squares", its
-        minimiser (the minimum-norm change of (W, b) where there are many). One for all layers, or a list with one each.
+        minimiser (the minimum-norm change of (W, b) where there are many). "least_squares_first" and
+        "least_squares_last" solve for the first or the last layer alone and take gradient steps for the others.
     order: the order of the blocks in an iteration, "zwxm" or "zxwm".
     tau_z: step of the Z block, in (0, 2).
     tau_x: step of the X block, in (0, 2), in units of 1 / (delta |W_{l+1}|^2) (spectral norm).
@@ -135,7 +136,7 @@ class Badmm:
         inputs: Tensor,
         targets: Tensor,
         *,
-        weight_step: str | list[str] = "gradient",
+        weight_step: str = "gradient",
         order: str = "zwxm",
         tau_z: float = 1.0,
         tau_x: float = 1.0,
@@ -146,8 +147,7 @@ class Badmm:
         group: Group = None,
         fast: bool = True,
     ):
-        for kind in [weight_step] if isinstance(weight_step, str) else weight_step:
-            check_choice("weight_step", kind, WEIGHT_STEPS)
+        check_choice("weight_step", weight_step, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
         for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
             check_range(name, value, 0 < value < 2, "0 < {} < 2")
@@ -156,9 +156,13 @@ class Badmm:
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
         pairs = affine_activation_pairs(network)
         check_data(pairs, inputs, targets)
-        kinds = [weight_step] * len(pairs) if isinstance(weight_step, str) else list(weight_step)
-        if len(kinds) != len(pairs):
-            raise ValueError(f"weight_step = {kinds}: must be one for all layers, or a list of {len(pairs)}")
+        solved = {
+            "gradient": range(0),
+            "least_squares": range(len(pairs)),
+            "least_squares_first": range(1),
+            "least_squares_last": range(len(pairs) - 1, len(pairs)),
+        }[weight_step]
+        kinds = ["least_squares" if number in solved else "gradient" for number in range(len(pairs))]
         data = pairs, inputs, targets, delta, ridge, group
         self.lifted = lifted = _badmm_fast.lift(*data, kinds=kinds, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.badmm import WEIGHT_STEPS
 from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
 from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, with_ones
+
+WEIGHT_STEPS = ("gradient", "least_squares")
 
 
 class LiftedLoss:

@@ -12,7 +12,13 @@ from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
 
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
-FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml")  # of the folder config, later ones on top
+FILES = (
+    "tuned.yaml",
+    "config.yaml",
+    "claims.yaml",
+    "limits.yaml",
+    "ladder.yaml",
+)  # of the folder config, later ones on top
 
 
 def merge(base: dict, over: dict) -> dict:
@@ -84,7 +90,7 @@ def _not_finite(tree: object, key: str = "") -> Iterator[str]:
 def _contradictions(config: dict, notebooks: Path) -> list[str]:
     """What no schema can say: values that exclude each other."""
     experiments = config["experiments"]
-    faults = [*_shared_seeds(config), *_wrong_starts(config)]
+    faults = [*_shared_seeds(config), *_wrong_starts(config), *_wrong_rungs(config)]
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
     for name, section in experiments.items():
@@ -120,14 +126,30 @@ def _wrong_starts(config: dict) -> Iterator[str]:
                 yield f"limits.starts.{name}.{column}: must have the settings of limits.ranges.{name}, {searched}"
 
 
+def _wrong_rungs(config: dict) -> Iterator[str]:
+    """Methods of the ladder that cannot be tuned, and rows of its table that there are not."""
+    ladder = config["ladder"]
+    for number, experiment in enumerate(ladder["experiments"]):
+        key = f"ladder.experiments.{number}"
+        for name in experiment["methods"]:
+            if name not in METHODS:
+                yield f"{key}.methods: {name} is no method, which are {', '.join(METHODS)}"
+            elif name not in ladder["ranges"]:
+                yield f"ladder.ranges: {name} is missing, and {key}.methods has it"
+        iterations = merge(config["experiments"].get(AUTOENCODER, {}), experiment["over"]).get("iterations", math.inf)
+        if max(ladder["rows"]) > iterations:
+            yield f"ladder.rows: {max(ladder['rows'])} is more than the {iterations} iterations of {experiment['name']}"
+
+
 def _shared_seeds(config: dict) -> Iterator[str]:
     """Runs of which a search has seen the draw."""
     experiments = config["experiments"]
     searches = [section["tuning"]["seeds"] for section in experiments.values()]
-    searches += [[config["limits"]["tuning_seed"]], config["conditioning"]["tuning_seeds"]]
+    searches += [[config[part]["tuning_seed"]] for part in ("limits", "ladder")]
+    searches += [config["conditioning"]["tuning_seeds"]]
     searched = set().union(*searches)
     runs = {"seeds": config["seeds"]}
-    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning")}
+    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning", "ladder")}
     runs |= {f"experiments.{name}.seeds": section.get("seeds", []) for name, section in experiments.items()}
     for key, seeds in runs.items():
         for seed in sorted(searched & set(seeds)):
@@ -179,7 +201,7 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     allowed = validator.schema["$defs"]["optimizers"]["properties"]
     faults = []
     searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in config["experiments"].items()}
-    for part, search in (searches | {"limits": config["limits"]}).items():
+    for part, search in (searches | {part: config[part] for part in ("limits", "ladder")}).items():
         for optimizer, ranges in search["ranges"].items():
             if optimizer not in METHODS:
                 continue  # told as a contradiction
@@ -198,11 +220,12 @@ def _wrong_trials(config: dict, validator) -> list[str]:
 
 
 def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
-    """Settings of the limits with which the autoencoder's section could not be run."""
+    """Settings of the limits, and experiments of the ladder, with which the autoencoder's section could not be run."""
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
     faults = []
-    for number, setting in enumerate(config["limits"]["settings"]):
-        key = f"limits.settings.{number}.over"
+    moved = [(f"limits.settings.{number}.over", setting) for number, setting in enumerate(config["limits"]["settings"])]
+    moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
+    for key, setting in moved:
         section = merge(config["experiments"]["autoencoder"], setting["over"])
         wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)]
         if not wrong:  # of the optimizers those that run there

@@ -90,7 +90,7 @@ METHODS: dict[str, Method] = {
         CONTROL,
         Look(BLACK, "--", "1"),
         "train_d",
-        fixed={"weight_step": ["least_squares", "gradient"]},
+        fixed={"weight_step": "least_squares_first"},
     ),
     "badmm-last-exact": Method(
         "BADMM, last layer exact",
@@ -98,7 +98,7 @@ METHODS: dict[str, Method] = {
         CONTROL,
         Look(BLACK, ":", "2"),
         "train_d",
-        fixed={"weight_step": ["gradient", "least_squares"]},
+        fixed={"weight_step": "least_squares_last"},
     ),
 }
 ANCHOR = "adam"  # what the others' times are told as ratios to

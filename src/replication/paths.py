@@ -88,6 +88,15 @@ class ResultFiles:
     def ablation(self, selection: str) -> str:
         return self._path("ablation", f"{selection}.json")
 
+    def rung(self, experiment: str, optimizer: str) -> str:
+        """The runs of one method of the ladder."""
+        return self._path("ladder", experiment, f"{optimizer}.json")
+
+    @property
+    def ladder(self) -> str:
+        """Every run of the ladder."""
+        return self._path("ladder.json")
+
     # Verdicts
 
     @property

@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict
 
 from replication import parameters, records
+from replication.config import merge
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
@@ -25,6 +26,7 @@ FIGURES = {
     "full_mnist": ["full_mnist"],
     "tune": ["tuning", "tuning_perceptron"],
     "limits": ["limits", "conditioning", "ablation"],
+    "ladder": ["ladder"],
     "benchmark": ["benchmark"],
 }
 TABLES = {
@@ -32,6 +34,7 @@ TABLES = {
     "tune": ["time_tune"],
     "claims": ["claims", "references", "trained", "time_claims"],
     "limits": ["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
+    "ladder": ["ladder", "time_ladder"],
     "benchmark": [
         *("goals", "quality", "cost_model", "predictions"),
         *("iterations", "memory", "processes", "machine", "overhead"),
@@ -347,6 +350,39 @@ class Plan:
     def images_to_ablate(self) -> list[str]:
         return self.image_files(AUTOENCODER, self.config["limits"]["seeds"])
 
+    # The ladder
+
+    @property
+    def rungs(self) -> list[tuple[str, str]]:
+        """Experiments and methods of the ladder, in their order."""
+        return [(e["name"], method) for e in self.config["ladder"]["experiments"] for method in e["methods"]]
+
+    @property
+    def rung_files(self) -> list[str]:
+        return [self.results.rung(*rung) for rung in self.rungs]
+
+    def run_to_climb(self, wildcards) -> dict:
+        """Parameters of the run of the tuning seed, without the settings that are searched."""
+        ladder = self.config["ladder"]
+        (over,) = (entry["over"] for entry in ladder["experiments"] if entry["name"] == wildcards.ladder)
+        section = merge(self.experiments[AUTOENCODER], over)
+        names = wildcards.ladder, wildcards.optimizer, ladder["tuning_seed"]
+        return plain(asdict(parameters.of_section(self.config, section, *names, settings={})))
+
+    def search_to_climb(self, wildcards) -> dict:
+        ladder = self.config["ladder"]
+        ranges = ladder["ranges"][wildcards.optimizer]
+        trials = ladder["trials"] * (2 if len(ranges) > 2 else 1)
+        return plain({"ranges": ranges, "trials": trials, "finalists": 1, "statistic": "last"})
+
+    @property
+    def samples_to_climb(self) -> dict:
+        ladder = self.config["ladder"]
+        return self.samples(AUTOENCODER, [ladder["tuning_seed"], *ladder["seeds"]])
+
+    def images_to_climb(self, wildcards) -> list[str]:
+        return [path for path in self.samples_to_climb.values() if path]
+
     # Figures and tables
 
     def results_of(self, target: str | None, optimizers: dict[str, list[str]] | None = None) -> dict:
@@ -386,6 +422,7 @@ class Plan:
             ],
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
+            "ladder": [results.ladder],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }
@@ -411,6 +448,7 @@ class Plan:
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "pixels": self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1]),
             "ablation": [results.ablation(selection) for selection in SELECTIONS],
+            "ladder": [results.ladder],
             **{name: [results.benchmark("goals")] for name in ("goals", "quality", "cost_model", "predictions")},
             **{name: [results.benchmark("iterations")] for name in ("iterations", "memory")},
             "processes": [results.benchmark("processes")],
@@ -433,6 +471,7 @@ class Plan:
         times = {
             "tune": [results.time("tune", *run) for run in self.searched],
             "claims": [results.time("claims", *run) for run in sorted({*self.claim_runs, *self.reference_runs})],
+            "ladder": [results.time("ladder", *rung) for rung in self.rungs],
             "limits": [
                 *self.limits.files,
                 *(results.time("limits", f"conditioning-{experiment}") for experiment in PERCEPTRONS),
@@ -463,5 +502,6 @@ class Plan:
             "setting": "|".join(map(re.escape, self.limits.settings)),
             "added": "(-[a-z0-9-]+)?",
             "table": "(?!time_)[a-z_]+",
-            "target": "tune|claims|limits",
+            "target": "tune|claims|limits|ladder",
+            "ladder": "|".join(entry["name"] for entry in self.config["ladder"]["experiments"]),
         }

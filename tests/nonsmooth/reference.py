@@ -63,7 +63,9 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
                     s.Z[i] = (s.Z[i] - tau_z * push) / (1 + tau_z * delta)
         if block == "w":
             for i in layers:
-                _weight_step(s, i, weight_step, tau_w, delta, ridge)
+                solved = {"gradient": [], "least_squares": layers}
+                solved |= {"least_squares_first": [0], "least_squares_last": [layers[-1]]}
+                _weight_step(s, i, i in solved[weight_step], tau_w, delta, ridge)
         if block == "x":
             for i in layers[:-1]:
                 W = s.W[i + 1]
@@ -80,12 +82,12 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
                 s.M[i] = s.M[i] + tau_m * delta * (s.Z[i] - s.A(i))
 
 
-def _weight_step(s, i, weight_step, tau_w, delta, ridge):
+def _weight_step(s, i, solve, tau_w, delta, ridge):
     ones = np.ones((len(s.X[i]), 0 if s.b[i] is None else 1))
     Xb = np.hstack([s.X[i], ones])
     V = np.hstack([s.W[i]] + ([] if s.b[i] is None else [s.b[i][:, None]]))
     J = np.diag([1.0] * s.W[i].shape[1] + [0.0] * ones.shape[1])
-    if weight_step == "gradient":
+    if not solve:
         gradient = -(s.M[i] + delta * (s.Z[i] - Xb @ V.T)).T @ Xb + ridge * V @ J
         V = V - tau_w / (delta * np.linalg.norm(Xb, 2) ** 2 + ridge) * gradient
     else:  # least squares for the change: rows of sqrt(delta) [X, 1] and of sqrt(ridge) J below each other

@@ -105,6 +105,27 @@ def test_every_iteration_is_that_of_the_formulas(name, kind, order, bias, delta,
     compare_three_ways(name, *random_problem(name, bias), SETTINGS | settings, iterations=5)
 
 
+@every_network
+@pytest.mark.parametrize("kind", ["least_squares_first", "least_squares_last"])
+@pytest.mark.parametrize(("delta", "tau_m", "ridge"), [(1.0, 1.0, 0.0), (0.6, 0.8, 0.3)])
+def test_one_layer_can_be_solved_for_alone(name, kind, delta, tau_m, ridge):
+    settings = SETTINGS | {"weight_step": kind, "delta": delta, "tau_m": tau_m, "ridge": ridge}
+    compare_three_ways(name, *random_problem(name), settings, iterations=5)
+
+
+@every_network
+@both_weight_steps
+@pytest.mark.parametrize("delta", [1.0, 0.3])
+def test_without_multipliers_they_stay_zero(name, kind, delta):
+    network, *data = random_problem(name)
+    settings = SETTINGS | {"weight_step": kind, "delta": delta, "tau_m": 0.0}
+    compare_three_ways(name, network, *data, settings, iterations=5)
+    badmm = Badmm(network, *data, **settings)
+    for _ in range(3):
+        badmm.step()
+    assert all((badmm.lifted.variables(layer)[2] == 0).all() for layer in badmm.lifted.layers)
+
+
 @both_weight_steps
 @pytest.mark.parametrize(("delta", "tau_m"), [(1.0, 1.0), (0.6, 0.8)])
 def test_the_number_of_samples_changes_no_formula(kind, delta, tau_m):
@@ -199,8 +220,8 @@ def test_every_block_lowers_the_lagrangian_up_to_its_bound(block, step_size, nam
     badmm = Badmm(*random_problem(name), delta=0.7, ridge=0.2, fast=False)
     update = {
         "z": lambda: z_step(badmm.lifted, step_size),
-        "gradient": lambda: weight_step(badmm.lifted, step_size, "gradient"),
-        "least_squares": lambda: weight_step(badmm.lifted, step_size, "least_squares"),
+        "gradient": lambda: weight_step(badmm.lifted, step_size, ["gradient"] * len(badmm.lifted.layers)),
+        "least_squares": lambda: weight_step(badmm.lifted, step_size, ["least_squares"] * len(badmm.lifted.layers)),
         "x": lambda: x_step(badmm.lifted, step_size),
     }
     for _ in range(3):
@@ -272,11 +293,11 @@ def test_diagnostics_are_those_of_the_definitions(delta, tau_m, samples, fast):
         ("tau_x", 2.0, "0 < tau_x < 2"),
         ("tau_w", -1.0, "0 < tau_w < 2"),
         ("tau_w", float("nan"), "0 < tau_w < 2"),
-        ("tau_m", 1.01, "0 < tau_m <= 1"),
+        ("tau_m", 1.01, "0 <= tau_m <= 1"),
         ("delta", 0.0, "0 < delta < inf"),
         ("ridge", -0.1, "0 <= ridge < inf"),
         ("order", "xzwm", "zwxm, zxwm"),
-        ("weight_step", "exact", "gradient, least_squares"),
+        ("weight_step", "exact", "gradient, least_squares, least_squares_first, least_squares_last"),
     ],
 )
 def test_settings_outside_their_range_are_refused_with_the_bound(setting, value, bound):

@@ -177,6 +177,19 @@ def ablation(tables: Tables) -> str:
     return markdown(["method", "with", "training loss", "unseen loss"], rows)
 
 
+def ladder(tables: Tables, experiment: str) -> str:
+    """Each rung's training losses and its PSNR on unseen images."""
+    table = _under(tables["ladder"], experiment)
+    losses = [column for column in next(iter(table.values())) if re.fullmatch(r"loss_\d+", column)]
+    losses = [*losses[:2], losses[-1]]
+    rows = []
+    for name, row in table.items():
+        cells = [_number(row[column], ".4f") for column in losses]
+        rows.append([_name(name), *cells, _number(row.get("to_badmm"), ".2f"), _number(row["unseen_psnr"], ".1f")])
+    headings = [f"loss at {column.removeprefix('loss_')}" for column in losses]
+    return markdown(["method", *headings, "last loss / gradient BADMM's", "unseen, dB"], rows)
+
+
 def times(tables: Tables) -> str:
     """What the jobs of the targets take."""
     rows = []
@@ -295,6 +308,6 @@ def overhead(tables: Tables) -> str:
     return markdown(["part", "s", "of all"], rows)
 
 
-MAKERS = (claims, references, runs, limits_where, conditioning, ablation, times)
+MAKERS = (claims, references, runs, limits_where, conditioning, ablation, ladder, times)
 SPEED = (goals, iterations, floor, memory, quality, processes, cost_model, predictions, overhead)
 BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}

@@ -19,7 +19,7 @@ from replication.studies.seeds import SeedRun, finished
 from replication.verdicts import claims as verdicts
 from replication.verdicts import limits as limit_verdicts
 from replication.verdicts.claims import Outcome
-from replication.verdicts.effects import HOLDS, OPEN
+from replication.verdicts.effects import HOLDS, OPEN, compare
 from replication.verdicts.limits import FAILS, Setting
 
 START = 10  # the iteration from which on two optimizers are compared at every iteration
@@ -243,6 +243,34 @@ def ablation(results: Results) -> Iterator[Row]:
             )
 
 
+def ladder(results: Results) -> Iterator[Row]:
+    """A row for each method of the ladder: medians over seeds, of the end with the smallest and the largest.
+
+    "loss_10" and so on: the training loss after so many iterations. "to_badmm", "to_lifted": its last training loss
+    over that of gradient BADMM and of the lifted loss alone, on the same experiment, with Student's interval.
+    """
+    entries = read_json(results.files.ladder)
+    runs: dict[tuple[str, str], list[SeedRun]] = {}
+    for entry in entries:
+        losses = {int(row): loss for row, loss in entry["train_loss"].items()}
+        run = SeedRun(entry["seed"], entry["status"], list(losses), list(losses.values()))
+        runs.setdefault((entry["experiment"], entry["method"]), []).append(run)
+    for (experiment, method), every in runs.items():
+        same = [entry for entry in entries if (entry["experiment"], entry["method"]) == (experiment, method)]
+        kept = finished(every)
+        row: Row = {"id": f"{experiment}/{method}", "seeds": len(every), "diverged": len(every) - len(kept)}
+        for number, iteration in enumerate(every[0].iteration):
+            row |= _spread(f"loss_{iteration}", [run.train_loss[number] for run in kept])
+        for column in ("unseen_loss", "unseen_psnr"):
+            row |= _spread(column, [entry[column] for entry in same if entry[column] is not None])
+        for other in ("badmm", "lifted"):
+            if (experiment, other) in runs and other != method:
+                effect = compare("final", every, runs[experiment, other], resamples=None)
+                if len(effect.seeds) > 1:
+                    row |= _ranked(f"to_{other}", [effect.value, *effect.interval])
+        yield row | {"settings": " ".join(f"{name}={value:g}" for name, value in same[0]["settings"].items())}
+
+
 # What it takes
 
 
@@ -376,6 +404,7 @@ TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "conditioning": conditioning,
     "pixels": pixels,
     "ablation": ablation,
+    "ladder": ladder,
     "goals": goals,
     "iterations": iterations,
     "memory": memory,

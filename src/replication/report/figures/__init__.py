@@ -17,6 +17,7 @@ FIGURES = {
     "tuning": "tuning",
     "tuning_perceptron": "tuning",
     "limits": "limits",
+    "ladder": "ladder",
     "conditioning": "conditioning",
     "ablation": "ablation",
 }

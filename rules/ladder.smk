@@ -1,0 +1,31 @@
+rule climb_ladder:
+    """One method of the ladder, tuned and run with every seed, in one process."""
+    input:
+        images=plan.images_to_climb,
+        modules=plan.modules("studies/ladder.py"),
+    output:
+        runs=files.rung("{ladder}", "{optimizer}"),
+    log:
+        "logs/climb_ladder/{ladder}/{optimizer}.log",
+    benchmark:
+        files.time("ladder", "{ladder}", "{optimizer}")
+    threads: config["threads"]
+    params:
+        run=plan.run_to_climb,
+        search=plan.search_to_climb,
+        rows=config["ladder"]["rows"],
+        samples=lambda wildcards: plan.samples_to_climb,
+    script:
+        "../src/replication/scripts/climb_ladder.py"
+
+
+rule collect_ladder:
+    """Every run of the ladder in one file."""
+    input:
+        runs=plan.rung_files,
+    output:
+        ladder=files.ladder,
+    log:
+        "logs/collect_ladder.log",
+    script:
+        "../src/replication/scripts/collect_ladder.py"

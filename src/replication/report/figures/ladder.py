@@ -1,0 +1,62 @@
+"""The ladder."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from replication.files import read_json
+from replication.methods import METHODS, POSTER, label, of_role
+from replication.parameters import AUTOENCODER
+from replication.report.drawing import plain_ticks
+from replication.report.figures.curves import GREY, SMALL, WIDTH
+from replication.results import Results
+
+SHOWN = 3  # of the iterations of the table: the first, the second and the last
+OFFSET = 0.2  # between the marks of two experiments on one row
+
+
+def ladder(results: Results) -> Figure:
+    """A row for each method: its training loss after some iterations and its unseen PSNR, with and without ReLU."""
+    entries = read_json(results.files.ladder)
+    experiments = list(dict.fromkeys(entry["experiment"] for entry in entries))
+    methods = list(dict.fromkeys(entry["method"] for entry in entries))
+    rows = list(entries[0]["train_loss"])
+    rows = [*rows[: SHOWN - 1], rows[-1]]
+    titles = [f"loss, {row} iterations" for row in rows] + ["unseen PSNR, dB"]
+    figure = plt.figure(figsize=(WIDTH, 1.2 + 0.27 * len(methods)))
+    grid = figure.subplots(1, len(titles), sharey=True)
+
+    def values(entry: dict) -> list[float]:
+        return [*(entry["train_loss"][row] for row in rows), entry["unseen_psnr"]]
+
+    for position, method in enumerate(methods):
+        color = METHODS[method].look.color
+        for number, experiment in enumerate(experiments):
+            runs = [e for e in entries if (e["experiment"], e["method"]) == (experiment, method)]
+            finished = [values(entry) for entry in runs if entry["status"] == "finished"]
+            y = position + OFFSET * (2 * number - len(experiments) + 1) / 2
+            if not finished:
+                if runs:
+                    grid[0].annotate("diverged", (0.5, y), xycoords=grid[0].get_yaxis_transform(), fontsize=SMALL)
+                continue
+            for axes, column in zip(grid, np.transpose(finished), strict=True):
+                axes.plot([column.min(), column.max()], [y, y], color=color, linewidth=1)
+                fill = {"markerfacecolor": color if experiment == AUTOENCODER else "white"}
+                axes.plot(np.median(column), y, "o" if number == 0 else "s", color=color, markersize=5, **fill)
+    for axes, title in zip(grid, titles, strict=True):
+        axes.set_title(title)
+        axes.grid(axis="y", visible=True, linewidth=0.4)
+        if axes is not grid[-1]:
+            axes.set_xscale("log")
+            plain_ticks(axes.xaxis)
+    grid[0].set_yticks(range(len(methods)), [label(method) for method in methods])
+    grid[0].set_ylim(len(methods) - 0.5, -0.5)
+    for method, tick in zip(methods, grid[0].get_yticklabels(), strict=True):
+        tick.set_fontweight("bold" if method in of_role(POSTER) else "normal")
+    for shape, text in (("o", "with ReLU"), ("s", "without (a linear network)")):
+        fill = {"markerfacecolor": GREY if shape == "o" else "white"}
+        grid[0].plot([], [], shape, color=GREY, markersize=5, label=text, **fill)
+    seeds = len({entry["seed"] for entry in entries})
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.supxlabel(f"Medians of {seeds} seeds; lines from the smallest to the largest.", fontsize=SMALL)
+    return figure

@@ -1,0 +1,222 @@
+"""The controls: layerwise steps, the lifted loss alone, FOOF. Oracles are autograd, NumPy and BADMM itself."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nonsmooth import Badmm
+from nonsmooth.foof import Foof
+from nonsmooth.layerwise import Layerwise, backward
+from nonsmooth.lifted_loss import LiftedLoss
+from nonsmooth.lifting import affine_activation_pairs
+
+SHAPES = {"two layers": [7], "three layers": [7, 4], "wide": [30]}
+every_shape = pytest.mark.parametrize("hidden", SHAPES.values(), ids=SHAPES)
+
+
+@pytest.fixture
+def start(make_network):
+    """A network of affine maps and ReLUs with data that it does not fit, in float64."""
+
+    def make(hidden, **settings):
+        draw = torch.Generator().manual_seed(5)
+        inputs, targets = (torch.randn(40, size, generator=draw, dtype=torch.float64) for size in (9, 6))
+        return make_network((9, 6), hidden=hidden, seed=1, **settings), inputs, targets
+
+    return make
+
+
+def loss(network, inputs, targets):
+    """1/2 |Y - f(X)|^2."""
+    return (network(inputs) - targets).square().sum() / 2
+
+
+def parameters(network):
+    return [module for module in network if isinstance(module, nn.Linear)]
+
+
+def with_ones(X):
+    return torch.cat([X, torch.ones_like(X[:, :1])], 1)
+
+
+@every_shape
+@pytest.mark.parametrize("activation", ["relu", "softshrink"])
+def test_the_backward_pass_is_that_of_autograd(hidden, activation, start):
+    network, inputs, targets = start(hidden, activation=activation)
+    X, gradients = backward(affine_activation_pairs(network), inputs, targets)
+    loss(network, inputs, targets).backward()
+    for linear, x, gradient in zip(parameters(network), X, gradients, strict=True):
+        torch.testing.assert_close(gradient.T @ x, linear.weight.grad)
+        torch.testing.assert_close(gradient.sum(0), linear.bias.grad)
+
+
+@every_shape
+def test_a_layerwise_step_is_one_along_the_gradient_of_one_layer_after_the_other(hidden, start):
+    network, inputs, targets = start(hidden)
+    expected = copy.deepcopy(network)
+    Layerwise(network, inputs, targets, tau_w=0.7).step()
+    linears = parameters(expected)
+    for number, linear in enumerate(linears):
+        expected.zero_grad()
+        loss(expected, inputs, targets).backward()
+        X = expected[: 2 * number](inputs) if number else inputs
+        bound = np.linalg.norm(with_ones(X).detach().numpy(), 2) ** 2
+        for following in linears[number + 1 :]:
+            bound *= np.linalg.norm(following.weight.detach().numpy(), 2) ** 2
+        with torch.no_grad():
+            linear.weight -= 0.7 / bound * linear.weight.grad
+            linear.bias -= 0.7 / bound * linear.bias.grad
+    for made, wanted in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(made, wanted)
+
+
+@every_shape
+def test_without_activations_the_mask_changes_nothing(hidden, start):
+    networks = []
+    for mask in (True, False):
+        network, *data = start(hidden, activation="identity")
+        optimizer = Layerwise(network, *data, mask=mask)
+        for _ in range(5):
+            optimizer.step()
+        networks.append(nn.utils.parameters_to_vector(network.parameters()))
+    torch.testing.assert_close(*networks)
+
+
+@every_shape
+def test_layerwise_steps_lower_the_loss_of_a_linear_network_at_every_iteration(hidden, start):
+    network, *data = start(hidden, activation="identity")
+    optimizer = Layerwise(network, *data, tau_w=1.9)
+    losses = [loss(network, *data).item()]
+    for _ in range(30):
+        optimizer.step()
+        losses.append(loss(network, *data).item())
+    assert (np.diff(losses) < 0).all()
+
+
+@every_shape
+def test_foof_multiplies_gradients_by_damped_inverse_gram_matrices(hidden, start):
+    network, inputs, targets = start(hidden)
+    expected = copy.deepcopy(network)
+    optimizer = Foof(network, inputs, targets, learning_rate=0.3, damping=0.1, momentum=0.5)
+    moving = [0.0] * len(parameters(expected))
+    for _ in range(3):
+        optimizer.step()
+        expected.zero_grad()
+        loss(expected, inputs, targets).backward()
+        X = [inputs, *(expected[: 2 * number](inputs) for number in range(1, len(moving)))]
+        with torch.no_grad():
+            for number, linear in enumerate(parameters(expected)):
+                H = with_ones(X[number]).T @ with_ones(X[number])
+                H = (H + 0.1 * torch.linalg.eigvalsh(H)[-1] * torch.eye(len(H), dtype=H.dtype)).detach()
+                G = torch.cat([linear.weight.grad, linear.bias.grad[:, None]], 1)
+                moving[number] = 0.5 * moving[number] + torch.linalg.solve(H, G.T).T
+                linear.weight -= 0.3 * moving[number][:, :-1]
+                linear.bias -= 0.3 * moving[number][:, -1]
+    for made, wanted in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(made, wanted)
+
+
+def test_undamped_foof_solves_a_linear_perceptron_in_one_step(start):
+    network, inputs, targets = start([])
+    Foof(network, inputs, targets, learning_rate=1.0, damping=1e-12).step()
+    solution = np.linalg.lstsq(with_ones(inputs).numpy(), targets.numpy(), rcond=None)[0].T
+    np.testing.assert_allclose(network[0].weight.detach().numpy(), solution[:, :-1], atol=1e-8)
+
+
+def energy(optimizer):
+    return optimizer.diagnostics()["lifted_loss"]
+
+
+@every_shape
+@pytest.mark.parametrize("beta", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize("tau", [0.3, 1.0, 1.99])
+def test_each_block_lowers_the_lifted_loss_up_to_its_bound(hidden, beta, tau, start):
+    optimizer = LiftedLoss(*start(hidden), tau_x=tau, tau_w=tau, beta=beta)
+    for _ in range(8):
+        for block in (optimizer.weight_step, optimizer.x_step):
+            before = energy(optimizer)
+            block()
+            assert energy(optimizer) <= before + 1e-12
+
+
+@every_shape
+@pytest.mark.parametrize("beta", [1.0, 3.0])
+def test_the_blocks_descend_along_the_lifted_loss(hidden, beta, start):
+    """Autograd of E, whose activations' distance is written out, as the oracle of the weight step."""
+    network, inputs, targets = start(hidden)
+    optimizer = LiftedLoss(network, inputs, targets, tau_w=0.5, beta=beta)
+    optimizer.step()  # from here on X is not sigma(A)
+    X = [value.clone() for _, value in sorted(optimizer.lifted.X.items())]
+    twin = copy.deepcopy(network)
+    for number, linear in enumerate(parameters(twin)):
+        twin.zero_grad()
+        A, last = linear(X[number]), number == len(X) - 2
+        # D(x, relu(a)) = 1/2 (x - a)^2 - 1/2 min(a, 0)^2
+        distance = (X[number + 1] - A).square() / 2 - (0 if last else A.clamp(max=0).square() / 2)
+        ((1.0 if last else beta) * distance.sum()).backward()
+        bound = (1.0 if last else beta) * np.linalg.norm(with_ones(X[number]).numpy(), 2) ** 2
+        with torch.no_grad():
+            linear.weight -= 0.5 / bound * linear.weight.grad
+            linear.bias -= 0.5 / bound * linear.bias.grad
+    optimizer.weight_step()
+    for made, wanted in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(made, wanted)
+
+
+def test_the_exact_step_solves_for_the_last_layer(start):
+    network, inputs, targets = start([7])
+    optimizer = LiftedLoss(network, inputs, targets, weight_step="least_squares")
+    for _ in range(3):
+        optimizer.step()
+        hidden = optimizer.lifted.X[1].numpy().copy()
+    optimizer.weight_step()
+    solution = np.linalg.lstsq(np.hstack([hidden, np.ones((len(hidden), 1))]), targets.numpy(), rcond=None)[0].T
+    np.testing.assert_allclose(network[2].weight.detach().numpy(), solution[:, :-1], atol=1e-9)
+
+
+def test_of_a_perceptron_it_is_gradient_descent_on_d(start):
+    from nonsmooth import GradientD
+
+    network, inputs, targets = start([], output_activation="relu")
+    targets, twin = targets.clamp(min=0), copy.deepcopy(network)
+    one, other = LiftedLoss(network, inputs, targets, tau_w=1.3), GradientD(twin, inputs, targets, tau_w=1.3)
+    for _ in range(5):
+        one.step()
+        other.step()
+    torch.testing.assert_close(network[0].weight, twin[0].weight)
+
+
+@pytest.mark.parametrize("order", ["zwxm", "zxwm"])
+@pytest.mark.parametrize("iterations", [1, 2, 7])
+def test_with_unit_penalty_badmms_force_on_the_last_layer_is_the_residual(order, iterations, start):
+    """After k iterations M_L = Y - A_L + 2^-k (A_start - Y): the lifted loss's residual, and what fades.
+
+    It is also R = M_L + Z_L - A_L with M_L as it was before, which the weight and the X block have used.
+    """
+    network, inputs, targets = start([7])
+    first = network(inputs).detach()
+    badmm = Badmm(network, inputs, targets, order=order, fast=False)
+    for _ in range(iterations):
+        badmm.step()
+    _, _, M, A = badmm.lifted.variables(2)
+    torch.testing.assert_close(M, (targets - A) + 2.0**-iterations * (first - targets))
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        (Layerwise, {"tau_w": 2.0}, "0 < tau_w < 2"),
+        (Foof, {"damping": 0.0}, "0 < damping < inf"),
+        (Foof, {"momentum": 1.0}, "0 <= momentum < 1"),
+        (Foof, {"learning_rate": 0.0}, "0 < learning_rate < inf"),
+        (LiftedLoss, {"tau_x": 0.0}, "0 < tau_x < 2"),
+        (LiftedLoss, {"beta": 0.0}, "0 < beta < inf"),
+        (LiftedLoss, {"weight_step": "exact"}, "gradient, least_squares"),
+    ],
+)
+def test_settings_outside_their_range_are_refused(method, settings, message, start):
+    with pytest.raises(ValueError, match=message):
+        method(*start([7]), **settings)
