@@ -87,3 +87,22 @@ def test_all_of_mnist(tmp_path):
     assert len(run.history["train_loss"]) == 7
     assert "validation_loss" not in run.history
     assert_drawn(tmp_path, "full_mnist")
+
+
+LADDER = """
+ladder:
+  experiments:
+    - {name: autoencoder, over: {}, methods: [sgd, lifted, badmm]}
+    - {name: autoencoder-linear, over: {network: {activation: identity}}, methods: [badmm]}
+"""
+
+
+def test_the_ladder(tmp_path):
+    done = snakemake(tmp_path, "ladder", "--cores", "2", over=LADDER)
+    assert done.returncode == 0, output(done)
+    assert jobs(done)["climb_ladder"] == 4
+    assert len(read_json(tmp_path / "results/ladder.json")) == 4 * 2
+    tables = rows.read(tmp_path / "results/tables")
+    assert pages.ladder(tables, "autoencoder").count("\n") == 4
+    assert tables["time_ladder"]["ladder"]["jobs"] == 4
+    assert_drawn(tmp_path, "ladder")
