@@ -12,7 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.lifting import Lifted
-from nonsmooth.linear import gram, largest_eigenvalue, parts, pseudo_inverse
+from nonsmooth.linear import (
+    gram,
+    gram_of_rows,
+    is_wide,
+    largest_eigenvalue,
+    parts,
+    pseudo_inverse,
+    squared_norm,
+    with_ones,
+)
 from nonsmooth.processes import summed
 from nonsmooth.proximal import Proximal
 
@@ -60,11 +69,13 @@ def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
         lifted.sums.append(Sums(layer, with_gram=later and not by_solving))
         room = layer.W.new_zeros(Gram.columns(layer) ** 2, dtype=torch.float64) if later and by_solving else None
         lifted.grams.append(None if room is None else Gram(layer, room))
-    of_inputs = gram(first.X_in, first.b is not None, lifted.group)
-    if exact[0]:
-        lifted.inputs.solve(first, _inverse_hessian(lifted, first, of_inputs))
+    inputs = first.X_in, first.b is not None
+    if not exact[0]:
+        lifted.inputs.norm = squared_norm(*inputs, lifted.group)
+    elif is_wide(*inputs, lifted.group) and not lifted.ridge:
+        lifted.inputs.solve_wide(first, lifted.delta)
     else:
-        lifted.inputs.norm = largest_eigenvalue(of_inputs)
+        lifted.inputs.solve(first, _inverse_hessian(lifted, first, gram(*inputs, lifted.group)))
     return lifted
 
 
@@ -160,11 +171,12 @@ STEPS = z_step, weight_step, x_step, m_step
 class Inputs:
     """Of [X_0, 1]: `norm`, |[X_0, 1]|^2, for the gradient step; for the exact one H^+ (`inverse`) and [X_0, 1] H^+.
 
-    The latter as `solved` (N x in) and `solved_ones` (N, None without bias): with it the exact step is one product.
+    The latter as `solved` (N x in) and `solved_ones` (N, None without bias): with it the exact step is one product. A
+    step without a ridge needs no more, so that H^+ itself is left out where it would be larger than [X_0, 1].
     """
 
     norm: Tensor
-    inverse: Tensor
+    inverse: Tensor | None = None
     solved: Tensor
     solved_ones: Tensor | None
 
@@ -177,6 +189,16 @@ class Inputs:
             self.solved[rows] = product[:, : self.solved.shape[1]]
             if self.solved_ones is not None:
                 self.solved_ones[rows] = product[:, -1]
+
+    def solve_wide(self, layer: "Layer", delta: float) -> None:
+        """The same for H = delta [X_0, 1]^T [X_0, 1] with fewer rows than columns: [X_0, 1] H^+ = (delta K)^+ [X_0, 1]
+
+        with K = [X_0, 1] [X_0, 1]^T.
+        """
+        X, bias = layer.X_in, layer.b is not None
+        product = pseudo_inverse(delta * gram_of_rows(X, bias), X.dtype) @ with_ones(X.double(), bias)
+        self.solved = product[:, : X.shape[1]].to(X.dtype)
+        self.solved_ones = product[:, -1].to(X.dtype) if bias else None
 
 
 class Layer:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
-from nonsmooth.linear import gram, largest_eigenvalue, with_ones
+from nonsmooth.linear import squared_norm, with_ones
 from nonsmooth.proximal import Proximal
 
 Pairs = list[tuple[nn.Linear, Proximal | None]]
@@ -60,23 +60,20 @@ class Layerwise:
         self.pairs = affine_activation_pairs(network)
         check_data(self.pairs, inputs, targets)
         self.inputs, self.targets, self.tau_w, self.mask = inputs, targets, tau_w, mask
-        self._norm_of_inputs = self._squared_norm(self.pairs[0][0], inputs)  # they never change
-
-    @staticmethod
-    def _squared_norm(linear: nn.Linear, X: Tensor) -> Tensor:
-        return largest_eigenvalue(gram(X, linear.bias is not None))
+        self._norm_of_inputs = squared_norm(inputs, self.pairs[0][0].bias is not None)  # they never change
 
     @torch.no_grad()
     def step(self) -> None:
         """Every layer once, from the first to the last. Raises torch.linalg.LinAlgError once they are not finite."""
         for number, (linear, _) in enumerate(self.pairs):
             X, gradients = backward(self.pairs, self.inputs, self.targets, self.mask)
-            bound = self._squared_norm(linear, X[number]) if number else self._norm_of_inputs
+            bias = linear.bias is not None
+            bound = squared_norm(X[number], bias) if number else self._norm_of_inputs
             for following, _ in self.pairs[number + 1 :]:
                 W = following.weight
-                bound = bound * largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
+                bound = bound * squared_norm(W, False)
             step = torch.where(bound > 0, self.tau_w / bound, 0.0).to(linear.weight.dtype)
-            change = step * (gradients[number].T @ with_ones(X[number], linear.bias is not None))
+            change = step * (gradients[number].T @ with_ones(X[number], bias))
             linear.weight.sub_(change[:, : linear.in_features])
             if linear.bias is not None:
                 linear.bias.sub_(change[:, -1])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nonsmooth import bregman
 from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
-from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, with_ones
+from nonsmooth.linear import gram, pseudo_inverse, squared_norm, with_ones
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 
@@ -59,10 +59,10 @@ class LiftedLoss:
     def _scale(self, l: int) -> Tensor:
         """tau_w / |[X_{l-1}, 1]|^2, or the pseudo-inverse of that Gram matrix."""
         linear = self.lifted.linear[l]
-        square = gram(self.lifted.X[l - 1], linear.bias is not None)
+        inputs = self.lifted.X[l - 1], linear.bias is not None
         if self.kind == "least_squares":
-            return pseudo_inverse(square, linear.weight.dtype).to(linear.weight.dtype)
-        norm = largest_eigenvalue(square)
+            return pseudo_inverse(gram(*inputs), linear.weight.dtype).to(linear.weight.dtype)
+        norm = squared_norm(*inputs)
         return torch.where(norm > 0, self.tau_w / norm, 0.0).to(linear.weight.dtype)
 
     @torch.no_grad()
@@ -87,8 +87,7 @@ class LiftedLoss:
         for l in self.lifted.layers[:-1]:
             W = self.lifted.linear[l + 1].weight
             weight = 1 / self.beta if l + 1 == len(self.lifted.linear) else 1.0
-            squared_norm = largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
-            s = self.tau_x / (weight * squared_norm + self.tau_x)
+            s = self.tau_x / (weight * squared_norm(W, False).to(W.dtype) + self.tau_x)
             aim = self.lifted.A(l) + weight * (self.residual(l + 1) @ W)
             X[l] = self.lifted.activation[l].prox(X[l] + s * (aim - X[l]), s)
 

@@ -44,6 +44,25 @@ def gram(X: Tensor, bias: bool, group: Group = None) -> Tensor:
     return summed(sum(part.T @ part for _, part in parts(X, bias)), group)
 
 
+def gram_of_rows(X: Tensor, bias: bool) -> Tensor:
+    """[X, 1] [X, 1]^T, N x N in float64. Its nonzero eigenvalues are those of `gram`."""
+    Xb = with_ones(X.double(), bias)
+    return Xb @ Xb.T
+
+
+def is_wide(X: Tensor, bias: bool, group: Group = None) -> bool:
+    """Whether [X, 1] has fewer rows than columns, so that `gram_of_rows` is the smaller one of the two.
+
+    False where processes share the rows: each has only its own.
+    """
+    return group is None and len(X) < X.shape[1] + bias
+
+
+def squared_norm(X: Tensor, bias: bool, group: Group = None) -> Tensor:
+    """|[X, 1]|^2 from the smaller Gram matrix, a 0-d tensor in float64."""
+    return largest_eigenvalue(gram_of_rows(X, bias) if is_wide(X, bias, group) else gram(X, bias, group))
+
+
 def pseudo_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor:
     """Pseudo-inverse of a symmetric positive semidefinite matrix in float64, built from data of `dtype`.
 

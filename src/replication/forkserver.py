@@ -60,9 +60,10 @@ def private_folder() -> Path:
 def start(log: str | Path) -> None:
     """Make this process the workflow: give it a folder and, on Linux, a server, which writes to `log`.
 
-    A workflow inside another (of a test) takes forks from the other's server.
+    A workflow inside another (of a test) takes forks from the outer one's server.
     """
-    folder, others = private_folder(), address()
+    outer = address()
+    folder = private_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     lock = open(folder / "lock", "w")  # noqa: SIM115  (for the life of the process)
     atexit.register(lock.close)
@@ -70,8 +71,8 @@ def start(log: str | Path) -> None:
     linux = sys.platform == "linux"
     for number in range(len(os.sched_getaffinity(0)) if linux else os.cpu_count()):
         (folder / f"slot-{number}").touch()
-    if others:
-        (folder / "server").symlink_to(others)
+    if outer:
+        (folder / "server").symlink_to(outer)
     elif linux:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as listener, open(log, "w") as stream:

@@ -134,6 +134,16 @@ def test_the_number_of_samples_changes_no_formula(kind, delta, tau_m):
     compare_three_ways("autoencoder", *random_problem("autoencoder", samples=1100), settings, iterations=3)
 
 
+@pytest.mark.parametrize("name", ["perceptron", "linear", "autoencoder", "identity"])
+@both_weight_steps
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("delta", "ridge"), [(1.0, 0.0), (0.6, 0.0), (0.6, 0.3)])
+def test_fewer_samples_than_inputs_change_no_formula(name, kind, bias, delta, ridge):
+    """Set-up takes the smaller one of two Gram matrices."""
+    settings = SETTINGS | {"weight_step": kind, "delta": delta, "ridge": ridge}
+    compare_three_ways(name, *random_problem(name, bias, samples=4), settings, iterations=5, tolerance=1e-9)
+
+
 @both_weight_steps
 @both_orders
 def test_late_iterations_are_those_of_the_formulas(kind, order):

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nonsmooth.linear import gram, largest_eigenvalue, parts, pseudo_inverse, spectral_norm, with_ones
+from nonsmooth.linear import (
+    gram,
+    is_wide,
+    largest_eigenvalue,
+    parts,
+    pseudo_inverse,
+    spectral_norm,
+    squared_norm,
+    with_ones,
+)
 
 shapes = st.tuples(st.integers(1, 7), st.integers(1, 5))
 matrices = shapes.flatmap(lambda shape: arrays(np.float64, shape, elements=st.floats(-10, 10)))
@@ -89,3 +98,13 @@ def test_directions_lost_in_the_rounding_of_the_data_are_left_alone(dtype, expec
 def test_entries_that_are_not_finite_raise_linalgerror(operation, value):
     with pytest.raises(torch.linalg.LinAlgError):
         operation(torch.full((3, 3), value, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3), (4, 4)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_smaller_gram_matrix_has_the_norm(shape, bias):
+    X = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    expected = np.linalg.norm(with_ones(X.double(), bias).numpy(), 2) ** 2
+    assert squared_norm(X, bias).item() == pytest.approx(expected, rel=1e-12)
+    assert is_wide(X, bias) == (shape[0] < shape[1] + bias)
+    assert not is_wide(X, bias, group=object())
