@@ -7,9 +7,12 @@ from importlib import import_module
 
 _HOME = {
     "Badmm": "nonsmooth.badmm",
+    "Foof": "nonsmooth.foof",
     "GradientD": "nonsmooth.baselines",
+    "Layerwise": "nonsmooth.layerwise",
     "Lbfgs": "nonsmooth.baselines",
     "TorchOptimizer": "nonsmooth.baselines",
+    "LiftedLoss": "nonsmooth.lifted_loss",
     "Problem": "nonsmooth.problem",
     "Split": "nonsmooth.problem",
     "train": "nonsmooth.training",

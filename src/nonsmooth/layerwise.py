@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
-from nonsmooth.linear import squared_norm, with_ones
+from nonsmooth.linear import largest_eigenvalue, squared_norm, with_ones
 from nonsmooth.proximal import Proximal
 
 Pairs = list[tuple[nn.Linear, Proximal | None]]
@@ -71,7 +71,7 @@ class Layerwise:
             bound = squared_norm(X[number], bias) if number else self._norm_of_inputs
             for following, _ in self.pairs[number + 1 :]:
                 W = following.weight
-                bound = bound * squared_norm(W, False)
+                bound = bound * largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
             step = torch.where(bound > 0, self.tau_w / bound, 0.0).to(linear.weight.dtype)
             change = step * (gradients[number].T @ with_ones(X[number], bias))
             linear.weight.sub_(change[:, : linear.in_features])

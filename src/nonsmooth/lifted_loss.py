@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nonsmooth import bregman
 from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
-from nonsmooth.linear import gram, pseudo_inverse, squared_norm, with_ones
+from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, squared_norm, with_ones
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 
@@ -87,7 +87,8 @@ class LiftedLoss:
         for l in self.lifted.layers[:-1]:
             W = self.lifted.linear[l + 1].weight
             weight = 1 / self.beta if l + 1 == len(self.lifted.linear) else 1.0
-            s = self.tau_x / (weight * squared_norm(W, False).to(W.dtype) + self.tau_x)
+            norm = largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
+            s = self.tau_x / (weight * norm + self.tau_x)
             aim = self.lifted.A(l) + weight * (self.residual(l + 1) @ W)
             X[l] = self.lifted.activation[l].prox(X[l] + s * (aim - X[l]), s)
 

@@ -10,6 +10,7 @@ from replication.errors import ConfigError
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role
 from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
 
+MOVABLE = ("data", "problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 FILES = (
@@ -219,6 +220,16 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     return faults
 
 
+def _idle(over: dict, section: dict, key: str) -> list[str]:
+    """What `over` puts over the section and no run there would notice."""
+    movable = MOVABLE if key.startswith("ladder") else (*MOVABLE, "optimizers")
+    faults = [
+        f"{key}.{name}: moves nothing there, {', '.join(movable)} do" for name in sorted(over.keys() - {*movable})
+    ]
+    idle = over.get("optimizers", {}).keys() - {*compared(section["optimizers"])}
+    return faults + [f"{key}.optimizers.{name}: no method that claims compare" for name in sorted(idle)]
+
+
 def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
     """Settings of the limits, and experiments of the ladder, with which the autoencoder's section could not be run."""
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
@@ -227,7 +238,9 @@ def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
     moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
     for key, setting in moved:
         section = merge(config["experiments"]["autoencoder"], setting["over"])
-        wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)]
+        wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)] or _idle(
+            setting["over"], section, key
+        )
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
             searched = section["tuning"] | {"ranges": {}}

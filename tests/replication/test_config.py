@@ -99,6 +99,16 @@ def put(tree: dict, path: str, value: object) -> None:
             "limits.settings.0.over.optimizers.adam.batch_size: 100 is more than the 50 training samples",
         ),
         ("limits/settings", [{"group": "images", "name": "none", "over": None}], "limits.settings.0.over: None"),
+        (
+            "limits/settings",
+            [{"group": "images", "name": "none", "over": {"tuning": {"trials": 3}}}],
+            "limits.settings.0.over.tuning: moves nothing there",
+        ),
+        (
+            "limits/settings",
+            [{"group": "images", "name": "none", "over": {"optimizers": {"lbfgs": {"history_size": 3}}}}],
+            "limits.settings.0.over.optimizers.lbfgs: no method that claims compare",
+        ),
         ("limits/settings", [{"group": "images", "name": "none", "over": []}], "limits.settings.0.over: []"),
         (
             "limits/ranges/adam",
