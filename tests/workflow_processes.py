@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from replication.forkserver import VARIABLE
+
 WORKFLOW = """
 import os, sys
 from replication import forkserver
@@ -25,13 +27,14 @@ def wait_for(condition, seconds: float = 120) -> bool:
 
 
 def start_workflow(directory: Path, light: bool = True, **environment: str) -> subprocess.Popen:
-    """A workflow in a process of its own, which ends with its standard input. `folder`: the workflow's."""
+    """A workflow in a process of its own and inside no other; it ends with its standard input. `folder`: its own."""
+    outside = {name: value for name, value in os.environ.items() if name != VARIABLE}
     if light:
         (directory / "sitecustomize.py").write_text(LIGHT_SERVER)
         environment["PYTHONPATH"] = str(directory)
     command = [sys.executable, "-c", WORKFLOW]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=directory, env=os.environ | environment, text=True, **pipes)
+    process = subprocess.Popen(command, cwd=directory, env=outside | environment, text=True, **pipes)
     process.folder = Path(process.stdout.readline().strip())
     return process
 

@@ -1,4 +1,4 @@
-"""The processes of a workflow: they start fast, take turns and are never left behind.
+"""The processes of a workflow: they start fast, and none is left behind. Notebooks take turns.
 
 Starting Python, torch and matplotlib takes longer than many a training. So a workflow on Linux starts `serve` once. It
 imports them and waits. Each job of a rule, and the kernel of each notebook, is then a fork of it. Without a server
@@ -60,9 +60,10 @@ def private_folder() -> Path:
 def start(log: str | Path) -> None:
     """Make this process the workflow: give it a folder and, on Linux, a server, which writes to `log`.
 
-    A workflow inside another (of a test) takes forks from the outer one's server.
+    A workflow inside another, as in the tests, takes forks from the outer one's server.
     """
     outer = address()
+    os.environ.pop(VARIABLE, None)  # the folder lies beside the outer one, not in it: paths of sockets are short
     folder = private_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     lock = open(folder / "lock", "w")  # noqa: SIM115  (for the life of the process)
@@ -84,18 +85,34 @@ def start(log: str | Path) -> None:
 
 
 def end_with_workflow() -> None:
-    """See that this process ends when its workflow is gone, also when the workflow was killed."""
+    """See that this process ends when its workflow is gone, also when the workflow was killed.
+
+    The workflow's folder is removed then.
+    """
     folder = os.environ.get(VARIABLE)
 
     def wait() -> None:
         with suppress(FileNotFoundError), open(f"{folder}/lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
-        shutil.rmtree(folder, ignore_errors=True)
-        print("the workflow that started this is gone", file=sys.stderr, flush=True)
-        os._exit(1)
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # not print, which may wait for a lock
+            os.write(2, b"the workflow that started this is gone\n")
+        _end()
 
     if folder:
         threading.Thread(target=wait, daemon=True).start()
+
+
+def _end() -> None:
+    """End this process at once. A fork leads a group of processes, and takes with it what it has started."""
+    if _is_fork():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _is_fork() -> bool:
+    """Whether this process is a fork of the server: it still has the server's command line."""
+    return sys.orig_argv[1:4] == SERVE
 
 
 @contextmanager
@@ -135,7 +152,8 @@ def serve(folder: str) -> None:
     """Fork for each connection to the socket that is standard input, until the workflow of `folder` is gone.
 
     A connection brings standard streams, the arguments of a Python interpreter, working directory and environment. The
-    fork does with them what a new interpreter would. When the other side closes the connection, the fork ends.
+    fork does with them what a new interpreter would, but runs no `atexit` functions and waits for no threads. When the
+    other side closes the connection, the fork ends.
     """
     # What is imported here is forked: one thread, so that no lock is held by a thread that the fork leaves behind.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -172,6 +190,8 @@ class _Fork(socketserver.BaseRequestHandler):
     """A fork of the server. It forks once more and tells the other side how that process ended."""
 
     def handle(self) -> None:
+        with open(os.devnull) as nothing:  # not the server's socket: clients must notice when the server dies
+            os.dup2(nothing.fileno(), 0)
         _, streams, *_ = socket.recv_fds(self.request, 1, 3)
         request = json.loads(self.request.makefile().readline())
         self.request.send(b".")
@@ -209,6 +229,8 @@ class _Fork(socketserver.BaseRequestHandler):
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+            if code and not isinstance(end.code, int):
+                print(end.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -217,15 +239,17 @@ class _Fork(socketserver.BaseRequestHandler):
             os._exit(code)
 
     def end_with_client(self) -> None:
-        self.request.recv(1)
-        os._exit(1)
+        with suppress(OSError):
+            self.request.recv(1)
+        _end()
 
 
 def run_in_fork(server_address: str, arguments: list[str]) -> int | None:
     """Have a fork of the server do what `python` would do with `arguments`, and wait for its end: its exit status.
 
     The fork has this process's streams, working directory and environment, and ends when this process or its parent
-    has gone. None: there is no server, and nothing was begun.
+    has gone. The status is 128 and the signal's number where a signal ended it, and 1 where nobody can tell. None:
+    there is no server, and nothing was begun.
     """
     parent, begun, status = os.getppid(), b"", b""
     with socket.socket(socket.AF_UNIX) as server:
@@ -251,15 +275,17 @@ def as_fork() -> None:
     Does nothing without a server, and in a fork.
     """
     server_address = address()
-    if server_address is None or sys.orig_argv[1:4] == SERVE:  # a fork has its server's
+    if server_address is None or _is_fork():
         return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing here to tidy up: the fork ends too
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing here to tidy up: the fork ends too
     status = run_in_fork(server_address, sys.argv)
     if status is not None:
         if status > 128:
             print(f"{sys.argv[0]} was ended by signal {status - 128}", file=sys.stderr, flush=True)
         os._exit(status)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, before)
 
 
 def be_kernel(server_address: str, arguments: list[str]) -> None:

@@ -63,6 +63,8 @@ def either(request):
     """With and without a workflow."""
     if request.param == "forked":
         request.getfixturevalue("workflow")
+    else:
+        request.getfixturevalue("monkeypatch").delenv(forkserver.VARIABLE, raising=False)
     return request.param
 
 
@@ -236,6 +238,30 @@ def test_no_kernel_is_left_when_the_workflow_is_killed(asleep, tmp_path):
     assert process.wait(120) == 1
     assert wait_for(lambda: is_gone(kernel))
     assert wait_for(lambda: not workflow.folder.exists())
+
+
+@linux
+def test_when_the_server_alone_is_killed_what_follows_is_ordinary(asleep, tmp_path, monkeypatch):
+    workflow = start_workflow(tmp_path)
+    _, kernel = asleep(workflow)
+    parent = Path(f"/proc/{kernel}/stat").read_text().rpartition(")")[2].split()[1]
+    server = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1]
+    assert "forkserver" in Path(f"/proc/{server}/cmdline").read_text().split("\0")
+    os.kill(int(server), signal.SIGKILL)
+    monkeypatch.setenv(forkserver.VARIABLE, str(workflow.folder))
+    assert forkserver.address()
+    assert wait_for(lambda: forkserver.run_in_fork(forkserver.address(), ["-c", ""]) is None)
+    end(workflow)
+
+
+def test_a_folder_that_is_no_workflows_is_left_alone(tmp_path):
+    """Named by mistake, it has no lock; the process ends and removes nothing."""
+    (tmp_path / "mine").touch()
+    code = "import time; from replication import forkserver; forkserver.end_with_workflow(); time.sleep(60)"
+    environment = os.environ | {forkserver.VARIABLE: str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "the workflow that started this is gone\n")
+    assert (tmp_path / "mine").exists()
 
 
 # With the server, which is warm by now

@@ -122,6 +122,29 @@ def test_nothing_goes_on_when_the_process_that_snakemake_started_is_ended(start,
     job.stdout.close()
 
 
+@linux
+def test_what_a_forked_job_has_started_ends_with_it(start, tmp_path, environment):
+    """As an ordinary process it shares the terminal's group of processes with Snakemake."""
+    if VARIABLE not in environment:
+        pytest.skip("of forks")
+    job = start("open('pid', 'w').write(str(subprocess.Popen(['sleep', '60']).pid)); time.sleep(60)")
+    pid = tmp_path / "pid"
+    assert wait_for(lambda: pid.exists() and pid.read_text())
+    job.send_signal(signal.SIGINT)
+    job.wait(60)
+    status = Path(f"/proc/{pid.read_text()}/stat")
+    assert wait_for(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z")
+    job.stdout.close()
+
+
+def test_a_log_that_cannot_be_written_does_not_hold_a_job_up(start, tmp_path):
+    (tmp_path / "logs/some").mkdir(parents=True)
+    (tmp_path / "logs/some/job.log").symlink_to("/dev/full")
+    job = start("print('0123456789' * 100000)")
+    seen, _ = job.communicate(timeout=60)
+    assert (job.returncode, len(seen)) == (0, len("printed\n") + 10 * 100000 + 1)
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_imports_in_its_job_what_a_fork_has_already(path):
     before, _, inside = path.read_text().partition("with job(snakemake):\n")

@@ -193,7 +193,12 @@ def ladder(tables: Tables, experiment: str) -> str:
 def times(tables: Tables) -> str:
     """What the jobs of the targets take."""
     rows = []
-    for target, command in (("tune", "make tuned"), ("claims", "make claims"), ("limits", "make limits")):
+    for target, command in (
+        ("tune", "make tuned"),
+        ("claims", "make claims"),
+        ("limits", "make limits"),
+        ("ladder", "make ladder"),
+    ):
         row = tables[f"time_{target}"][target]
         rows.append([f"`{command}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
     return markdown(["command", "jobs", "minutes of one core", "minutes of the longest job"], rows)

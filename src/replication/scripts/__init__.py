@@ -47,7 +47,7 @@ def _copy_output(log: str) -> Callable[[], None]:
     The end of the pipe is not waited for: multiprocessing leaves processes that keep it open.
     """
     os.makedirs(os.path.dirname(log), exist_ok=True)
-    kept, terminal = open(log, "wb"), os.fdopen(os.dup(1), "wb")  # noqa: SIM115  (to the end of the process)
+    targets = [open(log, "wb"), os.fdopen(os.dup(1), "wb")]  # noqa: SIM115  (to the end of the process)
     output, printing = os.pipe()
     stop, stopping = os.pipe()
     for number in (1, 2):
@@ -57,9 +57,12 @@ def _copy_output(log: str) -> Callable[[], None]:
     def copy() -> None:
         while output in select.select([output, stop], [], [])[0]:  # until there is nothing to copy but the stop
             text = os.read(output, 65536)
-            for target in (kept, terminal):
-                target.write(text)
-                target.flush()
+            for target in list(targets):
+                try:
+                    target.write(text)
+                    target.flush()
+                except OSError:  # the disk is full, or nobody reads any more: the job goes on
+                    targets.remove(target)
 
     def finish() -> None:
         os.write(stopping, b".")
