@@ -8,7 +8,7 @@ from replication.files import read_json
 from replication.methods import METHODS, POSTER, label, of_role
 from replication.parameters import AUTOENCODER
 from replication.report.drawing import plain_ticks
-from replication.report.figures.curves import GREY, SMALL, WIDTH
+from replication.report.figures.curves import GREY, SMALL, WIDTH, legend
 from replication.results import Results
 
 SHOWN = 3  # of the iterations of the table: the first, the second and the last
@@ -57,6 +57,5 @@ def ladder(results: Results) -> Figure:
         fill = {"markerfacecolor": GREY if shape == "o" else "white"}
         grid[0].plot([], [], shape, color=GREY, markersize=5, label=text, **fill)
     seeds = len({entry["seed"] for entry in entries})
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.supxlabel(f"Medians of {seeds} seeds; lines from the smallest to the largest.", fontsize=SMALL)
+    legend(figure, grid, 2, f"Medians of {seeds} seeds; lines from the smallest to the largest.")
     return figure
