@@ -51,7 +51,7 @@ class Method:
 
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-SKY, YELLOW, BLACK = "#56B4E9", "#F0E442", "#000000"
+SKY, BLACK = "#56B4E9", "#000000"
 TORCH, BADMM = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.badmm:Badmm"
 LAYERWISE, LIFTED = "nonsmooth.layerwise:Layerwise", "nonsmooth.lifted_loss:LiftedLoss"
 
@@ -83,7 +83,7 @@ METHODS: dict[str, Method] = {
     "penalty": Method(
         "BADMM without multipliers", BADMM, CONTROL, Look(BLACK, "-", "d"), "train_d", fixed={"tau_m": 0.0}
     ),
-    "foof": Method("FOOF", "nonsmooth.foof:Foof", CONTROL, Look(YELLOW, "-", "8")),
+    "foof": Method("FOOF", "nonsmooth.foof:Foof", CONTROL, Look(RED, "--", "8")),
     "badmm-first-exact": Method(
         "BADMM, first layer exact",
         BADMM,
