@@ -10,7 +10,7 @@ from replication.errors import ConfigError
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role
 from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
 
-MOVABLE = ("data", "problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
+MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 FILES = (
@@ -222,7 +222,7 @@ def _wrong_trials(config: dict, validator) -> list[str]:
 
 def _idle(over: dict, section: dict, key: str) -> list[str]:
     """What `over` puts over the section and no run there would notice."""
-    movable = MOVABLE if key.startswith("ladder") else (*MOVABLE, "optimizers")
+    movable = MOVABLE if key.startswith("ladder") else (*MOVABLE, "data", "optimizers")
     faults = [
         f"{key}.{name}: moves nothing there, {', '.join(movable)} do" for name in sorted(over.keys() - {*movable})
     ]

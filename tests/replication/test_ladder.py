@@ -107,6 +107,10 @@ def test_the_figure_has_a_row_for_each_method_and_a_mark_for_each_experiment(res
         (lambda ladder: ladder.update(seeds=[1000]), "ladder.seeds: 1000 is a seed of a search"),
         (lambda ladder: ladder["ranges"]["lifted"].update(tau={"log": [1, 2]}), "ladder.ranges.lifted.tau: no setting"),
         (
+            lambda ladder: ladder["experiments"][0]["over"].update(data={"training_images": 10}),
+            "ladder.experiments.0.over.data: moves nothing there",
+        ),
+        (
             lambda ladder: ladder["experiments"][1]["over"].update(network={"activation": "sine"}),
             "ladder.experiments.1.over.network.activation",
         ),
