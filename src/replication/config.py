@@ -13,13 +13,8 @@ from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
-FILES = (
-    "tuned.yaml",
-    "config.yaml",
-    "claims.yaml",
-    "limits.yaml",
-    "ladder.yaml",
-)  # of the folder config, later ones on top
+# Of the folder config, later ones on top.
+FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
 
 
 def merge(base: dict, over: dict) -> dict:
