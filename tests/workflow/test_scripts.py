@@ -122,11 +122,9 @@ def test_nothing_goes_on_when_the_process_that_snakemake_started_is_ended(start,
     job.stdout.close()
 
 
-@linux
-def test_what_a_forked_job_has_started_ends_with_it(start, tmp_path, environment):
+@pytest.mark.parametrize("environment", [pytest.param("forked", marks=linux)], indirect=True)
+def test_what_a_forked_job_has_started_ends_with_it(start, tmp_path):
     """As an ordinary process it shares the terminal's group of processes with Snakemake."""
-    if VARIABLE not in environment:
-        pytest.skip("of forks")
     job = start("open('pid', 'w').write(str(subprocess.Popen(['sleep', '60']).pid)); time.sleep(60)")
     pid = tmp_path / "pid"
     assert wait_for(lambda: pid.exists() and pid.read_text())

@@ -6,17 +6,17 @@ from matplotlib.figure import Figure
 
 from replication.files import read_json
 from replication.methods import METHODS, POSTER, label, of_role
-from replication.parameters import AUTOENCODER
 from replication.report.drawing import plain_ticks
 from replication.report.figures.curves import GREY, SMALL, WIDTH, legend
 from replication.results import Results
 
 SHOWN = 3  # of the iterations of the table: the first, the second and the last
 OFFSET = 0.2  # between the marks of two experiments on one row
+MARKERS = "os^D"  # of the experiments; the first one's are filled
 
 
 def ladder(results: Results) -> Figure:
-    """A row for each method: its training loss after some iterations and its unseen PSNR, with and without ReLU."""
+    """A row for each method, a mark for each experiment: training losses after some iterations, and the unseen PSNR."""
     entries = read_json(results.files.ladder)
     experiments = list(dict.fromkeys(entry["experiment"] for entry in entries))
     methods = list(dict.fromkeys(entry["method"] for entry in entries))
@@ -28,6 +28,9 @@ def ladder(results: Results) -> Figure:
 
     def values(entry: dict) -> list[float]:
         return [*(entry["train_loss"][row] for row in rows), entry["unseen_psnr"]]
+
+    def filled(number: int, color: str) -> dict:
+        return {"markersize": 5, "markerfacecolor": "white" if number else color}
 
     for position, method in enumerate(methods):
         color = METHODS[method].look.color
@@ -41,8 +44,7 @@ def ladder(results: Results) -> Figure:
                 continue
             for axes, column in zip(grid, np.transpose(finished), strict=True):
                 axes.plot([column.min(), column.max()], [y, y], color=color, linewidth=1)
-                fill = {"markerfacecolor": color if experiment == AUTOENCODER else "white"}
-                axes.plot(np.median(column), y, "o" if number == 0 else "s", color=color, markersize=5, **fill)
+                axes.plot(np.median(column), y, MARKERS[number], color=color, **filled(number, color))
     for axes, title in zip(grid, titles, strict=True):
         axes.set_title(title)
         axes.grid(axis="y", visible=True, linewidth=0.4)
@@ -53,9 +55,8 @@ def ladder(results: Results) -> Figure:
     grid[0].set_ylim(len(methods) - 0.5, -0.5)
     for method, tick in zip(methods, grid[0].get_yticklabels(), strict=True):
         tick.set_fontweight("bold" if method in of_role(POSTER) else "normal")
-    for shape, text in (("o", "with ReLU"), ("s", "without (a linear network)")):
-        fill = {"markerfacecolor": GREY if shape == "o" else "white"}
-        grid[0].plot([], [], shape, color=GREY, markersize=5, label=text, **fill)
+    for number, experiment in enumerate(experiments):
+        grid[0].plot([], [], MARKERS[number], color=GREY, label=experiment, **filled(number, GREY))
     seeds = len({entry["seed"] for entry in entries})
-    legend(figure, grid, 2, f"Medians of {seeds} seeds; lines from the smallest to the largest.")
+    legend(figure, grid, len(experiments), f"Medians of {seeds} seeds; lines from the smallest to the largest.")
     return figure
