@@ -2,10 +2,12 @@
 
 The same state and the same four steps as in badmm.py, which is the place to read the algorithm. What is different here:
 A_l is kept until X, W or b changes, small Gram matrices stand in for large products, and for the squared loss with
-delta = tau_M = 1 the last layer's Z, M and A are never formed.
+tau_M = 1 the last layer's Z, M and A are never kept, and with delta = 1 never formed.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -15,24 +17,33 @@ from nonsmooth.lifting import Lifted
 from nonsmooth.linear import (
     gram,
     gram_of_rows,
+    inversion,
     is_wide,
     largest_eigenvalue,
+    on_host,
     parts,
     pseudo_inverse,
     squared_norm,
     with_ones,
 )
-from nonsmooth.processes import summed
+from nonsmooth.processes import start_sum, summed
 from nonsmooth.proximal import Proximal
 
-ROWS = 512  # samples at a time in passes that would go through main memory otherwise
+ROWS = 512  # samples at a time on a CPU, whose caches hold so many
+DEVICE_ROWS = 32768  # on a device, where each part costs a start
+
+
+def _blocks(X: Tensor) -> list[slice]:
+    """The rows of X in parts, for passes that would go through main memory otherwise."""
+    rows = ROWS if on_host(X) else DEVICE_ROWS
+    return [slice(start, start + rows) for start in range(0, len(X), rows)]
 
 
 @dataclass
 class FastLifted(Lifted):
     """The lifted variables, in the form that the fast steps keep them in.
 
-    Z and M have no entry for a layer whose Z and M are never formed (`UnitPenaltyOutput`): `variables` gives them.
+    Z and M have no entry for a layer whose Z and M are never kept (`PenaltyOutput`): `variables` gives them.
 
     of_layer: what each layer keeps. sums: what its weight step sums over samples. grams: for an exact weight step,
     else None, and None for the first layer. inputs: what the first layer's step needs of X_0, which never changes.
@@ -55,8 +66,9 @@ def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
     X, of_layer = lifted.X, lifted.of_layer
     for layer, linear in lifted.linear.items():
         activation = lifted.activation[layer]
-        if activation is None and lifted.delta == 1 == tau_m:
-            of_layer.append(UnitPenaltyOutput(linear, X[layer - 1], X[layer]))
+        if activation is None and tau_m == 1:
+            data = linear, X[layer - 1], X[layer]
+            of_layer.append(UnitPenaltyOutput(*data) if lifted.delta == 1 else PenaltyOutput(*data, lifted.delta))
             continue
         A = linear(X[layer - 1])
         if layer not in X:
@@ -75,7 +87,12 @@ def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
     elif is_wide(*inputs, lifted.group) and not lifted.ridge:
         lifted.inputs.solve_wide(first, lifted.delta)
     else:
-        lifted.inputs.solve(first, _inverse_hessian(lifted, first, gram(*inputs, lifted.group)))
+        hessian = _hessian(lifted, first, gram(*inputs, lifted.group))
+        lifted.inputs.solve(first, pseudo_inverse(hessian, first.W.dtype))
+    for products in filter(None, lifted.grams):
+        products.compute()
+        hessian = _hessian(lifted, products.layer, summed(products.matrix, lifted.group))
+        products.invert = inversion(hessian, products.layer.W.dtype)
     return lifted
 
 
@@ -85,14 +102,19 @@ def z_step(lifted: FastLifted, tau_z: float) -> None:
 
 
 def weight_step(lifted: FastLifted, tau_w: float, kinds: list[str]) -> None:
+    # Each first computes its sums over samples. While a message is on its way, the next layer's are computed.
+    steps = []
     for kind, layer, sums, products in zip(kinds, lifted.of_layer, lifted.sums, lifted.grams, strict=True):
         if kind == "gradient":
-            _gradient_step(lifted, layer, sums, tau_w)
+            steps.append(_gradient_step(lifted, layer, sums, tau_w))
         else:
-            _least_squares_step(lifted, layer, sums, products)
+            steps.append(_least_squares_step(lifted, layer, sums, products))
+        next(steps[-1])
+    for step in steps:
+        next(step, None)
 
 
-def _gradient_step(lifted: FastLifted, layer: "Layer", sums: "Sums", tau_w: float) -> None:
+def _gradient_step(lifted: FastLifted, layer: "Layer", sums: "Sums", tau_w: float) -> Iterator[None]:
     # Where A is not there the Gram matrix, needed for its norm, stands in for it; the first layer's is there.
     with_A = sums.gram is None or layer.A_is_current
     if with_A:
@@ -101,7 +123,9 @@ def _gradient_step(lifted: FastLifted, layer: "Layer", sums: "Sums", tau_w: floa
         layer.sum_pull(sums, lifted.delta)
     if sums.gram is not None:
         sums.gram.compute()
-    summed(sums.message, lifted.group)
+    message = start_sum(sums.message, lifted.group)
+    yield
+    message.wait()
     if not with_A:
         sums.subtract_A(lifted.delta)
     if lifted.ridge:
@@ -112,19 +136,23 @@ def _gradient_step(lifted: FastLifted, layer: "Layer", sums: "Sums", tau_w: floa
     layer.change_weights(sums.descent, sums.force, step.to(layer.W.dtype))
 
 
-def _least_squares_step(lifted: FastLifted, layer: "Layer", sums: "Sums", products: "Gram | None") -> None:
+def _least_squares_step(lifted: FastLifted, layer: "Layer", sums: "Sums", products: "Gram | None") -> Iterator[None]:
     inputs = layer.W.shape[1]
     if products is None:
-        inverse = lifted.inputs.inverse
         sums.of_force(layer.residual(lifted.delta), lifted.inputs.solved, lifted.inputs.solved_ones)
-        summed(sums.message, lifted.group)
-        change, change_of_b = sums.descent, sums.force
+        message = start_sum(sums.message, lifted.group)
+        yield
+        message.wait()
+        inverse, change, change_of_b = lifted.inputs.inverse, sums.descent, sums.force
     else:
         products.compute()
+        messages = [start_sum(products.matrix, lifted.group)]
         layer.sum_residual(sums, lifted.delta)
-        summed(products.matrix, lifted.group)
-        summed(sums.message, lifted.group)
-        inverse = _inverse_hessian(lifted, layer, products.matrix)
+        messages.append(start_sum(sums.message, lifted.group))
+        yield
+        for message in messages:
+            message.wait()
+        inverse = products.invert(_hessian(lifted, layer, products.matrix), layer.W.dtype)
         descent = sums.descent if layer.b is None else torch.cat([sums.descent, sums.force[:, None]], 1)
         both = descent @ inverse.to(descent.dtype)
         change, change_of_b = both[:, :inputs], both[:, -1]
@@ -134,12 +162,12 @@ def _least_squares_step(lifted: FastLifted, layer: "Layer", sums: "Sums", produc
     layer.change_weights(change, change_of_b)
 
 
-def _inverse_hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:
-    """Pseudo-inverse of delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is."""
+def _hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:
+    """H = delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is."""
     hessian = lifted.delta * gram
     if lifted.ridge:
         hessian.diagonal()[: layer.W.shape[1]].add_(lifted.ridge)
-    return pseudo_inverse(hessian, layer.W.dtype)
+    return hessian
 
 
 def x_step(lifted: FastLifted, tau_x: float) -> None:
@@ -288,57 +316,128 @@ class Layer:
         self.M.add_(gap, alpha=tau_m * delta)
 
 
-class UnitPenaltyOutput(Layer):
-    """The last layer for the squared loss with delta = tau_M = 1, where Z, M and A need not be kept.
+class PenaltyOutput(Layer):
+    """The last layer for the squared loss with tau_M = 1, where one N x out tensor stands in for Z, M and A.
 
-    All that the other blocks need of Z and M is P = M + Z. After the M block M = P - A, and so the Z block,
-    Z = (Y + A - M) / 2, makes it P = (Y + A + M) / 2 = (Y + P) / 2, whatever A is. Hence, after k iterations,
+    All that the other blocks need of Z and M is P = M + delta Z. After the M block M = P - delta A, and so the Z block,
+    Z = (Y + delta A - M) / (1 + delta), makes it P = (P + delta Y - delta (1 - delta) A) / (1 + delta).
+    """
+
+    A_is_current = False  # it is never kept
+
+    def __init__(self, linear: nn.Linear, X_in: Tensor, targets: Tensor, delta: float):
+        self.linear, self.activation, self.X_in, self.X_out, self.delta = linear, None, X_in, targets, delta
+        self.before_W = _copies(X_in, linear)  # X_in, W and b that the last Z block has seen
+        self.begin()
+
+    def begin(self) -> None:
+        """From M = 0 and Z = A."""
+        self.has_begun = False
+        self.P = self.A().mul_(self.delta)
+
+    def pull(self, rows: slice) -> Tensor:
+        """P of some rows."""
+        return self.P[rows]
+
+    def A(self) -> Tensor:
+        return nn.functional.linear(self.X_in, self.W, self.b)
+
+    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        A = nn.functional.linear(self.X_in[rows], self.W, self.b)
+        if not self.has_begun:
+            return A, torch.zeros_like(A), A
+        P, (X, W, b) = self.pull(rows), self.before_W
+        # In its Z block delta Z = P - M with M = (1 + delta) P - delta Y - delta^2 A, of the A of that time.
+        Z = nn.functional.linear(X[rows], W, b).mul_(self.delta).add_(self.X_out[rows]).sub_(P)
+        return Z, P - self.delta * A, A
+
+    def sum_pull(self, sums: "Sums", delta: float) -> None:
+        sums.of_force(self.P, self.X_in)
+
+    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+        return torch.addmm(Z, self.P, self.W, out=out)
+
+    @cached_property
+    def scratch(self) -> Tensor:
+        return torch.empty_like(self.X_out)
+
+    def residual(self, delta: float) -> Tensor:
+        for rows in _blocks(self.scratch):
+            self._residual(rows, self.scratch[rows])
+        return self.scratch
+
+    def _residual(self, rows: slice, out: Tensor) -> None:
+        torch.addmm(self.P[rows], self.X_in[rows], self.W.T, alpha=-self.delta, out=out)
+        if self.b is not None:
+            out.sub_(self.b, alpha=self.delta)
+
+    def sum_residual(self, sums: "Sums", delta: float) -> None:
+        sums.message.zero_()
+        blocks = _blocks(self.X_in)
+        room = self.X_out.new_empty(len(self.X_in[blocks[0]]), self.X_out.shape[1])
+        for rows in blocks:
+            X = self.X_in[rows]
+            R = room[: len(X)]
+            self._residual(rows, R)
+            sums.descent.addmm_(R.T, X)
+            sums.force.add_(R.sum(0))
+
+    def update_Z(self, tau_z: float, delta: float) -> None:
+        for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
+            if kept is not None:
+                kept.copy_(now)
+        self.update_pull()
+
+    def update_pull(self) -> None:
+        """P <- (P + delta Y - delta (1 - delta) A) / (1 + delta)"""
+        self.has_begun = True
+        share = self.delta / (1 + self.delta)
+        of_A = share * (self.delta - 1)
+        for rows in _blocks(self.P):
+            P = self.P[rows].lerp_(self.X_out[rows], share).addmm_(self.X_in[rows], self.W.T, alpha=of_A)
+            if self.b is not None:
+                P.add_(self.b, alpha=of_A)
+
+    def update_M(self, tau_m: float, delta: float) -> None:
+        """Nothing: M is P - delta A."""
+
+
+class UnitPenaltyOutput(PenaltyOutput):
+    """The same for delta = 1, where P needs no room either.
+
+    The Z block makes it P = (P + Y) / 2, whatever A is. Hence, after k iterations,
 
         P = Y + 2^-k (A_start - Y),    A_start = X_start W_start^T + b_start,
 
     a combination of the targets and a product of small matrices: nothing of N x out is ever written.
     """
 
-    A_is_current = False  # it is never kept
-
     def __init__(self, linear: nn.Linear, X_in: Tensor, targets: Tensor):
-        self.linear, self.activation, self.X_in, self.X_out = linear, None, X_in, targets
+        super().__init__(linear, X_in, targets, 1.0)
+
+    def begin(self) -> None:
+        X_in, linear, targets = self.X_in, self.linear, self.X_out
         self.start = _copies(X_in, linear)
-        self.before_W = _copies(X_in, linear)  # X_in, W and b that the last Z block has seen
         self.sum_of_targets = targets.sum(0)
         self.sum_of_start = nn.functional.linear(X_in.sum(0), linear.weight)
         if linear.bias is not None:
             self.sum_of_start.add_(linear.bias, alpha=len(X_in))
         self.weight_of_start = 1.0  # 2^-k, and 0 once A_start is lost in the rounding of Y
-        largest = max(self._start(rows).abs().max().item() for rows in self._parts())
+        largest = max(self._start(rows).abs().max().item() for rows in _blocks(X_in))
         self.lost = torch.finfo(targets.dtype).eps * targets.abs().max().item() / (8 * max(largest, 1e-300))
-        self._scratch: Tensor | None = None
 
     @property
-    def scratch(self) -> Tensor:
-        if self._scratch is None:
-            self._scratch = torch.empty_like(self.X_out)
-        return self._scratch
-
-    def _parts(self) -> list[slice]:
-        return [slice(start, start + ROWS) for start in range(0, len(self.X_in), ROWS)]
+    def has_begun(self) -> bool:
+        return self.weight_of_start < 1
 
     def _start(self, rows: slice) -> Tensor:
         """A_start of some rows."""
         X, W, b = self.start
         return nn.functional.linear(X[rows], W, b)
 
-    def A(self) -> Tensor:
-        return nn.functional.linear(self.X_in, self.W, self.b)
-
-    def state(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+    def pull(self, rows: slice) -> Tensor:
         c, Y = self.weight_of_start, self.X_out[rows]
-        A = nn.functional.linear(self.X_in[rows], self.W, self.b)
-        if c == 1:
-            return A, torch.zeros_like(A), A
-        P = torch.lerp(Y, self._start(rows), c) if c else Y
-        X, W, b = self.before_W  # in its Z block R = Y - Z with the A of these, so that Z = Y + A - P
-        return nn.functional.linear(X[rows], W, b).add_(Y).sub_(P), P - A, A
+        return torch.lerp(Y, self._start(rows), c) if c else Y
 
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         X, c = self.X_in, self.weight_of_start
@@ -361,11 +460,6 @@ class UnitPenaltyOutput(Layer):
                 out.add_(b_start @ self.W, alpha=c)
         return out
 
-    def residual(self, delta: float) -> Tensor:
-        for rows in self._parts():
-            self._residual(rows, self.scratch[rows])
-        return self.scratch
-
     def _residual(self, rows: slice, out: Tensor) -> None:
         c, Y = self.weight_of_start, self.X_out[rows]
         torch.addmm(Y, self.X_in[rows], self.W.T, alpha=-1, out=out)
@@ -374,26 +468,10 @@ class UnitPenaltyOutput(Layer):
         if c:
             out.add_(self._start(rows).sub_(Y), alpha=c)
 
-    def sum_residual(self, sums: "Sums", delta: float) -> None:
-        sums.message.zero_()
-        room = self.X_out.new_empty(ROWS, self.X_out.shape[1])
-        for rows in self._parts():
-            X = self.X_in[rows]
-            R = room[: len(X)]
-            self._residual(rows, R)
-            sums.descent.addmm_(R.T, X)
-            sums.force.add_(R.sum(0))
-
-    def update_Z(self, tau_z: float, delta: float) -> None:
-        for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
-            if kept is not None:
-                kept.copy_(now)
+    def update_pull(self) -> None:
         self.weight_of_start /= 2
         if self.weight_of_start < self.lost:
             self.weight_of_start = 0.0
-
-    def update_M(self, tau_m: float, delta: float) -> None:
-        """Nothing: M is P - A."""
 
 
 def _copies(X: Tensor, linear: nn.Linear) -> list[Tensor | None]:
@@ -404,7 +482,10 @@ class Gram:
     """[X, 1]^T [X, 1] of a layer's inputs X = X_in (X^T X where it has no bias), in given memory.
 
     matrix: in + 1 x in + 1 (in x in). square: X^T X. inputs: the sum of X over samples (in). count: N.
+    invert: for an exact weight step, how to invert H (`linear.inversion`).
     """
+
+    invert: Callable[[Tensor, torch.dtype], Tensor]
 
     def __init__(self, layer: Layer, memory: Tensor):
         size = layer.W.shape[1]
@@ -426,11 +507,11 @@ class Gram:
                 torch.sum(X, 0, out=self.inputs)
         else:
             self.matrix.zero_()
-            for rows in X.split(ROWS):
-                rows = rows.to(self.matrix.dtype)
-                self.square.addmm_(rows.T, rows)
+            for rows in _blocks(X):
+                part = X[rows].to(self.matrix.dtype)
+                self.square.addmm_(part.T, part)
                 if self.layer.b is not None:
-                    self.inputs.add_(rows.sum(0))
+                    self.inputs.add_(part.sum(0))
         if self.layer.b is not None:
             self.matrix[:-1, -1] = self.inputs
             self.count.fill_(len(X))

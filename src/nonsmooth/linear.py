@@ -4,7 +4,9 @@ An affine map A = X W^T + b is the linear map A = [X, 1] [W, b]^T. So whatever a
 or the step size of (W, b) asks for [X, 1] and its Gram matrix. Samples are rows.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +14,8 @@ from torch import Tensor
 from nonsmooth.processes import Group, summed
 
 ROWS = 1024  # samples at a time in what is computed once, in float64
+SQUARINGS = 6
+LANCZOS_FROM, LANCZOS_LOOKS = 128, (8, 12, 16)  # smaller matrices: LAPACK is as fast; after which steps to look
 
 
 def with_ones(X: Tensor, bias: bool = True) -> Tensor:
@@ -27,9 +31,72 @@ def spectral_norm(X: Tensor) -> Tensor:
 def largest_eigenvalue(gram: Tensor) -> Tensor:
     """Of a Gram matrix: the squared spectral norm of the matrix behind it, a 0-d tensor, never negative.
 
-    Raises torch.linalg.LinAlgError where entries are not finite.
+    On a CPU it is exact up to rounding (`_largest_by_lanczos`: or up to the distance of the two largest). On a device
+    that works beside the host it is `eigenvalue_bound`, at most n^(1/128) times too large, for which no step waits.
+
+    Raises torch.linalg.LinAlgError where entries are not finite, on a CPU; a bound is nan there.
     """
-    return torch.linalg.eigvalsh(gram)[-1].clamp(min=0)
+    if not on_host(gram):
+        return eigenvalue_bound(gram)
+    by_lanczos = _largest_by_lanczos(gram) if len(gram) >= LANCZOS_FROM else None
+    return torch.linalg.eigvalsh(gram)[-1].clamp(min=0) if by_lanczos is None else by_lanczos
+
+
+def on_host(X: Tensor) -> bool:
+    """Whether reading a number of this tensor is free, as on a CPU. Elsewhere the host would wait for the device."""
+    return X.device.type == "cpu"
+
+
+def eigenvalue_bound(gram: Tensor) -> Tensor:
+    """An upper bound of the largest eigenvalue of an n x n Gram matrix G, at most n^(1/128) times as large (0-d).
+
+    It is (trace G^128)^(1/128), from six squarings and a Frobenius norm. Each power is scaled to trace 1 before it is
+    squared, so that none under- or overflows. The last factor covers the rounding of the products.
+    """
+    number = torch.finfo(gram.dtype)
+    bound = gram.diagonal().sum()
+    power = gram / bound.clamp(min=number.tiny)
+    for k in range(1, SQUARINGS + 2):
+        trace = power.square().sum()  # of the next power
+        bound = bound * trace ** (0.5**k)
+        if k <= SQUARINGS:
+            power = (power @ power).div_(trace.clamp(min=number.tiny))
+    return bound * (1 + len(gram) * number.eps)
+
+
+@lru_cache(maxsize=8)
+def _direction(size: int, dtype: torch.dtype) -> Tensor:
+    """A unit vector without any structure, the same in each call."""
+    vector = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return (vector / vector.norm()).to(dtype)
+
+
+def _largest_by_lanczos(gram: Tensor) -> Tensor | None:
+    """The largest eigenvalue by a few Lanczos iterations, None where they do not show it to rounding.
+
+    An eigenvalue lies within the residual r of the largest Ritz value, and within r^2 over the distance to the next
+    one. Where the two largest differ by less than some 1e-4 of their size it may be either.
+    """
+    v, diagonal, beside = _direction(len(gram), gram.dtype), [], []
+    w = gram @ v
+    for step in range(1, max(LANCZOS_LOOKS) + 1):
+        diagonal.append(torch.dot(v, w).item())
+        w.sub_(v, alpha=diagonal[-1])
+        beside.append(w.norm().item())
+        if not 0 < beside[-1] < math.inf:
+            return None
+        if step in LANCZOS_LOOKS:
+            inner = torch.tensor(beside[:-1], dtype=torch.float64)
+            values, vectors = torch.linalg.eigh(
+                torch.diag(torch.tensor(diagonal, dtype=torch.float64)) + inner.diag(-1)
+            )
+            residual = beside[-1] * abs(vectors[-1, -1].item())
+            largest, next_largest = values[-1].item(), values[-2].item()
+            error = min(residual, residual**2 / max(largest - next_largest, 1e-300))
+            if error <= torch.finfo(gram.dtype).eps * largest:
+                return values[-1].to(gram.dtype)
+        v, w = w / beside[-1], torch.addmv(v, gram, w, beta=-beside[-1], alpha=1 / beside[-1])
+    return None
 
 
 def parts(X: Tensor, bias: bool) -> Iterator[tuple[slice, Tensor]]:
@@ -69,8 +136,48 @@ def pseudo_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor:
     Directions whose singular value is lost in the rounding of `dtype` are left alone: a solve with it is the one of
     minimum norm. Raises torch.linalg.LinAlgError where entries are not finite.
     """
+    if (inverse := _full_rank_inverse(hessian, dtype)) is not None:
+        return inverse
     values, vectors = torch.linalg.eigh(hessian)
-    size = len(values)
-    lost = max((size * torch.finfo(dtype).eps) ** 2, size * torch.finfo(torch.float64).eps)
-    inverse = torch.where(values > lost * values[-1].clamp(min=0), 1 / values, 0.0)
+    inverse = torch.where(values > _lost(hessian, dtype) * values[-1].clamp(min=0), 1 / values, 0.0)
     return (vectors * inverse) @ vectors.T
+
+
+def _lost(hessian: Tensor, dtype: torch.dtype) -> float:
+    """The share of the largest eigenvalue below which one is lost in the rounding of `dtype`."""
+    size = len(hessian)
+    return max((size * torch.finfo(dtype).eps) ** 2, size * torch.finfo(torch.float64).eps)
+
+
+def _full_rank_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """The inverse by a Cholesky factor, several times as fast as by eigenvalues; None unless no direction is lost.
+
+    The product of the two Frobenius norms bounds the condition number from above.
+    """
+    factor, failed = torch.linalg.cholesky_ex(hessian)
+    if failed.item():
+        return None
+    inverse = torch.cholesky_inverse(factor, out=factor)
+    return inverse if (hessian.norm() * inverse.norm()).item() * _lost(hessian, dtype) < 1 else None
+
+
+def inversion(hessian: Tensor, dtype: torch.dtype) -> Callable[[Tensor, torch.dtype], Tensor]:
+    """How to invert this matrix and those that take its place: `pseudo_inverse`, or `damped_inverse`.
+
+    The latter is for a device that works beside the host, where `hessian` has full rank: to look at later ones the
+    host would have to wait.
+    """
+    look = on_host(hessian) or _full_rank_inverse(hessian, dtype) is None
+    return pseudo_inverse if look else damped_inverse
+
+
+def damped_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor:
+    """The inverse of a symmetric positive semidefinite matrix, damped where `dtype` leaves no trace of a direction.
+
+    A column of zeros (a unit that is off for all samples) stays apart from the others. Nothing waits for it, and what
+    is not finite stays so.
+    """
+    damped = hessian.clone()
+    damped.diagonal().add_((_lost(hessian, dtype) * hessian.diagonal().sum()).clamp(min=1e-30))
+    factor, _ = torch.linalg.cholesky_ex(damped)
+    return torch.cholesky_inverse(factor)

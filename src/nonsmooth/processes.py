@@ -54,6 +54,17 @@ def rows(count: int, group: Group) -> slice:
 
 def summed(sums: Tensor, group: Group) -> Tensor:
     """Sums over this process's samples, in place made those over all samples."""
-    if group is not None:
-        distributed.all_reduce(sums, group=group)
+    start_sum(sums, group).wait()
     return sums
+
+
+class Finished:
+    """A message that needs no waiting."""
+
+    def wait(self) -> None:
+        pass
+
+
+def start_sum(sums: Tensor, group: Group) -> distributed.Work | Finished:
+    """The same beside other work of this process: done once `wait()` of what is returned has come back."""
+    return Finished() if group is None else distributed.all_reduce(sums, group=group, async_op=True)
