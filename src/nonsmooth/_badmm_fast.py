@@ -308,7 +308,7 @@ class Layer:
             if parameter is not None:
                 parameter.add_(direction) if step is None else parameter.addcmul_(direction, step)
                 number = torch.finfo(parameter.dtype)
-                parameter.copy_(nn.functional.hardshrink(parameter, number.tiny / number.eps))
+                torch.hardshrink(parameter, number.tiny / number.eps, out=parameter)
         self.A_is_current = False
 
     def update_M(self, tau_m: float, delta: float) -> None:
@@ -361,6 +361,11 @@ class PenaltyOutput(Layer):
     def scratch(self) -> Tensor:
         return torch.empty_like(self.X_out)
 
+    @cached_property
+    def block(self) -> Tensor:
+        """Room for as many rows of R as are computed at a time."""
+        return torch.empty_like(self.X_out[_blocks(self.X_out)[0]])
+
     def residual(self, delta: float) -> Tensor:
         for rows in _blocks(self.scratch):
             self._residual(rows, self.scratch[rows])
@@ -373,11 +378,9 @@ class PenaltyOutput(Layer):
 
     def sum_residual(self, sums: "Sums", delta: float) -> None:
         sums.message.zero_()
-        blocks = _blocks(self.X_in)
-        room = self.X_out.new_empty(len(self.X_in[blocks[0]]), self.X_out.shape[1])
-        for rows in blocks:
+        for rows in _blocks(self.X_in):
             X = self.X_in[rows]
-            R = room[: len(X)]
+            R = self.block[: len(X)]
             self._residual(rows, R)
             sums.descent.addmm_(R.T, X)
             sums.force.add_(R.sum(0))

@@ -15,6 +15,7 @@ from nonsmooth.processes import Group, summed
 
 ROWS = 1024  # samples at a time in what is computed once, in float64
 SQUARINGS = 6
+TINY = 1e-150  # positive, and its square is no subnormal number
 LANCZOS_FROM, LANCZOS_LOOKS = 128, (8, 12, 16)  # smaller matrices: LAPACK is as fast; after which steps to look
 
 
@@ -149,35 +150,41 @@ def _lost(hessian: Tensor, dtype: torch.dtype) -> float:
     return max((size * torch.finfo(dtype).eps) ** 2, size * torch.finfo(torch.float64).eps)
 
 
+def _by_cholesky(hessian: Tensor, damping: Tensor | float) -> tuple[Tensor, Tensor]:
+    """(H + damping)^-1 by a Cholesky factor, and whether that failed (0-d, not 0).
+
+    Rows and columns of zeros, those of a unit that is off for all samples, stay zeros, as in a pseudo-inverse.
+    """
+    filled = hessian.clone()
+    diagonal = filled.diagonal()
+    off = diagonal == 0
+    diagonal.add_(torch.where(off, diagonal.mean().clamp(min=TINY), damping))
+    factor, failed = torch.linalg.cholesky_ex(filled)
+    factor.diagonal().clamp_(min=TINY)  # of a factor that failed, which cholesky_inverse would stop at
+    inverse = torch.cholesky_inverse(factor, out=factor)
+    inverse.diagonal().masked_fill_(off, 0.0)
+    return inverse, failed
+
+
 def _full_rank_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor | None:
     """The inverse by a Cholesky factor, several times as fast as by eigenvalues; None unless no direction is lost.
 
     The product of the two Frobenius norms bounds the condition number from above.
     """
-    factor, failed = torch.linalg.cholesky_ex(hessian)
-    if failed.item():
-        return None
-    inverse = torch.cholesky_inverse(factor, out=factor)
-    return inverse if (hessian.norm() * inverse.norm()).item() * _lost(hessian, dtype) < 1 else None
+    inverse, failed = _by_cholesky(hessian, 0.0)
+    condition = (hessian.norm() * inverse.norm()).item()
+    return inverse if not failed.item() and condition * _lost(hessian, dtype) < 1 else None
 
 
 def inversion(hessian: Tensor, dtype: torch.dtype) -> Callable[[Tensor, torch.dtype], Tensor]:
-    """How to invert this matrix and those that take its place: `pseudo_inverse`, or `damped_inverse`.
-
-    The latter is for a device that works beside the host, where `hessian` has full rank: to look at later ones the
-    host would have to wait.
-    """
-    look = on_host(hessian) or _full_rank_inverse(hessian, dtype) is None
-    return pseudo_inverse if look else damped_inverse
+    """How to invert matrices like this one: `damped_inverse`, or `pseudo_inverse` where its rank is deficient."""
+    return pseudo_inverse if _full_rank_inverse(hessian, dtype) is None else damped_inverse
 
 
 def damped_inverse(hessian: Tensor, dtype: torch.dtype) -> Tensor:
     """The inverse of a symmetric positive semidefinite matrix, damped where `dtype` leaves no trace of a direction.
 
-    A column of zeros (a unit that is off for all samples) stays apart from the others. Nothing waits for it, and what
-    is not finite stays so.
+    The damping is the bound below which `pseudo_inverse` leaves a direction alone. No device waits for it, and entries
+    that are not finite give an inverse that is not finite.
     """
-    damped = hessian.clone()
-    damped.diagonal().add_((_lost(hessian, dtype) * hessian.diagonal().sum()).clamp(min=1e-30))
-    factor, _ = torch.linalg.cholesky_ex(damped)
-    return torch.cholesky_inverse(factor)
+    return _by_cholesky(hessian, _lost(hessian, dtype) * hessian.diagonal().sum())[0]
