@@ -58,6 +58,11 @@ class FastLifted(Lifted):
         """X_l, Z_l, M_l and A_l, of some rows, between two iterations."""
         return self.X[layer][rows], *self.of_layer[layer - 1].state(rows)
 
+    def repeats(self) -> bool:
+        """Whether the next iteration and all later ones launch the same work, and the host looks at no number."""
+        waits = self.group is not None or any(products and products.invert is pseudo_inverse for products in self.grams)
+        return not waits and all(layer.repeats for layer in self.of_layer)
+
 
 @torch.no_grad()
 def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
@@ -243,6 +248,11 @@ class Layer:
         self._A, self.Z, self.M = A, A.clone(), torch.zeros_like(A)
         self.scratch = torch.empty_like(A)
         self.A_is_current = True
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its part of the next iteration is like that of all later ones."""
+        return True
 
     @property
     def W(self) -> Tensor:
@@ -432,6 +442,10 @@ class UnitPenaltyOutput(PenaltyOutput):
     @property
     def has_begun(self) -> bool:
         return self.weight_of_start < 1
+
+    @property
+    def repeats(self) -> bool:
+        return self.weight_of_start == 0
 
     def _start(self, rows: slice) -> Tensor:
         """A_start of some rows."""

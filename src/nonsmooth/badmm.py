@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import _badmm_fast, bregman
+from nonsmooth.graphs import Repeated
 from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.processes import Group, summed
@@ -172,7 +173,15 @@ class Badmm:
             "x": lambda: x(lifted, tau_x),
             "m": lambda: m(lifted, tau_m),
         }
-        self._iteration = [blocks[letter] for letter in order]
+
+        def iteration() -> None:
+            for letter in order:
+                blocks[letter]()
+
+        def weights() -> list[Tensor]:
+            return [parameter for linear in lifted.linear.values() for parameter in linear.parameters()]
+
+        self._iteration = Repeated(iteration, lifted.repeats, weights) if fast else iteration
 
     @torch.no_grad()
     def step(self) -> None:
@@ -180,8 +189,7 @@ class Badmm:
 
         Raises torch.linalg.LinAlgError once the iterates are no longer finite.
         """
-        for block in self._iteration:
-            block()
+        self._iteration()
 
     @torch.no_grad()
     def diagnostics(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nonsmooth.linear import (
+    LANCZOS_FROM,
     gram,
     is_wide,
     largest_eigenvalue,
@@ -41,6 +42,22 @@ def test_the_largest_eigenvalue_of_a_gram_matrix_is_the_squared_spectral_norm(X)
     value = largest_eigenvalue(torch.from_numpy(X.T @ X)).item()
     assert value >= 0
     assert value == pytest.approx(np.linalg.norm(X, 2) ** 2, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [LANCZOS_FROM, 300])
+def test_the_largest_eigenvalue_of_a_large_gram_matrix_is_exact(size, dtype):
+    """Spectra with a gap, without one, clustered, of low rank and zero; the last two have nearly equal largest ones."""
+    draw = np.random.default_rng(size)
+    vectors, _ = np.linalg.qr(draw.normal(size=(size, size)))
+    spread = draw.uniform(size=size)
+    spectra = [(np.append(spread[1:], 4), 0), (spread, 0), (np.append(np.zeros(size - 2), [1, 2]), 0)]
+    spectra += [(10 ** (-9 * spread), 0), (np.zeros(size), 0), (1 + 1e-6 * spread, 1e-6)]
+    spectra += [(np.append(0.3 * spread[2:], [1, 1 + 1e-4]), 1e-4)]
+    for values, distance in spectra:
+        for gram in ((vectors * values) @ vectors.T, np.diag(values)):
+            found = largest_eigenvalue(torch.from_numpy(gram).to(dtype)).item()
+            assert found == pytest.approx(values.max(), rel=distance + 8 * torch.finfo(dtype).eps, abs=0)
 
 
 def test_the_largest_eigenvalue_is_never_negative():
