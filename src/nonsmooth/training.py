@@ -35,9 +35,9 @@ class Training:
     """What came of a training.
 
     history: columns of equal length; a row is the state after as many iterations as its "iteration" says, row 0 the
-    initial network. "train_loss", "validation_loss" (where there is such data), "unseen_loss" (mean squared error of
-    the network's own forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal
-    activation), and the optimizer's diagnostics.
+    initial network. "train_loss" (mean squared error of the network's own forward pass) and "train_d" (mean Bregman
+    distance D, where the network ends in a proximal activation) are in every row. "validation_loss" and "unseen_loss"
+    (where there is such data) and the optimizer's diagnostics are nan in rows between (`train`).
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
@@ -82,14 +82,17 @@ def _mean_bregman_distance(network: nn.Sequential, split: Split, group: Group) -
     return mean(bregman.distance(proximal.of(network[-1]), split.targets, z), group)
 
 
-def _row(
-    iteration: int, network: nn.Sequential, problem: Problem, optimizer: Optimizer, group: Group
-) -> dict[str, float]:
-    parts = {"train_loss": problem.training, "validation_loss": problem.validation, "unseen_loss": problem.unseen}
-    row = {name: mean_squared_error(network, split, group) for name, split in parts.items() if split is not None}
+def _training_losses(network: nn.Sequential, problem: Problem, group: Group) -> dict[str, float]:
+    losses = {"train_loss": mean_squared_error(network, problem.training, group)}
     if not isinstance(network[-1], nn.Linear):
-        row["train_d"] = _mean_bregman_distance(network, problem.training, group)
-    return {"iteration": iteration} | row | optimizer.diagnostics()
+        losses["train_d"] = _mean_bregman_distance(network, problem.training, group)
+    return losses
+
+
+def _held_out(network: nn.Sequential, problem: Problem, optimizer: Optimizer, group: Group) -> dict[str, float]:
+    parts = {"validation_loss": problem.validation, "unseen_loss": problem.unseen}
+    losses = {name: mean_squared_error(network, split, group) for name, split in parts.items() if split is not None}
+    return losses | optimizer.diagnostics()
 
 
 def train(
@@ -101,18 +104,24 @@ def train(
     report_every: float = 5.0,
     group: Group = None,
     every: int = 1,
+    validate_every: int = 5,
     keep_best: bool = False,
 ) -> Training:
     """`iterations` steps of an optimizer made for `network`, stopped early only by divergence.
 
-    It is evaluated after each `every` iterations and after the last one: a row of the history. With `keep_best` the
-    weights of the best row on validation data are kept as well. `report` is told the progress, at most every
+    It is evaluated after each `every` iterations and after the last one: a row of the history. Data held out and the
+    optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
+    `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
+    well. `report` is told the progress, at most every
     `report_every` seconds and once at the end. Of a `group` of processes each has its own rows of the problem; the
     history is that of all together, and the first process reports.
     """
     if not is_first(group):
         report = None
-    rows = [_row(0, network, problem, optimizer, group)]
+    rows = [
+        {"iteration": 0} | _training_losses(network, problem, group) | _held_out(network, problem, optimizer, group)
+    ]
+    validated = 0
     limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
     device = problem.training.inputs.device
     status, seconds, begun = "finished", 0.0, clock(device)
@@ -131,16 +140,20 @@ def train(
         seconds += end - start
         if not broken and iteration % every and iteration < iterations:
             continue
-        rows.append(_row(iteration, network, problem, optimizer, group))
-        loss = rows[-1]["train_loss"]
-        if keep_best and rows[-1]["validation_loss"] < lowest:
-            lowest = rows[-1]["validation_loss"]
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        if broken or not (math.isfinite(loss) and loss <= limit):
+        row = dict.fromkeys(rows[0], math.nan) | {"iteration": iteration} | _training_losses(network, problem, group)
+        rows.append(row)
+        if broken or not (math.isfinite(row["train_loss"]) and row["train_loss"] <= limit):
             status = "diverged"
+        if status == "diverged" or iteration - validated >= validate_every or iteration == iterations:
+            row |= _held_out(network, problem, optimizer, group)
+            validated = iteration
+        if status == "diverged":
             break
+        if keep_best and row["validation_loss"] < lowest:
+            lowest = row["validation_loss"]
+            best = {name: value.clone() for name, value in network.state_dict().items()}
         if report and end - reported >= report_every and iteration < iterations:
-            report(f"iteration {iteration}/{iterations}, training loss {loss:.4g}")
+            report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}")
             reported = end
     if report:
         report(f"{status} after {rows[-1]['iteration']} iterations, training loss {rows[-1]['train_loss']:.4g}")

@@ -55,9 +55,9 @@ def test_the_largest_eigenvalue_of_a_large_gram_matrix_is_exact(size, dtype):
     spectra += [(10 ** (-9 * spread), 0), (np.zeros(size), 0), (1 + 1e-6 * spread, 1e-6)]
     spectra += [(np.append(0.3 * spread[2:], [1, 1 + 1e-4]), 1e-4)]
     for values, distance in spectra:
-        for gram in ((vectors * values) @ vectors.T, np.diag(values)):
-            found = largest_eigenvalue(torch.from_numpy(gram).to(dtype)).item()
-            assert found == pytest.approx(values.max(), rel=distance + 8 * torch.finfo(dtype).eps, abs=0)
+        for matrix in ((vectors * values) @ vectors.T, np.diag(values)):
+            value = largest_eigenvalue(torch.from_numpy(matrix).to(dtype)).item()
+            assert value == pytest.approx(values.max(), rel=distance + 8 * torch.finfo(dtype).eps, abs=0)
 
 
 def test_the_largest_eigenvalue_is_never_negative():

@@ -29,7 +29,7 @@ def nothing():
 
 def test_row_k_is_the_state_after_k_iterations(denoising, make_network):
     network, copy = (make_network(denoising.sizes, hidden=[4]) for _ in range(2))
-    result = train(network, Badmm(network, *denoising.training), denoising, 5)
+    result = train(network, Badmm(network, *denoising.training), denoising, 5, validate_every=1)
     optimizer = Badmm(copy, *denoising.training)
     parts = {"train_loss": denoising.training, "validation_loss": denoising.validation, "unseen_loss": denoising.unseen}
     for iteration in range(6):
@@ -53,7 +53,7 @@ def test_data_that_is_not_given_has_no_column(teacher, make_network):
 
 def test_perceptrons_are_also_judged_by_d(teacher, make_network):
     network = make_network(teacher.sizes, output_activation="relu")
-    result = train(network, GradientD(network, *teacher.training), teacher, 3)
+    result = train(network, GradientD(network, *teacher.training), teacher, 3, validate_every=1)
     # gradient descent on D reports its own objective
     np.testing.assert_allclose(result.history["train_d"], result.history["lifted_loss"], rtol=1e-10)
 
@@ -69,9 +69,21 @@ def test_the_mean_squared_error_is_that_of_all_samples():
 
 @pytest.mark.parametrize(("every", "rows"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5]), (10, [0, 5])])
 def test_rows_come_after_every_so_many_iterations_and_the_last(every, rows, teacher, make_network):
-    result = train(make_network(teacher.sizes), Scripted(*[nothing] * 5), teacher, 5, every=every)
+    network, optimizer = make_network(teacher.sizes), Scripted(*[nothing] * 5)
+    result = train(network, optimizer, teacher, 5, every=every, validate_every=1)
     assert result.history["iteration"] == rows
     assert result.history["left"] == [5.0 - row for row in rows]
+
+
+@pytest.mark.parametrize(("every", "validated"), [(1, [0, 5, 10, 12]), (3, [0, 6, 12]), (10, [0, 10, 12])])
+def test_held_out_data_is_evaluated_at_rows_five_iterations_apart(every, validated, denoising, make_network):
+    network = make_network(denoising.sizes, hidden=[4])
+    history = train(network, Scripted(*[nothing] * 12), denoising, 12, every=every).history
+    rows = [at for at, loss in zip(history["iteration"], history["validation_loss"], strict=True) if loss == loss]
+    assert rows == validated
+    for column in ("unseen_loss", "left"):
+        np.testing.assert_array_equal(np.isnan(history[column]), np.isnan(history["validation_loss"]))
+    assert np.isfinite(history["train_loss"]).all()
 
 
 @pytest.mark.parametrize("keep_best", [True, False])
@@ -88,7 +100,7 @@ def test_the_weights_of_the_best_row_on_validation_data_are_kept_if_asked(keep_b
 
     # images are between 0 and 1: the middle one fits best
     optimizer = Scripted(*map(move, [-3.0, 0.2, 4.0]))
-    result = train(network, optimizer, denoising, 3, keep_best=keep_best)
+    result = train(network, optimizer, denoising, 3, validate_every=1, keep_best=keep_best)
     if keep_best:
         assert np.argmin(result.history["validation_loss"]) in (0, 2)
         assert bias[0] == 4.0
@@ -107,7 +119,7 @@ def test_divergence_ends_the_history_at_its_row(value, teacher, make_network):
         with torch.no_grad():
             network[0].bias.fill_(value)
 
-    result = train(network, Scripted(nothing, spoil, nothing), teacher, 3)
+    result = train(network, Scripted(nothing, spoil, nothing), teacher, 3, validate_every=1)
     assert result.status == "diverged"
     assert result.history["iteration"] == [0, 1, 2]
     assert result.history["left"] == [3.0, 2.0, 1.0]

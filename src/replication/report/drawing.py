@@ -3,6 +3,7 @@
 import io
 
 import matplotlib.pyplot as plt
+import numpy as np
 import PIL.Image
 import torch
 from matplotlib.axes import Axes
@@ -67,12 +68,19 @@ def plain_ticks(axis: Axis) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
+def evaluated(column: np.ndarray) -> np.ndarray:
+    """The rows of a history's column, or of several runs' (runs x rows), that hold a value: nan stands between them."""
+    return ~np.isnan(column).reshape(-1, column.shape[-1]).all(0)
+
+
 def draw_history(axes: Axes, training: Training) -> None:
     """The losses of one training against iterations, on a log scale."""
-    history = training.history
+    history = {column: np.array(values) for column, values in training.history.items()}
     for column, (name, color, linestyle) in PARTS.items():
         if column in history:
-            axes.plot(history["iteration"], history[column], label=name, color=color, linestyle=linestyle)
+            rows = evaluated(history[column])
+            x, y = history["iteration"][rows], history[column][rows]
+            axes.plot(x, y, label=name, color=color, linestyle=linestyle)
     if training.status == "diverged":
         axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
     axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")

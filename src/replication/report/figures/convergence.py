@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from replication.methods import METHODS
 from replication.parameters import AUTOENCODER
-from replication.report.drawing import plain_ticks
+from replication.report.drawing import evaluated, plain_ticks
 from replication.report.figures.curves import (
     WIDTH,
     draw_curves,
@@ -63,8 +63,9 @@ def ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: boo
         histories = [run.history for run in results.runs(experiment, optimizer) if not run.diverged]
         if not histories or "validation_loss" not in histories[0]:
             continue
-        stop = int(np.median([np.argmin(history["validation_loss"]) for history in histories]))
-        if stop < len(histories[0]["iteration"]) - 1:
+        at = np.flatnonzero(evaluated(histories[0]["validation_loss"]))
+        stop = at[int(np.median([np.argmin(history["validation_loss"][at]) for history in histories]))]
+        if stop < at[-1]:
             level = np.median([history["unseen_loss"][stop] for history in histories])
             ring = {"color": METHODS[optimizer].look.color, "fillstyle": "none", "markersize": 8}
             axes.plot(clock.after(stop), level, "o", label=label, linestyle="none", **ring)

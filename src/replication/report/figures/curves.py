@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from replication.files import read_json
 from replication.methods import METHODS, REFERENCE, label
-from replication.report.drawing import line
+from replication.report.drawing import evaluated, line
 from replication.results import Results
 
 WIDTH = 8.3  # inches of every figure: a page shows it 830 pixels wide
@@ -47,12 +47,14 @@ def draw_curves(
         for run in runs:
             if run.diverged:
                 x, y = setup + unit * run.history["iteration"], run.history[column]
-                axes.plot(x, y, color=look.color, linestyle=look.linestyle, linewidth=0.6)
+                rows = evaluated(y)
+                axes.plot(x[rows], y[rows], color=look.color, linestyle=look.linestyle, linewidth=0.6)
                 axes.plot(x[np.isfinite(y)][-1:], y[np.isfinite(y)][-1:], "x", color=look.color)
         if finished:
             values = np.stack([run.history[column] for run in finished])
-            x = setup + unit * finished[0].history["iteration"]
-            low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
+            rows = evaluated(values)
+            x = setup + unit * finished[0].history["iteration"][rows]
+            low, median, high = np.quantile(values[:, rows], (0.25, 0.5, 0.75), axis=0)
             axes.plot(x, median, label=text, markevery=(shift, 0.16), **line(optimizer))
             if METHODS[optimizer].role != REFERENCE:
                 axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from replication.methods import METHODS, POSTER, label, of_role
 from replication.parameters import AUTOENCODER
-from replication.report.drawing import plain_ticks
+from replication.report.drawing import evaluated, plain_ticks
 from replication.report.figures.curves import (
     WIDTH,
     draw_curves,
@@ -38,9 +38,12 @@ def inside(results: Results) -> Figure:
             ("train_loss", pixels / 2, 0.6, f"{label(name)}: the network's training loss"),
         ):
             if histories:
-                values = factor * np.median([history[column] for history in histories], axis=0)
+                values = np.array([history[column] for history in histories])
+                rows = evaluated(values)
                 line = {"color": look.color, "linestyle": look.linestyle, "linewidth": width}
-                axes.plot(histories[0]["iteration"], values, label=text, **line)
+                axes.plot(
+                    histories[0]["iteration"][rows], factor * np.median(values[:, rows], axis=0), label=text, **line
+                )
     axes.set(yscale="log", title="lifted loss")
     levels = map_levels(results, "figures", AUTOENCODER, "train_loss", pixels / 2)
     draw_levels(axes, levels)
