@@ -1,6 +1,8 @@
 # make figures: set up, fetch MNIST, train, draw.   make test: set up, run the tests.   make help: the rest.
 PYTHON ?= python3.11
 CORES ?= 4
+# An index with CPU builds of torch, as PyTorch's installation page names it. With it set-up downloads no CUDA.
+TORCH_INDEX ?=
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
@@ -67,7 +69,14 @@ lock: .venv/ready  ## resolve requirements.lock anew from pyproject.toml (needs 
 	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || \
 	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
+ifeq ($(TORCH_INDEX),)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+else
+	awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|nvidia-.*|cuda-.*)==/} keep' requirements.lock > .venv/cpu.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/cpu.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --index-url $(TORCH_INDEX) \
+	  $$(awk -F' ' '/^torch(vision)?==/ {print $$1}' requirements.lock)
+endif
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-def reached(requirements: list[str]) -> set[str]:
-    """Names of the installed distributions that the requirements lead to, over any number of steps."""
+def reached(requirements: list[str], beyond: set[str] = frozenset()) -> set[str]:
+    """Names of the installed distributions that the requirements lead to, step by step, but not `beyond` some."""
     names: set[tuple[str, str]] = set()  # distribution and extra of it
     waiting = [(Requirement(text), "") for text in requirements]
     while waiting:
@@ -28,9 +28,29 @@ def reached(requirements: list[str]) -> set[str]:
         for wanted in ("", *requirement.extras):
             if (requirement.name, wanted) not in names:
                 names.add((requirement.name, wanted))
-                needs = metadata.requires(requirement.name) or []
+                needs = [] if requirement.name in beyond else metadata.requires(requirement.name) or []
                 waiting += [(Requirement(text), wanted) for text in needs]
     return {name for name, _ in names}
+
+
+def test_a_setup_without_cuda_installs_all_that_is_needed_beside_torch():
+    """What its recipe takes from the lock file are the same versions, less what torch needs for CUDA."""
+    index = "TORCH_INDEX=an-index"
+    call = ["make", "--dry-run", "--what-if", "requirements.lock", ".venv/ready", index]
+    recipe = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.replace("\\\n", "")
+    filtering = next(line for line in recipe.splitlines() if line.startswith("awk"))
+    lines = subprocess.run(filtering.split(">")[0], shell=True, cwd=ROOT, capture_output=True, text=True).stdout
+    taken = {re.split("[=;[ ]", line)[0] for line in lines.splitlines() if re.match("[a-z]", line)}
+    assert not {name for name in taken if name.startswith(("nvidia", "cuda", "torch", "triton"))}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = reached([*project["dependencies"], *extras["pipeline"], *extras["test"]], beyond={"torch"})
+    missing = {name.lower().replace("_", "-").replace(".", "-") for name in needed} - taken
+    assert missing <= {"torch", "torchvision"}
+    from_index = next(line for line in recipe.splitlines() if "--index-url an-index" in line)
+    choosing = re.search(r"\$\((.*)\)", from_index)[1]
+    chosen = subprocess.run(choosing, shell=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert chosen == [f"{name}=={metadata.version(name).split('+')[0]}" for name in ("torch", "torchvision")]
 
 
 @pytest.fixture(scope="module")
