@@ -206,13 +206,18 @@ def times(tables: Tables) -> str:
 
 GOALS = {
     "badmm_to_adam": "an iteration of gradient BADMM, over Adam's",
+    "badmm_wide_to_adam": "the same with many hidden units",
     "badmm_ls_to_adam": "an iteration of least-squares BADMM, over Adam's",
+    "badmm_ls_wide_to_adam": "the same with many hidden units",
+    "delta_price": "an iteration with another $\\delta$ than 1, over one with 1",
     "floor_share": "share of an iteration that is matrix products",
+    "setup_in_iterations": "setup time, in iterations",
     "memory_to_state": "peak memory over the lifted state",
     "exponent_of_time": "exponent of an iteration's time against $N$",
+    "two_processes": "speed-up by a second process",
     "badmm_time_to_quality": "gradient BADMM: wall time to Adam's final loss, over Adam's",
     "badmm_ls_time_to_quality": "least-squares BADMM: the same",
-    "wall_time_to_allowed": "wall time of the default target over what is allowed",
+    "wall_time": "wall time of the default target, seconds",
 }
 
 
@@ -259,6 +264,15 @@ def memory(tables: Tables) -> str:
         *size, optimizer = name.split("/")
         rows.append([*size, _name(optimizer), f"{row['to_state']:.2f}"])
     return markdown(["$N$", "$h$", "optimizer", "peak / state"], rows)
+
+
+def setup(tables: Tables) -> str:
+    rows = []
+    for name, row in tables["setup"].items():
+        samples, inputs, hidden, _, method = name.split("/")
+        cells = [samples, inputs, hidden, _name(method), f"{row['setup_milliseconds']:.3g}", f"{row['iterations']:.1f}"]
+        rows.append(cells)
+    return markdown(["$N$", "inputs", "$h$", "method", "setup, ms", "in iterations"], rows)
 
 
 def quality(tables: Tables) -> str:
@@ -314,5 +328,5 @@ def overhead(tables: Tables) -> str:
 
 
 MAKERS = (claims, references, runs, limits_where, conditioning, ablation, ladder, times)
-SPEED = (goals, iterations, floor, memory, quality, processes, cost_model, predictions, overhead)
+SPEED = (goals, iterations, floor, setup, memory, quality, processes, cost_model, predictions, overhead)
 BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}

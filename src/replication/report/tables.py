@@ -312,6 +312,8 @@ def iterations(results: Results) -> Iterator[Row]:
             if "early" in fastest:
                 share = fastest["floor_share"][0] if "floor_share" in fastest else None
                 row |= {"share_of_floor": share, "early": fastest["early"]}
+            if "delta" in fastest:
+                row |= _ranked("with_another_delta", fastest["delta"])
             yield row
 
 
@@ -320,6 +322,13 @@ def memory(results: Results) -> Iterator[Row]:
     for row in read_json(results.files.benchmark("iterations"))["memory"]:
         name = "/".join(map(str, (row["samples"], row["hidden"], row["name"])))
         yield {"id": name, "mebibytes": row["peak"] / 2**20, "to_state": row["ratio"]}
+
+
+def setup(results: Results) -> Iterator[Row]:
+    """Setup time in ms and in iterations, by N, widths and method."""
+    for row in read_json(results.files.benchmark("iterations"))["setup"]:
+        name = "/".join(map(str, (row["samples"], *row["widths"], row["name"])))
+        yield {"id": name, "setup_milliseconds": 1e3 * row["setup"], "iterations": row["iterations"]}
 
 
 def quality(results: Results) -> Iterator[Row]:
@@ -379,7 +388,6 @@ def overhead(results: Results) -> Iterator[Row]:
         "notebooks": notebooks - training,
         "everything-else": wall - notebooks,
         "wall": wall,
-        "allowed": report["allowed"],
     }
     for name, seconds in parts.items():
         yield {"id": name, "seconds": seconds, "share": seconds / wall, "cores": cores, "notebooks": report["count"]}
@@ -408,6 +416,7 @@ TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "goals": goals,
     "iterations": iterations,
     "memory": memory,
+    "setup": setup,
     "quality": quality,
     "processes": processes,
     "cost_model": cost_model,

@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import processes
+from nonsmooth.device_times import PIXELS, autoencoder
 from nonsmooth.training import clock
 from replication import methods
-from replication.methods import ANCHOR, baselines, judged
+from replication.methods import ANCHOR, POSTER, baselines, judged, of_role
 from replication.provenance import provenance
-from replication.seeds import generator
 from replication.speed.clock import ratio, take_turns
 
-PIXELS = 784
 # Settings of the baselines: time does not depend on the values, but momentum is work.
 BASELINE_SETTINGS = {"sgd": {"learning_rate": 1.0, "momentum": 0.9}, "adam": {"learning_rate": 0.001}}
 # torch's implementations of one and the same algorithm: the fastest is the one that others are compared with.
@@ -34,17 +33,8 @@ IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
 # Iterations before those of the table: the weight of the start, 2^-k, is lost in float32's rounding after some 26
 # (nonsmooth/_badmm_fast.py), and the products that it costs end.
 EARLY = 30
-
-
-def autoencoder(samples: int, hidden: int, device: torch.device) -> tuple[nn.Sequential, Tensor, Tensor]:
-    """A network and data of the poster's shapes: clean images and noisy ones."""
-    draw = generator(0, "benchmark")
-    clean = torch.rand(samples, PIXELS, generator=draw)
-    noisy = torch.randn(samples, PIXELS, generator=draw).mul_(0.3).add_(clean)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(PIXELS, hidden), nn.ReLU(), nn.Linear(hidden, PIXELS))
-    return network.to(device), noisy.to(device), clean.to(device)
+ANOTHER_DELTA = 0.3  # delta = 1 has a shorter Z block than all others
+WIDE = (100, 4000, 16, 10)  # fewer samples than inputs: N and the widths of X_0, X_1 and X_2
 
 
 def products(name: str, samples: int, hidden: int, device: torch.device) -> Callable[[], None] | None:
@@ -86,8 +76,8 @@ def time_cell(samples: int, hidden: int, threads: int, rounds: int, device: torc
     """One row for each contender at one size: seconds and ratios (median, lower and upper quartile over rounds).
 
     "to_adam" is the ratio to the fastest implementation of Adam, "floor_share" what part of the iteration's time its
-    own matrix products take when they run by themselves, "early" the mean time of the first EARLY iterations over
-    that of those that follow.
+    own matrix products take when they run by themselves, "delta" the ratio of an iteration with ANOTHER_DELTA to it,
+    "early" the mean time of the first EARLY iterations over that of those that follow.
     """
     torch.set_num_threads(threads)
     steps: dict[str, Callable[[], None]] = {}
@@ -97,6 +87,9 @@ def time_cell(samples: int, hidden: int, threads: int, rounds: int, device: torc
             built = methods.build(name, *autoencoder(samples, hidden, device), seed=0, **settings)
             steps[f"{name} {implementation}"] = built.step
     early = {}
+    for name in of_role(POSTER):
+        data = autoencoder(samples, hidden, device)
+        steps[f"delta of {name}"] = methods.build(name, *data, seed=0, delta=ANOTHER_DELTA).step
     for name in judged():
         steps[name] = step = methods.build(name, *autoencoder(samples, hidden, device), seed=0).step
         step()  # not counted: what libraries take once
@@ -115,9 +108,37 @@ def time_cell(samples: int, hidden: int, threads: int, rounds: int, device: torc
         row |= {"seconds": statistics.median(times), "to_adam": ratio(times, seconds[fastest])}
         if f"products of {name}" in seconds:
             row["floor_share"] = ratio(seconds[f"products of {name}"], times)
+        if f"delta of {name}" in seconds:
+            row["delta"] = ratio(seconds[f"delta of {name}"], times)
         if name in early:
             row["early"] = early[name] / row["seconds"]
         rows.append(row)
+    return rows
+
+
+def time_setup(samples: int, widths: tuple[int, int, int], device: torch.device) -> list[dict]:
+    """Setup time of the poster's methods on random data, in seconds and in iterations: medians of five, one thread."""
+    torch.set_num_threads(1)
+    draw = torch.Generator().manual_seed(0)
+    inputs, targets = (torch.rand(samples, width, generator=draw).to(device) for width in (widths[0], widths[-1]))
+    rows = []
+    for name in of_role(POSTER):
+        setups, steps = [], []
+        for number in range(6):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                network = nn.Sequential(nn.Linear(*widths[:2]), nn.ReLU(), nn.Linear(*widths[1:])).to(device)
+            start = clock(device)
+            optimizer = methods.build(name, network, inputs, targets, seed=0)
+            built = clock(device)
+            for _ in range(3):
+                optimizer.step()
+            if number:  # the first takes what libraries take once
+                setups.append(built - start)
+                steps.append((clock(device) - built) / 3)
+        setup, step = statistics.median(setups), statistics.median(steps)
+        row = {"samples": samples, "widths": list(widths), "name": name, "setup": setup, "step": step}
+        rows.append(row | {"iterations": setup / step})
     return rows
 
 
@@ -166,7 +187,7 @@ def measure(settings: dict, device: str) -> dict:
     """Time every size of the configuration's section "benchmark" and measure memory: "iterations" and "memory"."""
     where = processes.device(device)
     largest = max(settings["samples"])
-    report: dict = {"device": _name(where), **provenance(), "iterations": [], "memory": []}
+    report: dict = {"device": _name(where), **provenance(), "iterations": [], "memory": [], "setup": []}
     if where.type == "cpu" and Path("/proc/self/clear_refs").exists():
         for samples in settings["samples"]:
             for hidden in settings["hidden"]:
@@ -174,6 +195,12 @@ def measure(settings: dict, device: str) -> dict:
                 report["memory"] += rows
                 shares = [f"{row['name']} {row['ratio']:.2f}" for row in rows]
                 print(f"[memory N={samples} h={hidden}] over the state: {', '.join(shares)}", flush=True)
+    shapes = [(N, PIXELS, h, PIXELS) for N in settings["samples"] for h in settings["hidden"]]
+    for count, *widths in [*shapes, WIDE]:
+        rows = time_setup(count, tuple(widths), where)
+        report["setup"] += rows
+        times = [f"{row['name']} {row['iterations']:.1f} iterations" for row in rows]
+        print(f"[setup N={count} widths={widths}] {', '.join(times)}", flush=True)
     for samples in settings["samples"]:
         rounds = settings["rounds"] // 3 if samples == largest else settings["rounds"]
         for hidden in settings["hidden"]:

@@ -13,7 +13,6 @@ from replication.forkserver import VARIABLE
 from replication.provenance import provenance
 
 CORES = 2
-TRAINING_FACTOR, SECONDS_A_NOTEBOOK = 1.3, 2.5  # the goal, in `account`
 
 
 def account(folder: str | Path, wall: float) -> dict:
@@ -21,7 +20,7 @@ def account(folder: str | Path, wall: float) -> dict:
 
     training: seconds inside training loops, evaluation included. optimizer: of those, inside `step()`. notebooks:
     seconds from the start to the end of each notebook's execution, training included. All are sums over runs, which
-    share the cores. allowed: TRAINING_FACTOR * training / CORES + SECONDS_A_NOTEBOOK for each notebook.
+    share the cores.
     """
     results = Path(folder) / "results"
     records = [read_json(path) for path in sorted(results.glob("runs/*/*/*/run.json"))]
@@ -34,7 +33,6 @@ def account(folder: str | Path, wall: float) -> dict:
         "training": training,
         "optimizer": sum(record["optimizer_seconds"] for record in records),
         "notebooks": sum(notebook["metadata"]["papermill"]["duration"] for notebook in notebooks),
-        "allowed": TRAINING_FACTOR * training / CORES + SECONDS_A_NOTEBOOK * len(notebooks),
     }
 
 
