@@ -93,7 +93,10 @@ def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
         lifted.inputs.solve_wide(first, lifted.delta)
     else:
         hessian = _hessian(lifted, first, gram(*inputs, lifted.group))
-        lifted.inputs.solve(first, pseudo_inverse(hessian, first.W.dtype))
+        inverse = pseudo_inverse(hessian, first.W.dtype)
+        del hessian
+        lifted.inputs.solve(first, inverse)
+        lifted.inputs.inverse = inverse if lifted.ridge else None
     for products in filter(None, lifted.grams):
         products.compute()
         hessian = _hessian(lifted, products.layer, summed(products.matrix, lifted.group))
@@ -168,8 +171,8 @@ def _least_squares_step(lifted: FastLifted, layer: "Layer", sums: "Sums", produc
 
 
 def _hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:
-    """H = delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in float64 as `gram` is."""
-    hessian = lifted.delta * gram
+    """H = delta [X, 1]^T [X, 1] + ridge diag(1, ..., 1, 0), in the memory of `gram`, in float64 as it is."""
+    hessian = gram.mul_(lifted.delta)
     if lifted.ridge:
         hessian.diagonal()[: layer.W.shape[1]].add_(lifted.ridge)
     return hessian
@@ -202,10 +205,10 @@ STEPS = z_step, weight_step, x_step, m_step
 
 
 class Inputs:
-    """Of [X_0, 1]: `norm`, |[X_0, 1]|^2, for the gradient step; for the exact one H^+ (`inverse`) and [X_0, 1] H^+.
+    """Of [X_0, 1]: `norm`, |[X_0, 1]|^2, for the gradient step; for the exact one [X_0, 1] H^+.
 
-    The latter as `solved` (N x in) and `solved_ones` (N, None without bias): with it the exact step is one product. A
-    step without a ridge needs no more, so that H^+ itself is left out where it would be larger than [X_0, 1].
+    The latter as `solved` (N x in) and `solved_ones` (N, None without bias): with it the exact step is one product.
+    A step with a ridge needs H^+ itself too (`inverse`, else None).
     """
 
     norm: Tensor
@@ -214,7 +217,6 @@ class Inputs:
     solved_ones: Tensor | None
 
     def solve(self, layer: "Layer", inverse: Tensor) -> None:
-        self.inverse = inverse
         self.solved = torch.empty_like(layer.X_in)
         self.solved_ones = None if layer.b is None else torch.empty_like(layer.X_in[:, 0])
         for rows, part in parts(layer.X_in, layer.b is not None):

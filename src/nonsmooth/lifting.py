@@ -11,6 +11,8 @@ from nonsmooth import proximal
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
+ROWS = 128  # samples checked at a time: to check takes several times the memory of what is checked
+
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
@@ -72,7 +74,7 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
                     f"{name} must have the network's dtype and device, {linear.weight.dtype} on "
                     f"{linear.weight.device}, not {data.dtype} on {data.device}"
                 )
-        if not bool(data.isfinite().all()):
+        if not all(bool(part.isfinite().all()) for part in data.split(ROWS)):
             raise ValueError(f"{name} must be finite")
     if output is not None:
         proximal.check_domain(output, targets, "targets")

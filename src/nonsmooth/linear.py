@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nonsmooth.processes import Group, summed
 
-ROWS = 1024  # samples at a time in what is computed once, in float64
+ROWS = 256  # samples at a time in what is computed once, in float64
 SQUARINGS = 6
 TINY = 1e-150  # positive, and its square is no subnormal number
 LANCZOS_FROM, LANCZOS_LOOKS = 128, (8, 12, 16)  # smaller matrices: LAPACK is as fast; after which steps to look
@@ -109,7 +109,11 @@ def parts(X: Tensor, bias: bool) -> Iterator[tuple[slice, Tensor]]:
 
 def gram(X: Tensor, bias: bool, group: Group = None) -> Tensor:
     """[X, 1]^T [X, 1] in float64, summed over the processes of `group`."""
-    return summed(sum(part.T @ part for _, part in parts(X, bias)), group)
+    size = X.shape[1] + bias
+    total = X.new_zeros(size, size, dtype=torch.float64)
+    for _, part in parts(X, bias):
+        total.addmm_(part.T, part)
+    return summed(total, group)
 
 
 def gram_of_rows(X: Tensor, bias: bool) -> Tensor:
@@ -160,6 +164,7 @@ def _by_cholesky(hessian: Tensor, damping: Tensor | float) -> tuple[Tensor, Tens
     off = diagonal == 0
     diagonal.add_(torch.where(off, diagonal.mean().clamp(min=TINY), damping))
     factor, failed = torch.linalg.cholesky_ex(filled)
+    del filled, diagonal  # as large as the factor
     factor.diagonal().clamp_(min=TINY)  # of a factor that failed, which cholesky_inverse would stop at
     inverse = torch.cholesky_inverse(factor, out=factor)
     inverse.diagonal().masked_fill_(off, 0.0)
