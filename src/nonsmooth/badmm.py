@@ -195,12 +195,13 @@ class Badmm:
     def diagnostics(self) -> dict[str, float]:
         """What only the optimizer knows, per sample where it is a sum over samples.
 
-        feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N;
-        lagrangian: the augmented Lagrangian, ridge included, / N.
+        feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); activation_gap: sqrt(sum_l |X_l - sigma(Z_l)|^2 / N) over hidden
+        layers; lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N; lagrangian: the augmented Lagrangian, ridge
+        included, / N.
         """
         lifted = self.lifted
         count = len(lifted.X[0])
-        gaps = coupling = loss = 0.0
+        gaps = activation_gaps = coupling = loss = 0.0
         penalty = sum(lifted.ridge / 2 * linear.weight.square().sum().item() for linear in lifted.linear.values())
         parts = [slice(start, start + ROWS) for start in range(0, count, ROWS)]
         for layer, rows in product(lifted.layers, parts):
@@ -213,11 +214,14 @@ class Badmm:
                 loss += 0.5 * torch.dot(rest, rest).item()
             else:
                 loss += bregman.distance(lifted.activation[layer], X, Z).sum().item()
-        here = torch.tensor([gaps, coupling, loss, count], dtype=torch.float64, device=Z.device)
-        gaps, coupling, loss, count = summed(here, lifted.group).tolist()
+                if layer < len(lifted.linear):
+                    activation_gaps += bregman.gradient(lifted.activation[layer], X, Z).square().sum().item()
+        here = torch.tensor([gaps, activation_gaps, coupling, loss, count], dtype=torch.float64, device=Z.device)
+        gaps, activation_gaps, coupling, loss, count = summed(here, lifted.group).tolist()
         lagrangian = loss + coupling + lifted.delta / 2 * gaps + penalty
         return {
             "feasibility": (gaps / count) ** 0.5,
+            "activation_gap": (activation_gaps / count) ** 0.5,
             "lifted_loss": loss / count,
             "lagrangian": lagrangian / count,
         }

@@ -5,6 +5,7 @@ Evaluation belongs to the loop and never to the optimizer; its time is never on 
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,7 @@ from nonsmooth.problem import Problem, Split
 from nonsmooth.processes import Group, is_first, summed
 
 ROWS = 1024  # samples evaluated at a time
+DRIFTED = 1.2  # a loss of so many times its lowest, with the lifted loss at its lowest, is warned of
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
 
 
@@ -95,6 +97,22 @@ def _held_out(network: nn.Sequential, problem: Problem, optimizer: Optimizer, gr
     return losses | optimizer.diagnostics()
 
 
+def _warn_of_drift(rows: list[dict[str, float]]) -> bool:
+    """Warn where the network's loss has risen by DRIFTED from its lowest value and the lifted loss is at its lowest."""
+    own = "train_d" if "train_d" in rows[0] else "train_loss"
+    lowest, now = min(row[own] for row in rows), rows[-1][own]
+    lifted = [row["lifted_loss"] for row in rows if not math.isnan(row.get("lifted_loss", math.nan))]
+    drift = bool(lifted) and lifted[-1] == min(lifted) and now > DRIFTED * lowest
+    if drift:
+        warnings.warn(
+            f"iteration {rows[-1]['iteration']}: the lifted loss falls, and the network's own loss has risen from "
+            f"{lowest:.3g} to {now:.3g}. X_l = sigma(Z_l) is only penalised, and large weights magnify the gap. "
+            "Gradient weight steps or a ridge keep the weights small",
+            stacklevel=3,
+        )
+    return drift
+
+
 def train(
     network: nn.Sequential,
     optimizer: Optimizer,
@@ -112,16 +130,16 @@ def train(
     It is evaluated after each `every` iterations and after the last one: a row of the history. Data held out and the
     optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
     `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
-    well. `report` is told the progress, at most every
-    `report_every` seconds and once at the end. Of a `group` of processes each has its own rows of the problem; the
-    history is that of all together, and the first process reports.
+    well. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is told the
+    progress, at most every `report_every` seconds and once at the end. Of a `group` of processes each has its own rows
+    of the problem; the history is that of all together, and the first process reports.
     """
     if not is_first(group):
         report = None
     rows = [
         {"iteration": 0} | _training_losses(network, problem, group) | _held_out(network, problem, optimizer, group)
     ]
-    validated = 0
+    validated, drifted = 0, False
     limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
     device = problem.training.inputs.device
     status, seconds, begun = "finished", 0.0, clock(device)
@@ -147,6 +165,7 @@ def train(
         if status == "diverged" or iteration - validated >= validate_every or iteration == iterations:
             row |= _held_out(network, problem, optimizer, group)
             validated = iteration
+            drifted = drifted or _warn_of_drift(rows)
         if status == "diverged":
             break
         if keep_best and row["validation_loss"] < lowest:

@@ -293,6 +293,8 @@ def test_diagnostics_are_those_of_the_definitions(delta, tau_m, samples, fast):
     assert diagnostics["lifted_loss"] == pytest.approx(loss / samples)
     assert diagnostics["lagrangian"] == pytest.approx((loss + multipliers + delta / 2 * gaps + ridge) / samples)
     assert diagnostics["feasibility"] == pytest.approx((gaps / samples) ** 0.5)
+    of_activation = np.sum((X - np.maximum(z, 0)) ** 2)
+    assert diagnostics["activation_gap"] == pytest.approx((of_activation / samples) ** 0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The training loop: what it records, when it stops, and what is on the clock."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -146,6 +147,24 @@ def test_badmm_outside_its_safe_region_is_recorded_as_diverged(fast, teacher, ma
     network = make_network(teacher.sizes, hidden=[8])
     optimizer = Badmm(network, *teacher.training, tau_z=0.1, tau_w=1.99, fast=fast)
     assert train(network, optimizer, teacher, 500, every=20).status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("settings", "drifts"),
+    [({"weight_step": "least_squares"}, True), ({"weight_step": "least_squares", "ridge": 1.0}, False), ({}, False)],
+)
+def test_a_network_that_drifts_from_the_lifted_variables_is_warned_of_once(settings, drifts):
+    """Exact weight updates on random data: constraints hold better and better, and the network's own loss rises."""
+    draw = torch.Generator().manual_seed(0)
+    split = Split(torch.randn(200, 20, generator=draw), torch.randn(200, 3, generator=draw))
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 3))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = train(network, Badmm(network, *split, **settings), Problem(split), 300).history
+    assert [str(warning.message).startswith("iteration ") for warning in caught] == [True] * drifts
+    assert history["feasibility"][-1] < 1e-3
+    assert (history["train_loss"][-1] > history["train_loss"][0]) == drifts
 
 
 def test_only_steps_are_on_the_clock(teacher, make_network, monkeypatch):

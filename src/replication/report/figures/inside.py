@@ -20,14 +20,18 @@ from replication.results import Results
 
 
 def inside(results: Results) -> Figure:
-    """Inside the algorithm: feasibility, the Lagrangian, and the lifted loss beside the network's own."""
-    figure = plt.figure(figsize=(WIDTH, 3.5))
-    grid = figure.subplots(1, 3)
-    titles = {"feasibility": "feasibility $|Z - A|$", "lagrangian": "augmented Lagrangian"}
+    """Inside the algorithm: both gaps, the Lagrangian, and the lifted loss beside the network's own."""
+    figure = plt.figure(figsize=(WIDTH, 6.2))
+    grid = figure.subplots(2, 2).flat
+    titles = {
+        "feasibility": "feasibility $|Z - A|$",
+        "activation_gap": r"activation gap $|X - \sigma(Z)|$",
+        "lagrangian": "augmented Lagrangian",
+    }
     for axes, (column, title) in zip(grid, titles.items(), strict=False):
         draw_curves(axes, results, AUTOENCODER, column, among=of_role(POSTER))
         axes.set_title(title)
-    axes = grid[2]
+    axes = grid[3]
     for name in of_role(POSTER):
         look = METHODS[name].look
         histories = [run.history for run in results.runs(AUTOENCODER, name) if not run.diverged]
@@ -49,8 +53,7 @@ def inside(results: Results) -> Figure:
     draw_levels(axes, levels)
     for axes in grid:
         axes.set_xlabel("iteration")
-    for axes in grid[1:]:
         plain_ticks(axes.yaxis)
     legend(figure, grid, 2, f"All per sample. {seeds_of(results, AUTOENCODER)}")
-    label_beside({grid[2]: levels})
+    label_beside({grid[3]: levels})
     return figure
