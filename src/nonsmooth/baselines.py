@@ -84,8 +84,8 @@ class Lbfgs:
     The loss is a mean over samples and a sum over outputs: as small as the mean over both is, torch's fixed thresholds
     would stop it. After an iteration without descent it starts with an empty memory.
 
-    With one iteration at a time torch 2.14 leaves its line search no evaluation: a step has its first trial length
-    (one, or with an empty memory 1 / |gradient|_1 where that is less), or none where that does not lower the loss.
+    An iteration evaluates the gradient once, and again at each trial length of its line search (strong Wolfe, at most
+    25): `diagnostics` counts them.
 
     history_size: pairs of differences that it keeps. One `step()` is one iteration. Raises ValueError for a setting
     outside its range.
@@ -97,14 +97,17 @@ class Lbfgs:
         self.optimizer = torch.optim.LBFGS(
             network.parameters(),
             max_iter=1,
+            max_eval=26,  # torch's default of 1.25 leaves the line search none
             history_size=history_size,
             line_search_fn="strong_wolfe",
             tolerance_grad=0,
             tolerance_change=0,
         )
         self._last = float("inf")
+        self.evaluations = 0
 
     def _loss(self) -> Tensor:
+        self.evaluations += 1
         self.optimizer.zero_grad()
         loss = nn.functional.mse_loss(self.network(self.inputs), self.targets) * self.targets.shape[1]
         loss.backward()
@@ -117,8 +120,8 @@ class Lbfgs:
         self._last = loss
 
     def diagnostics(self) -> dict[str, float]:
-        """Nothing: it keeps nothing that the loop cannot see."""
-        return {}
+        """gradient_evaluations: of all iterations together."""
+        return {"gradient_evaluations": float(self.evaluations)}
 
 
 class GradientD:

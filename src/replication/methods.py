@@ -62,7 +62,7 @@ METHODS: dict[str, Method] = {
         "Adam, mini-batches", TORCH, REFERENCE, Look(GREEN, "--", "P"), fixed={"algorithm": "adam", "epochs": True}
     ),
     "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
-    "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X")),
+    "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X"), version=2),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),
