@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from replication import config, data
+from replication import config, data, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.methods import METHODS
@@ -44,6 +44,35 @@ def put(tree: dict, path: str, value: object) -> None:
         ("seeds", ["seven"], "seeds.0: 'seven'"),
         ("seeds", [1000], "seeds: 1000 is a seed of a search"),
         ("threads", 0, "threads: 0"),
+        ("threads", 1.0, "threads: 1.0"),
+        ("threads", True, "threads: True"),
+        ("threads", 2**60, "threads: an integer beyond"),
+        ("seeds", ["7"], "seeds.0: '7'"),
+        ("seeds", [1.0], "seeds.0: 1.0"),
+        ("seeds", {1: 2}, "seeds: the key 1 is not a string"),
+        ("data/training_images", 50.0, "data.training_images: 50.0"),
+        ("data/root", "dat", "data.root: 'dat' has no file SHA256SUMS; the nearest name is 'data'"),
+        ("limits/published", "data/limitz", "limits.published: 'data/limitz' has no record"),
+        ("experiments/autoencoder/iterations", 10.0, "experiments.autoencoder.iterations: 10.0"),
+        ("experiments/autoencoder/network/hidden", [8.0], "network.hidden.0: 8.0"),
+        ("experiments/autoencoder/network/bias", 1, "network.bias: 1"),
+        ("experiments/autoencoder/optimizers/badmm/delta", True, "optimizers.badmm.delta: True"),
+        ("experiments/autoencoder/optimizers/adam/learning_rate", "0.1", "adam.learning_rate: '0.1'"),
+        ("experiments/autoencoder/problem/nose_level", 0.1, "the nearest name is 'noise_level'"),
+        ("experiments/autoencoder/problem/noise", "gausian", "the nearest name is 'gaussian'"),
+        ("experiments/autoencoder/notebook", "autoencoders", "the nearest name is 'autoencoder'"),
+        ("experiments/autoencoder/notebook", "claims", "notebook: 'claims' declares no parameter"),
+        ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
+        ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
+        ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
+        ("experiments/autoencoder/optimizers/foof", {"dampign": 1.0}, "the nearest name is 'damping'"),
+        ("experiments/autoencoder/optimizers/foof", {"damping": "much"}, "autoencoder.optimizers.foof: "),
+        ("experiments/autoencoder/tuned_on/train_loss/adam", 3, "tuned_on.train_loss.adam: 3"),
+        ("experiments/autoencoder/tuned_on/train_loss/adam", {"learning_rate": "x"}, "adam.learning_rate: 'x'"),
+        ("limits/starts/adam/train_loss", {"learning_rate": -1}, "starts.adam.train_loss.learning_rate: -1"),
+        ("ladder/ranges/layerwise", {"tau_w": {"linear": [0.1, 5]}}, "ladder.ranges.layerwise: tau_w = 5"),
+        ("ladder/experiments/1/name", "autoencoder", "ladder.experiments.1.name: autoencoder is another one's"),
+        ("ladder/experiments/1/over", {"iterations": "ten"}, "ladder.experiments.1.over.iterations: 'ten'"),
         ("sedes", [1], "'sedes' was unexpected"),
         ("data/sources", ["ftp"], "data.sources.0: 'ftp'"),
         ("data/training_images", 70000, "data.training_images: 70000"),
@@ -126,6 +155,7 @@ def put(tree: dict, path: str, value: object) -> None:
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
         ("data/training_images", 59500, "training_images + validation_images = 60500"),
+        ("experiments/autoencoder/problem/unseen_images", 20000, "unseen_images: 20000"),
         ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),
     ],
 )
@@ -160,16 +190,11 @@ def test_an_experiment_that_figures_are_drawn_from_must_be_there(good, name):
         config.check(good, SCHEMA)
 
 
-def test_seeds_of_the_command_line_come_as_strings(good):
-    good["seeds"] = ["7", "8"]
-    assert config.check(good, SCHEMA)["seeds"] == [7, 8]
-
-
 def test_every_key_has_a_description():
     def undescribed(schema, path=""):
         for name, value in schema.get("properties", {}).items():
             here = f"{path}.{name}"
-            leaf = value and "$ref" not in value and value.get("type") != "object"
+            leaf = value and "$ref" not in value and "object" not in value.get("type", ())
             if leaf and "description" not in value:
                 yield here
             yield from undescribed(value, here)
@@ -208,6 +233,48 @@ def test_files_are_read_one_on_top_of_the_other(tmp_path):
     over.write_text("experiments: {autoencoder: {optimizers: {badmm: {tau_z: 0.5}}}}")
     merged = config.project(ROOT, over)["experiments"]["autoencoder"]["optimizers"]["badmm"]
     assert (merged["tau_z"], merged["order"]) == (0.5, "zwxm")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("threads: 1\nthreads: 2", r"over\.yaml, line 2: threads is given twice"),
+        ("threads: [1", r"over\.yaml(, line \d)?: "),
+        ("- threads", r"over\.yaml must have keys and values, not \['threads'\]"),
+        ("a: &a [*a]", r"over\.yaml, line 1: a value holds itself"),
+        ("day: 2020-13-45", r"over\.yaml: month must be"),
+        (None, r"over\.yaml is no file of the configuration"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "over.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        config.load(tmp_path / "over.yaml")
+
+
+def test_numbers_are_those_of_yaml_1_2():
+    read = strict_yaml.parse("[1e-3, 1E5, .5, 1., -2, 010, 1:30, 1_000]", "text")
+    assert read == [1e-3, 1e5, 0.5, 1.0, -2, "010", "1:30", "1_000"]
+    assert [type(value) for value in read[:5]] == [float, float, float, float, int]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_projects_own_files_mean_the_same_to_every_reader(path):
+    assert repr(strict_yaml.parse(path.read_text(), path.name)) == repr(yaml.safe_load(path.read_text()))
+
+
+def test_an_optimizer_that_is_null_is_left_out_with_its_ranges(good):
+    section = good["experiments"]["autoencoder"]
+    section["optimizers"]["adamw"] = None
+    checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]
+    assert "adamw" not in checked["optimizers"] | checked["tuning"]["ranges"]
+
+
+def test_images_are_counted_where_they_are(smoke_config):
+    few = config.merge(smoke_config, {"data": {"training_images": 280}})  # the excerpt has 300
+    with pytest.raises(ConfigError, match=r"autoencoder\.data: .* = 330 is more than MNIST.s 300"):
+        config.check(few, SCHEMA)
 
 
 def test_dictionaries_are_merged_and_anything_else_is_replaced():
