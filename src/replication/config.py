@@ -111,9 +111,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:150]} ... {text[-50:]}"
 
 
-def _message(error) -> str:
-    """A jsonschema ValidationError as one line: the key, the value and the range."""
-    key = ".".join(str(part) for part in error.absolute_path) or "top level"
+def _message(error, *above: str) -> str:
+    """A jsonschema ValidationError as one line: the key (below those `above`), the value and the range."""
+    key = ".".join(map(str, (*above, *error.absolute_path))) or "top level"
     names = error.validator in ("additionalProperties", "required")
     about = None if names else error.schema.get("description")
     close = ""
@@ -376,9 +376,7 @@ def _wrong_settings(config: dict, validator, root: Path) -> list[str]:
     moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
     for key, setting in moved:
         section = merge(config["experiments"]["autoencoder"], setting["over"])
-        wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)] or _idle(
-            setting["over"], section, key
-        )
+        wrong = [_message(error, key) for error in rule.iter_errors(section)] or _idle(setting["over"], section, key)
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
             searched = section["tuning"] | {"ranges": {}}

@@ -7,6 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from replication.errors import DataError
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Raise DataError, with the name of the file and the reason, for whatever goes wrong while `path` is read."""
+    try:
+        yield
+    except Exception as error:  # a file from elsewhere can break a reader in any way
+        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make the folder where there is none. Raises OSError, which names it, where no file can be written there."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

@@ -1,17 +1,27 @@
 """What the configuration may be, and what is said of one that may not be run."""
 
+import contextlib
 import copy
+import functools
+import itertools
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
 
-from replication import config, data, strict_yaml
+from nonsmooth.training import train
+from replication import config, data, run, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES
 from replication.paths import find_root
+from replication.plan import Plan
+from replication.studies.limits import Search
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config"
@@ -28,8 +38,8 @@ def good(project) -> dict:
     return copy.deepcopy(project)
 
 
-def put(tree: dict, path: str, value: object) -> None:
-    *parents, last = path.split("/")
+def put(tree: dict | list, path: str | int, value: object) -> None:
+    *parents, last = [path] if isinstance(path, int) else path.split("/")
     for name in parents:
         tree = tree[int(name) if isinstance(tree, list) else name]
     tree[last] = value
@@ -293,3 +303,82 @@ def test_root_is_found_from_below_and_missed_outside(tmp_path):
     assert find_root(FOLDER) == ROOT
     with pytest.raises(FileNotFoundError, match="no config/config"):
         find_root(tmp_path)
+
+
+def leaves(tree: object, path: tuple = ()) -> list[tuple]:
+    """The paths of all values of a configuration."""
+    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [found for name, value in children for found in [(*path, name), *leaves(value, (*path, name))]]
+
+
+def at(tree: object, path: tuple) -> object:
+    return functools.reduce(lambda tree, name: tree[name], path, tree)
+
+
+CONFUSED = [None, True, False, "", "1", "relu", "1e-3", [], {}, [1], {"a": 1}, 0, 1, 3, 40, -1, 0.0, 1.0, 1.5, 2.0]
+EXTREME = [1e-300, 1e-12, 1e-3, 1e6, 1e12, 1e300, float("inf"), float("nan"), 10**30]
+CHANGES = {
+    **{repr(value): lambda parent, name, value=value: put(parent, name, value) for value in CONFUSED + EXTREME},
+    "as text": lambda parent, name: put(parent, name, str(parent[name])),
+    "as a list": lambda parent, name: put(parent, name, [parent[name]]),
+    "doubled": lambda parent, name: put(parent, name, 2 * parent[name]),
+    "with a point": lambda parent, name: put(parent, name, float(parent[name])),
+    "removed": lambda parent, name: parent.pop(name),
+    "misspelt": lambda parent, name: put(parent, f"{name}_x", parent.pop(name)),
+}
+
+
+def mutated(tree: dict, path: tuple, change: str) -> dict:
+    """The configuration with the value at `path` changed; as it is where the change is none for such a value."""
+    tree = copy.deepcopy(tree)
+    with contextlib.suppress(TypeError, ValueError):
+        CHANGES[change](at(tree, path[:-1]), path[-1])
+    return tree
+
+
+@functools.cache
+def drawn(seed: int, training: int, validation: int) -> mnist.Sample:
+    return mnist.draw(ROOT / "data" / "excerpt", seed, training, validation, [], lambda line: None)
+
+
+def build_runs(checked: dict, path: tuple, iterations: int = 0) -> None:
+    """Plan it, and build each run of the experiment that has changed, or of the default target."""
+    plan = Plan(checked, str(ROOT))
+    for slug, method in itertools.product(plan.limits.settings, plan.limits.methods):
+        study = plan.study_to_answer(SimpleNamespace(setting=slug, optimizer=method))
+        Search(**study["search"])
+    names = [name for name in path[1:2] if name in plan.experiments] or plan.of_target(None)
+    for experiment, optimizer in [(name, optimizer) for name in names for optimizer in plan.optimizers[name]]:
+        seed = plan.seeds[experiment][0]
+        parameters = plan.parameters(experiment, optimizer, seed)
+        made = run.assemble(parameters, drawn(seed, *parameters.images.values()) if parameters.images else None)
+        train(made.network, made.optimizer, made.problem, iterations)
+
+
+PATHS = leaves(config.project(ROOT, FOLDER / "smoke.yaml"))
+mutations = given(st.sampled_from(PATHS), st.sampled_from(list(CHANGES)))
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@mutations
+def test_a_configuration_is_refused_by_name_or_every_run_of_it_can_be_built(smoke_config, path, change):
+    try:
+        checked = config.check(mutated(smoke_config, path, change), SCHEMA)
+    except ConfigError as refusal:
+        lines = str(refusal).splitlines()[1:]
+        assert lines
+        assert all(re.match(r"  ([\w.-]+|top level): ", line) for line in lines), lines
+    else:
+        build_runs(checked, path)
+
+
+@pytest.mark.slow
+@settings(max_examples=15)
+@mutations
+def test_an_accepted_configuration_trains(smoke_config, path, change):
+    try:
+        checked = config.check(mutated(smoke_config, path, change), SCHEMA)
+    except ConfigError:
+        reject()
+    build_runs(checked, path, iterations=1)
