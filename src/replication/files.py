@@ -48,4 +48,6 @@ def write_json(path: str | Path, value: object, indent: int | None = 1) -> None:
 
 
 def read_json(path: str | Path) -> object:
-    return json.loads(Path(path).read_text())
+    """The value of a JSON file. Raises DataError, with the file's name."""
+    with reading(path):
+        return json.loads(Path(path).read_text())

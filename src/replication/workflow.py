@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from glob import glob
 
 from replication import config as configuration
-from replication.errors import ConfigError
+from replication.errors import ConfigError, DataError
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -40,14 +40,15 @@ def read_config(root: str, settings) -> dict:
 def make_plan(config: dict, root: str) -> Plan:
     """The plan of the project at `root`; `config` becomes the checked configuration.
 
-    Raises WorkflowError for a configuration that cannot be run and for a project's path with braces.
+    Raises WorkflowError for a configuration that cannot be run, for a published file that is no
+    record, and for a project's path with braces.
     """
     if set("{}") & set(root):
         raise _shown(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
     try:
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
         return Plan(config, root)
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         raise _shown(error) from None
 
 
