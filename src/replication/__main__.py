@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from replication.errors import DataError, NotebookError
 from replication.forkserver import end_with_workflow
@@ -22,7 +21,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def notebook(arguments: argparse.Namespace) -> None:
-    from replication.files import check_new, check_writable
+    from replication.files import check_new
     from replication.notebooks import execute
 
     try:
@@ -30,7 +29,6 @@ def notebook(arguments: argparse.Namespace) -> None:
     except (TypeError, ValueError) as error:
         raise ValueError(f"--parameters must be a dictionary in JSON: {error}") from None
     check_new(arguments.output)
-    check_writable(Path(arguments.working_copy).parent)
     execute(arguments.notebook, arguments.output, parameters, arguments.working_copy)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replication import __main__ as commands
-from replication import config
+from replication import config, notebooks
 from replication.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,13 @@ def test_an_executed_notebook_is_not_overwritten(tmp_path):
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
     with pytest.raises(FileExistsError, match=r"mine\.ipynb is there already"):
         call("notebook", *given, "--output", tmp_path / "mine.ipynb")
+
+
+def test_a_notebook_that_cannot_be_kept_is_not_run(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        notebooks.execute(ROOT / "notebooks/perceptron.ipynb", tmp_path / "file/o.ipynb", {}, tmp_path / "w.ipynb")
+    assert not (tmp_path / "w.ipynb").exists()
 
 
 @pytest.mark.parametrize(("results", "root"), [("nowhere", "."), ("results", "nowhere")])
