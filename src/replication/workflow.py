@@ -31,8 +31,9 @@ def read_config(root: str, settings) -> dict:
     for path in over:
         if path.split(os.sep)[0] in ("results", "figures", "logs"):
             raise _shown(f"{path} is no configuration: put targets first, or -- between the files and them")
+    own = [] if settings.replace_workflow_config else configuration.files(root)
     try:
-        return configuration.read(*configuration.files(root), *over, entries=settings.config_args or ())
+        return configuration.read(*own, *over, entries=settings.config_args or ())
     except ConfigError as error:
         raise _shown(error) from None
 

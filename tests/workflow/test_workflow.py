@@ -25,9 +25,9 @@ def test_the_configuration_is_checked_and_planned(settings):
     assert {seed for _, _, seed in plan.runs_of("autoencoder")} == {3, 4}
 
 
-def given(*entries: str, files: tuple[Path, ...] = ()) -> SimpleNamespace:
-    """What Snakemake keeps of --configfile and --config."""
-    return SimpleNamespace(configfiles=files, config_args=list(entries))
+def given(*entries: str, files: tuple[Path, ...] = (), replace: bool = False) -> SimpleNamespace:
+    """What Snakemake keeps of --configfile, --config and --replace-workflow-config."""
+    return SimpleNamespace(configfiles=files, config_args=list(entries), replace_workflow_config=replace)
 
 
 def test_the_command_line_has_the_types_of_a_file(tmp_path):
@@ -36,6 +36,10 @@ def test_the_command_line_has_the_types_of_a_file(tmp_path):
     read = workflow.read_config(str(ROOT), given(*entries, files=(tmp_path / "my.yaml",)))
     assert (read["data"]["training_images"], read["limits"]["published"], read["seeds"]) == (50, None, [0, 1])
     assert (read["threads"], read["experiments"]["autoencoder"]["iterations"]) == (2, 7)
+
+
+def test_files_can_replace_the_projects_own():
+    assert workflow.read_config(str(ROOT), given("threads=2", replace=True)) == {"threads": 2}
 
 
 def test_a_target_behind_the_configuration_files_is_called_one(monkeypatch, tmp_path):
