@@ -309,8 +309,10 @@ import shutil, sys, time
 from replication.data import mnist
 
 def slow(folder):
+    shutil.copytree(sys.argv[2], folder / "raw")
+    (folder / "ready").touch()
     time.sleep(3)
-    return shutil.copytree(sys.argv[2], folder / "raw")
+    return folder / "raw"
 
 mnist.SOURCES["slow"] = slow
 mnist.fetch(sys.argv[1], ["slow"])
@@ -320,7 +322,7 @@ mnist.fetch(sys.argv[1], ["slow"])
 def start_slow_fetch(root: Path) -> subprocess.Popen:
     before = set(root.glob(".fetch.*"))
     process = subprocess.Popen([sys.executable, "-c", SLOW_FETCH, root, EXCERPT / "MNIST" / "raw"])
-    while not any((folder / "slow").exists() for folder in set(root.glob(".fetch.*")) - before):
+    while not any((folder / "slow" / "ready").exists() for folder in set(root.glob(".fetch.*")) - before):
         assert process.poll() is None
         time.sleep(0.05)
     return process

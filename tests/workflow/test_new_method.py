@@ -21,7 +21,8 @@ def project(tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("new") / "project"
     for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copy(ROOT / "Snakefile", copy)
+    for name in ("Snakefile", "data/SHA256SUMS"):
+        shutil.copy(ROOT / name, copy / name)
     code, line, ranges = BLOCKS
     (copy / "src/nonsmooth/sign_descent.py").write_text(code)
     methods = copy / "src/replication/methods.py"
