@@ -76,11 +76,11 @@ def test_parameters_of_a_notebook_that_are_no_dictionary_are_refused(tmp_path, t
 
 
 def test_an_executed_notebook_is_not_overwritten(tmp_path):
-    (tmp_path / "mine.ipynb").touch()
+    (tmp_path / "kept.ipynb").touch()
     options = {"notebook": "notebooks/perceptron.ipynb", "working-copy": tmp_path / "w", "parameters": "{}"}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    with pytest.raises(FileExistsError, match=r"mine\.ipynb is there already"):
-        call("notebook", *given, "--output", tmp_path / "mine.ipynb")
+    with pytest.raises(FileExistsError, match=r"kept\.ipynb is there already"):
+        call("notebook", *given, "--output", tmp_path / "kept.ipynb")
 
 
 def test_a_notebook_that_cannot_be_kept_is_not_run(tmp_path):

