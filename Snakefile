@@ -16,13 +16,7 @@ def source(path):
     return os.path.relpath(os.path.join(workflow.basedir, path))
 
 
-configfile: source("config/tuned.yaml")
-configfile: source("config/config.yaml")
-configfile: source("config/claims.yaml")
-configfile: source("config/limits.yaml")
-configfile: source("config/ladder.yaml")
-
-
+config |= project.read_config(source("."), workflow.config_settings)
 plan = project.make_plan(config, source("."))
 files = plan.results
 project.prepare_jobs()

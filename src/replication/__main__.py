@@ -21,9 +21,15 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def notebook(arguments: argparse.Namespace) -> None:
+    from replication.files import check_new
     from replication.notebooks import execute
 
-    execute(arguments.notebook, arguments.output, json.loads(arguments.parameters), arguments.working_copy)
+    try:
+        parameters = dict(json.loads(arguments.parameters))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"--parameters must be a dictionary in JSON: {error}") from None
+    check_new(arguments.output)
+    execute(arguments.notebook, arguments.output, parameters, arguments.working_copy)
 
 
 def forkserver(arguments: argparse.Namespace) -> None:
@@ -108,5 +114,5 @@ if __name__ == "__main__":
     end_with_workflow()
     try:
         arguments.run(arguments)
-    except (NotebookError, DataError, ValueError) as error:  # what the user can mend: the message, no traceback
+    except (NotebookError, DataError, ValueError, OSError) as error:  # what the user can mend: no traceback
         sys.exit(f"{type(error).__name__}: {error}")

@@ -1,17 +1,22 @@
 """Reading and checking the configuration. config/schema.yaml has the meaning and the range of every key."""
 
 import math
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
-import yaml
-
-from replication.errors import ConfigError
-from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role
-from replication.parameters import AUTOENCODER, NEED_IMAGES, counts
+from replication import strict_yaml
+from replication.errors import ConfigError, NotebookError, nearest
+from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role, refusal
+from replication.notebooks import declared_parameters
+from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
+
+LARGEST = 2**53  # an integer above would be another one as a float
 
 # Of the folder config, later ones on top.
 FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
@@ -27,82 +32,149 @@ def _are_dicts(*values: object) -> bool:
     return all(isinstance(value, dict) for value in values)
 
 
-def read(*paths: str | Path) -> dict:
-    """The checked configuration of the files, later ones on top. Raises ConfigError."""
+def load(path: str | Path) -> dict:
+    """The values of one file. Raises ConfigError for a file that cannot be read, and for what is no dictionary."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no file of the configuration: {error}") from None
+    values = strict_yaml.parse(text, str(path))
+    if not isinstance(values, dict | None):
+        raise ConfigError(f"{path} must have keys and values, not {_short(repr(values))}")
+    return values or {}
+
+
+def read(*paths: str | Path, entries: Sequence[str] = ()) -> dict:
+    """The values of the files, later ones on top, and those of `entries`, KEY=VALUE, on top of all; not yet checked.
+
+    Raises ConfigError.
+    """
     config: dict = {}
     for path in paths:
-        config = merge(config, yaml.safe_load(Path(path).read_text()) or {})
-    return check(config, Path(paths[0]).parent / "schema.yaml")
+        config = merge(config, load(path))
+    for entry in entries:
+        key, _, value = entry.partition("=")
+        config = merge(config, {key: strict_yaml.parse(value, f"--config {entry}")})
+    return config
+
+
+def files(root: str | Path) -> list[Path]:
+    """The files of the project's own configuration, later ones on top."""
+    return [Path(root) / "config" / name for name in FILES]
 
 
 def project(root: str | Path, *over: str | Path) -> dict:
     """The checked configuration of the project at `root`, with the files `over` on top. Raises ConfigError."""
-    return read(*(Path(root) / "config" / name for name in FILES), *over)
+    return check(read(*files(root), *over), Path(root) / "config" / "schema.yaml")
 
 
 def check(config: dict, schema_path: str | Path) -> dict:
-    """`config` as it can be run, seeds as integers (the command line gives strings). Raises ConfigError."""
+    """`config` as it can be run. Raises ConfigError, which names every fault."""
     config = dict(config)
-    if isinstance(config.get("seeds"), list):
-        config["seeds"] = [_as_integer(seed) for seed in config["seeds"]]
-    from jsonschema import Draft202012Validator  # imported late: trained networks need no schema
-
-    schema = yaml.safe_load(Path(schema_path).read_text())
-    validator = Draft202012Validator(schema)
-    faults = list(_not_finite(config)) or [_message(error) for error in validator.iter_errors(config)]
+    validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
+    faults = list(_unwritable(config)) or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
-        notebooks = Path(schema_path).parent.parent / "notebooks"
-        for section in config["experiments"].values():  # until a search has chosen, the constructor's own settings
-            section["optimizers"] = {name: {} for name in section["tuning"]["ranges"]} | section["optimizers"]
-        faults = _contradictions(config, notebooks)
+        for section in config["experiments"].values():
+            _settle_optimizers(section)
+        faults = _contradictions(config, root)
         faults += _unknown_settings(config, validator)
         faults += _wrong_trials(config, validator)
-        faults += [] if faults else _wrong_settings(config, validator, notebooks)
+        faults += [] if faults else _wrong_settings(config, validator, root)
+        faults += [] if faults else _refused_settings(config, validator)
     if faults:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {fault}" for fault in faults))
     return config
 
 
-def _as_integer(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
+@cache
+def _validator(schema_path: str):
+    """A validator of the schema to which an integer is what Python counts with: 2.0 is none, as True is none."""
+    from jsonschema import Draft202012Validator, validators  # imported late: trained networks need no schema
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    return validators.extend(Draft202012Validator, type_checker=types)(load(schema_path))
 
 
-def _message(error) -> str:
-    """A jsonschema ValidationError as one line: the key, the value and the range."""
-    key = ".".join(str(part) for part in error.absolute_path) or "top level"
-    about = error.schema.get("description") if error.validator not in ("additionalProperties", "required") else None
-    return f"{key}: {error.message}" + (f" ({about})" if about else "")
+def _settle_optimizers(section: dict) -> None:
+    """Leave out the optimizers that are null; one with ranges alone has its constructor's settings until a search."""
+    optimizers, tuning = section["optimizers"], section["tuning"]
+    left_out = {name for name, settings in optimizers.items() if settings is None}
+    ranges = {name: value for name, value in tuning["ranges"].items() if name not in left_out}
+    chosen = {name: settings for name, settings in optimizers.items() if name not in left_out}
+    section["tuning"] = tuning | {"ranges": ranges}
+    section["optimizers"] = {name: {} for name in ranges} | chosen
 
 
-def _not_finite(tree: object, key: str = "") -> Iterator[str]:
-    """Numbers that no bound of the schema stops."""
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:150]} ... {text[-50:]}"
+
+
+def _message(error, *above: str) -> str:
+    """A jsonschema ValidationError as one line: the key (below those `above`), the value and the range."""
+    key = ".".join(map(str, (*above, *error.absolute_path))) or "top level"
+    names = error.validator in ("additionalProperties", "required")
+    about = None if names else error.schema.get("description")
+    close = ""
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        close = nearest(next(name for name in error.instance if name not in known), known)
+    elif error.validator == "enum":
+        close = nearest(error.instance, error.validator_value)
+    return f"{key}: {_short(error.message)}{close}" + (f" ({about})" if about else "")
+
+
+def _unwritable(tree: object, key: str = "") -> Iterator[str]:
+    """Numbers that no bound of the schema stops, and keys that are no words."""
     if isinstance(tree, dict | list):
         for name, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _not_finite(value, f"{key}.{name}" if key else str(name))
+            if isinstance(tree, dict) and not isinstance(name, str):
+                yield f"{key or 'top level'}: the key {name!r} is not a string"
+            yield from _unwritable(value, f"{key}.{name}" if key else str(name))
     elif isinstance(tree, float) and not math.isfinite(tree):
         yield f"{key}: {tree} is not finite"
+    elif isinstance(tree, int) and abs(tree) > LARGEST:
+        yield f"{key}: an integer beyond {LARGEST}"
 
 
-def _contradictions(config: dict, notebooks: Path) -> list[str]:
-    """What no schema can say: values that exclude each other."""
+def _contradictions(config: dict, root: Path) -> list[str]:
+    """What no schema can say: values that exclude each other, and names of files that are not there."""
     experiments = config["experiments"]
-    faults = [*_shared_seeds(config), *_wrong_starts(config), *_wrong_rungs(config)]
+    faults = [*_missing_folders(config, root), *_shared_seeds(config), *_wrong_starts(config), *_wrong_rungs(config)]
     for name in sorted(FIGURED - experiments.keys()):
-        faults.append(f"experiments: {name} is missing, and the figures are drawn from it")
+        faults.append(f"experiments: {name} is missing, and the figures are drawn from it{nearest(name, experiments)}")
     for name, section in experiments.items():
-        faults += _contradictions_in(section, f"experiments.{name}", config, notebooks)
+        faults += _contradictions_in(section, f"experiments.{name}", config, root)
+        if name in FIGURED and "target" in section:
+            faults.append(f"experiments.{name}.target: {section['target']!r}, and the default target's figures need it")
     for number, statement in enumerate(config["claims"]["statements"]):
         for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
             known = experiments.get(name, {}).get("optimizers", {})
             missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
             if missing:
-                faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}")
+                close = "" if name in experiments else nearest(name, experiments)
+                faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}{close}")
         strange = sorted(set(statement.get("against", ())) - set(baselines()))
         if strange:
             faults.append(
                 f"claims.statements.{number}.against: {', '.join(strange)} must be of {', '.join(baselines())}"
             )
     return faults
+
+
+def _missing_folders(config: dict, root: Path) -> Iterator[str]:
+    """Folders without what they are named for."""
+    published, data = config["limits"]["published"], config["data"]["root"]
+    if published is not None and not any((root / published).rglob("*.json")):
+        yield f"limits.published: {published!r} has no record; null takes none{_nearest_folder(root / published)}"
+    if not (root / data / "SHA256SUMS").is_file():
+        yield f"data.root: {data!r} has no file SHA256SUMS{_nearest_folder(root / data)}"
+
+
+def _nearest_folder(path: Path) -> str:
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    return nearest(path.name, [other.name for other in beside if other.is_dir() and other != path])
 
 
 def _wrong_starts(config: dict) -> Iterator[str]:
@@ -123,18 +195,17 @@ def _wrong_starts(config: dict) -> Iterator[str]:
 
 
 def _wrong_rungs(config: dict) -> Iterator[str]:
-    """Methods of the ladder that cannot be tuned, and rows of its table that there are not."""
+    """Experiments of the ladder with the same name, and methods that cannot be tuned."""
     ladder = config["ladder"]
     for number, experiment in enumerate(ladder["experiments"]):
         key = f"ladder.experiments.{number}"
+        if experiment["name"] in [other["name"] for other in ladder["experiments"][:number]]:
+            yield f"{key}.name: {experiment['name']} is another one's name"
         for name in experiment["methods"]:
             if name not in METHODS:
-                yield f"{key}.methods: {name} is no method, which are {', '.join(METHODS)}"
+                yield f"{key}.methods: {name} is no method, which are {', '.join(METHODS)}{nearest(name, METHODS)}"
             elif name not in ladder["ranges"]:
                 yield f"ladder.ranges: {name} is missing, and {key}.methods has it"
-        iterations = merge(config["experiments"].get(AUTOENCODER, {}), experiment["over"]).get("iterations", math.inf)
-        if max(ladder["rows"]) > iterations:
-            yield f"ladder.rows: {max(ladder['rows'])} is more than the {iterations} iterations of {experiment['name']}"
 
 
 def _shared_seeds(config: dict) -> Iterator[str]:
@@ -152,33 +223,63 @@ def _shared_seeds(config: dict) -> Iterator[str]:
             yield f"{key}: {seed} is a seed of a search, and runs must not share a draw with it"
 
 
-def _contradictions_in(section: dict, key: str, config: dict, notebooks: Path) -> list[str]:
+def _contradictions_in(section: dict, key: str, config: dict, root: Path) -> list[str]:
     """Those of one experiment's section, whose key is `key`."""
-    faults = []
     problem, network = section["problem"], section["network"]
-    if not (notebooks / f"{section['notebook']}.ipynb").exists():
-        faults.append(f"{key}.notebook: {section['notebook']!r} is not in {notebooks}")
+    faults = [f"{key}.notebook: {why}" for why in _wrong_notebook(root / "notebooks", section["notebook"])]
     drawn = counts(config, section)
-    count = sum(drawn.values())
-    if count > 60000:
-        faults.append(f"{key}.data: training_images + validation_images = {count} is more than MNIST's 60000")
+    count, data = sum(drawn.values()), root / config["data"]["root"] / "MNIST" / "raw"
+    if count > (available := _images_in(data / "train-images-idx3-ubyte", 60000)):
+        faults.append(f"{key}.data: training_images + validation_images = {count} is more than MNIST's {available}")
+    if problem.get("unseen_images", 0) > (available := _images_in(data / "t10k-images-idx3-ubyte", 10000)):
+        faults.append(f"{key}.problem.unseen_images: {problem['unseen_images']} is more than MNIST's {available}")
+    if problem.get("noise", "gaussian") != "gaussian" and problem["noise_level"] > 1:
+        faults.append(f"{key}.problem.noise_level: {problem['noise_level']} is no share of pixels: at most 1")
+    if problem.get("condition_number") is not None and problem["name"] in NEED_IMAGES and drawn["training_images"] < 2:
+        faults.append(f"{key}.problem.condition_number: {drawn['training_images']} image has no covariance")
     if section["tuning"]["select_by"] == "validation_loss" and not drawn["validation_images"]:
         faults.append(f"{key}.tuning.select_by: validation_loss, and validation_images is 0")
-    samples = drawn["training_images"] if problem["name"] in NEED_IMAGES else problem["samples"]
+    samples = samples_of(config, section)
     for optimizer, settings in section["optimizers"].items():
         if optimizer not in METHODS:
-            faults.append(f"{key}.optimizers.{optimizer}: no method, which are {', '.join(METHODS)}")
+            close = nearest(optimizer, METHODS)
+            faults.append(f"{key}.optimizers.{optimizer}: no method, which are {', '.join(METHODS)}{close}")
         size = settings.get("batch_size")
-        if size is not None and size > samples:
+        if isinstance(size, int) and size > samples:
             faults.append(
                 f"{key}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
             )
+    if not section["optimizers"]:
+        faults.append(f"{key}.optimizers: every one is null")
     if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
         faults.append(f"{key}.optimizers.gradient-d: needs no hidden layer and an output_activation")
     for name in ("trials", "seeds", "finalists"):
         if section["tuning"]["ranges"] and not section["tuning"][name]:
             faults.append(f"{key}.tuning.{name}: {section['tuning'][name]}, and there are ranges to search")
     return faults
+
+
+def _wrong_notebook(folder: Path, name: str) -> Iterator[str]:
+    """Why the notebook cannot run an experiment."""
+    if not (folder / f"{name}.ipynb").exists():
+        yield f"{name!r} is not in {folder}{nearest(name, [path.stem for path in folder.glob('*.ipynb')])}"
+        return
+    try:
+        missing = {field.name for field in fields(Parameters)} - declared_parameters(folder / f"{name}.ipynb").keys()
+    except NotebookError as error:
+        yield str(error)
+    else:
+        if missing:
+            yield f"{name!r} declares no parameter {', '.join(sorted(missing))}"
+
+
+def _images_in(path: Path, usual: int) -> int:
+    """How many images a file of MNIST says that it has; `usual` where it is still to be fetched."""
+    try:
+        with path.open("rb") as file:
+            return struct.unpack(">II", file.read(8))[1]
+    except (OSError, struct.error):
+        return usual
 
 
 def _unknown_settings(config: dict, validator) -> list[str]:
@@ -188,31 +289,71 @@ def _unknown_settings(config: dict, validator) -> list[str]:
     for name, section in config["experiments"].items():
         for optimizer, settings in section["optimizers"].items():
             unknown = settings.keys() - accepted(optimizer) if optimizer in METHODS.keys() - described.keys() else ()
-            faults += [f"experiments.{name}.optimizers.{optimizer}.{key}: no setting of {optimizer}" for key in unknown]
+            faults += [
+                f"experiments.{name}.optimizers.{optimizer}.{key}: no setting of {optimizer}"
+                f"{nearest(key, accepted(optimizer))}"
+                for key in unknown
+            ]
     return faults
 
 
 def _wrong_trials(config: dict, validator) -> list[str]:
-    """Ends of ranges that the optimizers' own settings would not allow."""
-    allowed = validator.schema["$defs"]["optimizers"]["properties"]
-    faults = []
-    searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in config["experiments"].items()}
+    """Ends of ranges, starts and choices of a search that the optimizers' own settings would not allow."""
+    experiments = config["experiments"]
+    faults, values = [], []  # of values: key, optimizer, setting, value
+    searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in experiments.items()}
     for part, search in (searches | {part: config[part] for part in ("limits", "ladder")}).items():
         for optimizer, ranges in search["ranges"].items():
-            if optimizer not in METHODS:
-                continue  # told as a contradiction
             for setting, scale in ranges.items():
                 key = f"{part}.ranges.{optimizer}.{setting}"
-                known = allowed[optimizer]["properties"] if optimizer in allowed else accepted(optimizer)
-                if setting not in known:
-                    faults.append(f"{key}: no setting of {optimizer}")
-                    continue
                 ((_, ends),) = scale.items()
                 if not ends[0] < ends[1]:
                     faults.append(f"{key}: {ends[0]} is not below {ends[1]}")
-                rule = validator.evolve(schema=known[setting] if optimizer in allowed else {})
-                faults += [f"{key}: {error.message}" for value in ends for error in rule.iter_errors(value)]
-    return faults
+                values += [(key, optimizer, setting, end) for end in ends]
+    for method, starts in config["limits"]["starts"].items():
+        for column, start in starts.items():
+            values += [(f"limits.starts.{method}.{column}.{name}", method, name, start[name]) for name in start]
+    for experiment, section in experiments.items():
+        for column, choices in section.get("tuned_on", {}).items():
+            for method, chosen in choices.items():
+                key = f"experiments.{experiment}.tuned_on.{column}.{method}"
+                values += [(f"{key}.{name}", method, name, value) for name, value in chosen.items()]
+    described = validator.schema["$defs"]["optimizers"]["properties"]
+    for key, optimizer, setting, value in values:
+        if optimizer not in METHODS:
+            faults.append(f"{key}: {optimizer} is no method{nearest(optimizer, METHODS)}")
+            continue
+        known = described[optimizer]["properties"] if optimizer in described else accepted(optimizer)
+        if setting not in known:
+            faults.append(f"{key}: no setting of {optimizer}{nearest(setting, known)}")
+        elif optimizer in described:
+            faults += [
+                f"{key}: {_short(error.message)}"
+                for error in validator.evolve(schema=known[setting]).iter_errors(value)
+            ]
+    return list(dict.fromkeys(faults))
+
+
+def _refused_settings(config: dict, validator) -> list[str]:
+    """Settings that a constructor refuses, of the methods that the schema does not describe."""
+    described = validator.schema["$defs"]["optimizers"]["properties"]
+    wanted = []  # key, optimizer, settings
+    for name, section in config["experiments"].items():
+        for optimizer, settings in section["optimizers"].items():
+            for ends in _ends(section["tuning"]["ranges"].get(optimizer, {})):
+                key = f"experiments.{name}.optimizers.{optimizer}"
+                wanted += [(key, optimizer, ends | settings), (key, optimizer, settings | ends)]
+    for part in ("limits", "ladder"):
+        for optimizer, ranges in config[part]["ranges"].items():
+            wanted += [(f"{part}.ranges.{optimizer}", optimizer, ends) for ends in _ends(ranges)]
+    refusals = [(key, refusal(name, settings)) for key, name, settings in wanted if name not in described and settings]
+    return list(dict.fromkeys(f"{key}: {why}" for key, why in refusals if why))
+
+
+def _ends(ranges: dict[str, dict]) -> list[dict]:
+    """The settings at the lower and at the upper ends of ranges."""
+    ends = {name: next(iter(scale.values())) for name, scale in ranges.items()}
+    return [{name: pair[side] for name, pair in ends.items()} for side in (0, 1)]
 
 
 def _idle(over: dict, section: dict, key: str) -> list[str]:
@@ -221,11 +362,13 @@ def _idle(over: dict, section: dict, key: str) -> list[str]:
     faults = [
         f"{key}.{name}: moves nothing there, {', '.join(movable)} do" for name in sorted(over.keys() - {*movable})
     ]
-    idle = over.get("optimizers", {}).keys() - {*compared(section["optimizers"])}
-    return faults + [f"{key}.optimizers.{name}: no method that claims compare" for name in sorted(idle)]
+    moved = over.get("optimizers", {})
+    idle = moved.keys() - {*compared(section["optimizers"])}
+    faults += [f"{key}.optimizers.{name}: no method that claims compare" for name in sorted(idle)]
+    return faults + [f"{key}.optimizers.{name}: null, and the claims need it" for name in moved if moved[name] is None]
 
 
-def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
+def _wrong_settings(config: dict, validator, root: Path) -> list[str]:
     """Settings of the limits, and experiments of the ladder, with which the autoencoder's section could not be run."""
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
     faults = []
@@ -233,12 +376,12 @@ def _wrong_settings(config: dict, validator, notebooks: Path) -> list[str]:
     moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
     for key, setting in moved:
         section = merge(config["experiments"]["autoencoder"], setting["over"])
-        wrong = [f"{key}.{_message(error)}" for error in rule.iter_errors(section)] or _idle(
-            setting["over"], section, key
-        )
+        wrong = [_message(error, key) for error in rule.iter_errors(section)] or _idle(setting["over"], section, key)
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
             searched = section["tuning"] | {"ranges": {}}
-            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, key, config, notebooks)
+            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, key, config, root)
+            if key.startswith("ladder") and (last := max(config["ladder"]["rows"])) > section["iterations"]:
+                wrong.append(f"ladder.rows: {last} is more than the {section['iterations']} iterations of {key}")
         faults += wrong
     return faults

@@ -1,5 +1,8 @@
 """Errors that the user can mend, shown by the commands as one message."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class ConfigError(ValueError):
     """The configuration has values that cannot be run with; the message names each key, its value and the range."""
@@ -11,3 +14,9 @@ class DataError(RuntimeError):
 
 class NotebookError(RuntimeError):
     """A notebook could not be run to its end."""
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """The end of a message about an unknown name: the known one that is nearest, or nothing."""
+    close = get_close_matches(str(name), map(str, known), n=1)
+    return f"; the nearest name is {close[0]!r}" if close else ""

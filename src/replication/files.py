@@ -7,6 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from replication.errors import DataError
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Raise DataError, with the name of the file and the reason, for whatever goes wrong while `path` is read."""
+    try:
+        yield
+    except Exception as error:  # a file from elsewhere can break a reader in any way
+        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make the folder where there is none. Raises OSError, which names it, where no file can be written there."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def check_new(*paths: str | Path) -> None:
+    """See that the files can be written and that none is there yet. Raises OSError, which names the first that is."""
+    for path in map(Path, paths):
+        if path.exists():
+            raise FileExistsError(f"{path} is there already: name another, or remove it first")
+        check_writable(path.parent)
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -30,4 +56,6 @@ def write_json(path: str | Path, value: object, indent: int | None = 1) -> None:
 
 
 def read_json(path: str | Path) -> object:
-    return json.loads(Path(path).read_text())
+    """The value of a JSON file. Raises DataError, with the file's name."""
+    with reading(path):
+        return json.loads(Path(path).read_text())

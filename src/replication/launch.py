@@ -9,9 +9,10 @@ from nonsmooth import processes
 from nonsmooth.training import train
 from replication import config, parameters
 from replication.data import mnist
-from replication.errors import ConfigError
+from replication.errors import ConfigError, nearest
+from replication.files import check_new
 from replication.parameters import Parameters
-from replication.paths import find_root
+from replication.paths import RUN_FILES, find_root
 from replication.quality import summary
 from replication.run import assemble, save
 
@@ -20,7 +21,7 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     """Train as the project's configuration says, with the files `over` on top, and keep the run in `run_folder`.
 
     Under torchrun every process holds its own rows of the data; the first one writes and speaks. Raises ConfigError
-    for what the configuration does not name.
+    for what the configuration does not name, and OSError where the run cannot be written or there is one already.
     """
     root = find_root()
     whole = config.project(root, *over)
@@ -30,8 +31,11 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
         ("optimizer", optimizer, sections.get(experiment, {}).get("optimizers", ())),
     ):
         if value not in known:
-            raise ConfigError(f"{name} = {value}: must be one of {', '.join(sorted(known))}")
+            raise ConfigError(f"{name} = {value}: must be one of {', '.join(sorted(known))}{nearest(value, known)}")
+    if not 0 <= seed <= config.LARGEST:
+        raise ConfigError(f"seed = {seed}: must be from 0 to {config.LARGEST}")
     run = parameters.of_run(whole, experiment, optimizer, seed)
+    check_new(*(Path(run_folder) / name for name in RUN_FILES))
     with processes.processes(processes.device(run.device)) as group:
         _train(run, root / whole["data"]["root"], whole["data"]["sources"], group, run_folder)
         gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end

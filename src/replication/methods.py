@@ -156,3 +156,17 @@ def build(name: str, network, inputs, targets, *, seed: int, group=None, **setti
     if "generator" in parameters:
         settings["generator"] = generator(seed, "batches")
     return resolve_name(method.constructor)(network, inputs, targets, **method.fixed, **settings)
+
+
+def refusal(name: str, settings: dict) -> str | None:
+    """Why the method's constructor refuses these settings, tried on a network of one unit; None where it takes them."""
+    import torch
+
+    try:
+        data = torch.ones(settings.get("batch_size") or 2, 1)
+        with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
+            network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
+        build(name, network, data, data, seed=0, **settings)
+    except (TypeError, ValueError) as error:
+        return " ".join(str(error).split())
+    return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from replication.dependencies import code_of
 from replication.errors import NotebookError
+from replication.files import check_writable
 
 
 def declared_parameters(notebook: str | Path) -> dict:
@@ -42,7 +43,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     It is executed at `working_copy` and moved to `output` when every cell has run; when one fails it stays there.
     Lines that the notebook prints with a leading "[" are shown as they come. A kernel that does not start is tried
     again once. Raises NotebookError for a cell that fails, with the Python traceback; for a kernel that fails, with
-    what it wrote; and for a parameter that the notebook does not declare.
+    what it wrote; and for a parameter that the notebook does not declare. Raises OSError where nothing can be written,
+    before a cell has run.
     """
     import papermill  # imported late, as the next two: it takes a second
     from nbclient.exceptions import DeadKernelError
@@ -53,8 +55,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     if unknown:
         raise NotebookError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
     output, working_copy = Path(output), Path(working_copy)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    working_copy.parent.mkdir(parents=True, exist_ok=True)
+    for path in (output, working_copy):
+        check_writable(path.parent)
     logger = logging.getLogger("papermill")
     logger.setLevel(logging.INFO)
     logger.propagate = False

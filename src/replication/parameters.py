@@ -45,6 +45,12 @@ def images(config: dict, section: dict) -> dict[str, int] | None:
     return counts(config, section) if section["problem"]["name"] in NEED_IMAGES else None
 
 
+def samples_of(config: dict, section: dict) -> int:
+    """How many training samples the experiment of this section has."""
+    drawn = images(config, section)
+    return drawn["training_images"] if drawn else section["problem"]["samples"]
+
+
 def of_run(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:
     """The parameters of one run of an experiment.
 

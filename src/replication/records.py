@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from replication.errors import DataError
 from replication.files import read_json, write_json
 
 # What results depend on. A value that is new in the configuration, and that results depend on, gets its line in ADDED.
@@ -70,12 +71,23 @@ def text(key: dict) -> str:
 
 
 def read_keys(folder: str | Path) -> dict[str, list[str]]:
-    """The paths of the records in `folder` by the text of their keys; several may answer the same key."""
+    """The paths of the records in `folder` by the text of their keys; several may answer the same key.
+
+    Raises DataError for a file that is no record.
+    """
     known: dict[str, list[str]] = {}
     for path in sorted(Path(folder).rglob("*.json")):
-        for key in read_json(path)["keys"]:
+        for key in keys_of(path):
             known.setdefault(text(key), []).append(str(path))
     return known
+
+
+def keys_of(path: str | Path) -> list[dict]:
+    """The keys of a record. Raises DataError for a file that is none."""
+    record = read_json(path)
+    if not (isinstance(record, dict) and isinstance(record.get("keys"), list)):
+        raise DataError(f"{path} is no record of the limits: it has no list of keys")
+    return record["keys"]
 
 
 def record(compute: Callable[..., dict], keys: list[dict], output: str | Path, **arguments) -> None:

@@ -21,8 +21,9 @@ from nonsmooth.training import Optimizer, Training, train
 from replication import data, methods
 from replication.data import networks
 from replication.data.mnist import Sample
-from replication.files import replacing, write_json
+from replication.files import reading, replacing, write_json
 from replication.parameters import Parameters
+from replication.paths import RUN_FILES
 from replication.provenance import provenance
 
 
@@ -116,9 +117,15 @@ class Run:
 
 
 def load(folder: str | Path) -> Run:
-    folder = Path(folder)
-    table = pyarrow.parquet.read_table(folder / "history.parquet")
-    history = {name: table[name].to_numpy() for name in table.column_names}
-    record = json.loads((folder / "run.json").read_text())
-    weights = load_file(folder / "weights.safetensors")
-    return Run(Parameters(**record["parameters"]), history, weights, record["final"], record)
+    """The run in `folder`. Raises DataError, with the file's name, for a file that is missing or damaged."""
+    history, weights, record = (Path(folder) / name for name in RUN_FILES)
+    with reading(history):
+        table = pyarrow.parquet.read_table(history)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+    with reading(weights):
+        tensors = load_file(weights)
+    with reading(record):
+        values = json.loads(record.read_text())
+        if values["status"] not in ("finished", "diverged"):
+            raise ValueError(f"status = {values['status']!r}: must be finished or diverged")
+        return Run(Parameters(**values["parameters"]), columns, tensors, values["final"], values)

@@ -8,27 +8,49 @@ from collections.abc import MutableMapping
 from glob import glob
 
 from replication import config as configuration
-from replication.errors import ConfigError
+from replication.errors import ConfigError, DataError
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
 
 
+def _shown(message: object) -> Exception:
+    """An error that Snakemake shows as one message, its WorkflowError."""
+    from snakemake.exceptions import WorkflowError  # imported late: other users of this package have no Snakemake
+
+    return WorkflowError(str(message))
+
+
+def read_config(root: str, settings) -> dict:
+    """The configuration of the project at `root` with what --configfile and --config put on top, not yet checked.
+
+    settings: Snakemake's ConfigSettings. Its own reading takes 1e-3 for a string, what --config nests for strings, and
+    of a key that is given twice the last one. Raises WorkflowError.
+    """
+    over = [os.path.relpath(path) for path in settings.configfiles]
+    for path in over:
+        if path.split(os.sep)[0] in ("results", "figures", "logs"):
+            raise _shown(f"{path} is no configuration: put targets first, or -- between the files and them")
+    own = [] if settings.replace_workflow_config else configuration.files(root)
+    try:
+        return configuration.read(*own, *over, entries=settings.config_args or ())
+    except ConfigError as error:
+        raise _shown(error) from None
+
+
 def make_plan(config: dict, root: str) -> Plan:
     """The plan of the project at `root`; `config` becomes the checked configuration.
 
-    Raises Snakemake's WorkflowError, which it shows as one message, for a configuration that cannot be run and for a
-    project's path with braces.
+    Raises WorkflowError for a configuration that cannot be run, for a published file that is no
+    record, and for a project's path with braces.
     """
-    from snakemake.exceptions import WorkflowError  # imported late: other users of this package have no Snakemake
-
     if set("{}") & set(root):
-        raise WorkflowError(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
+        raise _shown(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
     try:
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
         return Plan(config, root)
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    except (ConfigError, DataError) as error:
+        raise _shown(error) from None
 
 
 def name_unlock(arguments: list[str]) -> None:

@@ -1,17 +1,27 @@
 """What the configuration may be, and what is said of one that may not be run."""
 
+import contextlib
 import copy
+import functools
+import itertools
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from replication import config, data
+from nonsmooth.training import train
+from replication import config, data, run, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES
 from replication.paths import find_root
+from replication.plan import Plan
+from replication.studies.limits import Search
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config"
@@ -28,8 +38,8 @@ def good(project) -> dict:
     return copy.deepcopy(project)
 
 
-def put(tree: dict, path: str, value: object) -> None:
-    *parents, last = path.split("/")
+def put(tree: dict | list, path: str | int, value: object) -> None:
+    *parents, last = [path] if isinstance(path, int) else path.split("/")
     for name in parents:
         tree = tree[int(name) if isinstance(tree, list) else name]
     tree[last] = value
@@ -44,6 +54,35 @@ def put(tree: dict, path: str, value: object) -> None:
         ("seeds", ["seven"], "seeds.0: 'seven'"),
         ("seeds", [1000], "seeds: 1000 is a seed of a search"),
         ("threads", 0, "threads: 0"),
+        ("threads", 1.0, "threads: 1.0"),
+        ("threads", True, "threads: True"),
+        ("threads", 2**60, "threads: an integer beyond"),
+        ("seeds", ["7"], "seeds.0: '7'"),
+        ("seeds", [1.0], "seeds.0: 1.0"),
+        ("seeds", {1: 2}, "seeds: the key 1 is not a string"),
+        ("data/training_images", 50.0, "data.training_images: 50.0"),
+        ("data/root", "dat", "data.root: 'dat' has no file SHA256SUMS; the nearest name is 'data'"),
+        ("limits/published", "data/limitz", "limits.published: 'data/limitz' has no record"),
+        ("experiments/autoencoder/iterations", 10.0, "experiments.autoencoder.iterations: 10.0"),
+        ("experiments/autoencoder/network/hidden", [8.0], "network.hidden.0: 8.0"),
+        ("experiments/autoencoder/network/bias", 1, "network.bias: 1"),
+        ("experiments/autoencoder/optimizers/badmm/delta", True, "optimizers.badmm.delta: True"),
+        ("experiments/autoencoder/optimizers/adam/learning_rate", "0.1", "adam.learning_rate: '0.1'"),
+        ("experiments/autoencoder/problem/nose_level", 0.1, "the nearest name is 'noise_level'"),
+        ("experiments/autoencoder/problem/noise", "gausian", "the nearest name is 'gaussian'"),
+        ("experiments/autoencoder/notebook", "autoencoders", "the nearest name is 'autoencoder'"),
+        ("experiments/autoencoder/notebook", "claims", "notebook: 'claims' declares no parameter"),
+        ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
+        ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
+        ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
+        ("experiments/autoencoder/optimizers/foof", {"dampign": 1.0}, "the nearest name is 'damping'"),
+        ("experiments/autoencoder/optimizers/foof", {"damping": "much"}, "autoencoder.optimizers.foof: "),
+        ("experiments/autoencoder/tuned_on/train_loss/adam", 3, "tuned_on.train_loss.adam: 3"),
+        ("experiments/autoencoder/tuned_on/train_loss/adam", {"learning_rate": "x"}, "adam.learning_rate: 'x'"),
+        ("limits/starts/adam/train_loss", {"learning_rate": -1}, "starts.adam.train_loss.learning_rate: -1"),
+        ("ladder/ranges/layerwise", {"tau_w": {"linear": [0.1, 5]}}, "ladder.ranges.layerwise: tau_w = 5"),
+        ("ladder/experiments/1/name", "autoencoder", "ladder.experiments.1.name: autoencoder is another one's"),
+        ("ladder/experiments/1/over", {"iterations": "ten"}, "ladder.experiments.1.over.iterations: 'ten'"),
         ("sedes", [1], "'sedes' was unexpected"),
         ("data/sources", ["ftp"], "data.sources.0: 'ftp'"),
         ("data/training_images", 70000, "data.training_images: 70000"),
@@ -126,6 +165,7 @@ def put(tree: dict, path: str, value: object) -> None:
         ("claims/level", 1.0, "claims.level: 1.0"),
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
         ("data/training_images", 59500, "training_images + validation_images = 60500"),
+        ("experiments/autoencoder/problem/unseen_images", 20000, "unseen_images: 20000"),
         ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),
     ],
 )
@@ -160,16 +200,11 @@ def test_an_experiment_that_figures_are_drawn_from_must_be_there(good, name):
         config.check(good, SCHEMA)
 
 
-def test_seeds_of_the_command_line_come_as_strings(good):
-    good["seeds"] = ["7", "8"]
-    assert config.check(good, SCHEMA)["seeds"] == [7, 8]
-
-
 def test_every_key_has_a_description():
     def undescribed(schema, path=""):
         for name, value in schema.get("properties", {}).items():
             here = f"{path}.{name}"
-            leaf = value and "$ref" not in value and value.get("type") != "object"
+            leaf = value and "$ref" not in value and "object" not in value.get("type", ())
             if leaf and "description" not in value:
                 yield here
             yield from undescribed(value, here)
@@ -210,6 +245,48 @@ def test_files_are_read_one_on_top_of_the_other(tmp_path):
     assert (merged["tau_z"], merged["order"]) == (0.5, "zwxm")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("threads: 1\nthreads: 2", r"over\.yaml, line 2: threads is given twice"),
+        ("threads: [1", r"over\.yaml(, line \d)?: "),
+        ("- threads", r"over\.yaml must have keys and values, not \['threads'\]"),
+        ("a: &a [*a]", r"over\.yaml, line 1: a value holds itself"),
+        ("day: 2020-13-45", r"over\.yaml: month must be"),
+        (None, r"over\.yaml is no file of the configuration"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "over.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        config.load(tmp_path / "over.yaml")
+
+
+def test_numbers_are_those_of_yaml_1_2():
+    read = strict_yaml.parse("[1e-3, 1E5, .5, 1., -2, 010, 1:30, 1_000]", "text")
+    assert read == [1e-3, 1e5, 0.5, 1.0, -2, "010", "1:30", "1_000"]
+    assert [type(value) for value in read[:5]] == [float, float, float, float, int]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_projects_own_files_mean_the_same_to_every_reader(path):
+    assert repr(strict_yaml.parse(path.read_text(), path.name)) == repr(yaml.safe_load(path.read_text()))
+
+
+def test_an_optimizer_that_is_null_is_left_out_with_its_ranges(good):
+    section = good["experiments"]["autoencoder"]
+    section["optimizers"]["adamw"] = None
+    checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]
+    assert "adamw" not in checked["optimizers"] | checked["tuning"]["ranges"]
+
+
+def test_images_are_counted_where_they_are(smoke_config):
+    few = config.merge(smoke_config, {"data": {"training_images": 280}})  # the excerpt has 300
+    with pytest.raises(ConfigError, match=r"autoencoder\.data: .* = 330 is more than MNIST.s 300"):
+        config.check(few, SCHEMA)
+
+
 def test_dictionaries_are_merged_and_anything_else_is_replaced():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}
     assert config.merge(base, {"a": {"c": [3]}, "d": None}) == {"a": {"b": 1, "c": [3]}, "d": None}
@@ -226,3 +303,82 @@ def test_root_is_found_from_below_and_missed_outside(tmp_path):
     assert find_root(FOLDER) == ROOT
     with pytest.raises(FileNotFoundError, match="no config/config"):
         find_root(tmp_path)
+
+
+def leaves(tree: object, path: tuple = ()) -> list[tuple]:
+    """The paths of all values of a configuration."""
+    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [found for name, value in children for found in [(*path, name), *leaves(value, (*path, name))]]
+
+
+def at(tree: object, path: tuple) -> object:
+    return functools.reduce(lambda tree, name: tree[name], path, tree)
+
+
+CONFUSED = [None, True, False, "", "1", "relu", "1e-3", [], {}, [1], {"a": 1}, 0, 1, 3, 40, -1, 0.0, 1.0, 1.5, 2.0]
+EXTREME = [1e-300, 1e-12, 1e-3, 1e6, 1e12, 1e300, float("inf"), float("nan"), 10**30]
+CHANGES = {
+    **{repr(value): lambda parent, name, value=value: put(parent, name, value) for value in CONFUSED + EXTREME},
+    "as text": lambda parent, name: put(parent, name, str(parent[name])),
+    "as a list": lambda parent, name: put(parent, name, [parent[name]]),
+    "doubled": lambda parent, name: put(parent, name, 2 * parent[name]),
+    "with a point": lambda parent, name: put(parent, name, float(parent[name])),
+    "removed": lambda parent, name: parent.pop(name),
+    "misspelt": lambda parent, name: put(parent, f"{name}_x", parent.pop(name)),
+}
+
+
+def mutated(tree: dict, path: tuple, change: str) -> dict:
+    """The configuration with the value at `path` changed; as it is where the change is none for such a value."""
+    tree = copy.deepcopy(tree)
+    with contextlib.suppress(TypeError, ValueError):
+        CHANGES[change](at(tree, path[:-1]), path[-1])
+    return tree
+
+
+@functools.cache
+def drawn(seed: int, training: int, validation: int) -> mnist.Sample:
+    return mnist.draw(ROOT / "data" / "excerpt", seed, training, validation, [], lambda line: None)
+
+
+def build_runs(checked: dict, path: tuple, iterations: int = 0) -> None:
+    """Plan it, and build each run of the experiment that has changed, or of the default target."""
+    plan = Plan(checked, str(ROOT))
+    for slug, method in itertools.product(plan.limits.settings, plan.limits.methods):
+        study = plan.study_to_answer(SimpleNamespace(setting=slug, optimizer=method))
+        Search(**study["search"])
+    names = [name for name in path[1:2] if name in plan.experiments] or plan.of_target(None)
+    for experiment, optimizer in [(name, optimizer) for name in names for optimizer in plan.optimizers[name]]:
+        seed = plan.seeds[experiment][0]
+        parameters = plan.parameters(experiment, optimizer, seed)
+        made = run.assemble(parameters, drawn(seed, *parameters.images.values()) if parameters.images else None)
+        train(made.network, made.optimizer, made.problem, iterations)
+
+
+PATHS = leaves(config.project(ROOT, FOLDER / "smoke.yaml"))
+mutations = given(st.sampled_from(PATHS), st.sampled_from(list(CHANGES)))
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@mutations
+def test_a_configuration_is_refused_by_name_or_every_run_of_it_can_be_built(smoke_config, path, change):
+    try:
+        checked = config.check(mutated(smoke_config, path, change), SCHEMA)
+    except ConfigError as refusal:
+        lines = str(refusal).splitlines()[1:]
+        assert lines
+        assert all(re.match(r"  ([\w.-]+|top level): ", line) for line in lines), lines
+    else:
+        build_runs(checked, path)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@mutations
+def test_an_accepted_configuration_trains(smoke_config, path, change):
+    try:
+        checked = config.check(mutated(smoke_config, path, change), SCHEMA)
+    except ConfigError:
+        return
+    build_runs(checked, path, iterations=1)

@@ -9,6 +9,7 @@ import pytest
 from made_runs import diverged, ending_at, made_run
 
 from replication import config
+from replication.errors import DataError
 from replication.files import read_json, write_json
 from replication.methods import ANCHOR, baselines, compared, judged
 from replication.parameters import SELECTIONS
@@ -211,15 +212,28 @@ def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path
     folder = tmp_path / "data"
     contents = {"data/a/sgd.json": "old", "results/b/sgd.json": "new", "data/c/sgd.json": "of no use"}
     for name, text in contents.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+        write_json(tmp_path / name, {"keys": [text], "result": {}})
     used = [str(tmp_path / name) for name in list(contents)[:2]]
     settings = [Setting("g", "one", [], {}, used), Setting("g", "two", [], {}, used[:1])]
     write_json(tmp_path / "limits.json", [asdict(setting) for setting in settings])
     for _ in range(2):
         publish(tmp_path / "limits.json", folder)
-        kept = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}
-        assert kept == {"a/sgd.json": "old", "b/sgd.json": "new"}
+        kept = {str(path.relative_to(folder)): read_json(path)["keys"] for path in folder.rglob("*.json")}
+        assert kept == {"a/sgd.json": ["old"], "b/sgd.json": ["new"]}
+
+
+@pytest.mark.parametrize(("name", "value"), [("folder/other.json", {"a": 1}), ("results/b/sgd.json", None)])
+def test_nothing_is_published_over_other_files_or_in_part(tmp_path, name, value):
+    record = {"keys": ["new"], "result": {}}
+    contents = {"results/a/sgd.json": record, "results/b/sgd.json": record, "folder/c/sgd.json": record}
+    for path, content in (contents | {name: value}).items():
+        write_json(tmp_path / path, content)
+    used = [str(tmp_path / f"results/{setting}/sgd.json") for setting in "ab"]
+    write_json(tmp_path / "limits.json", [asdict(Setting("g", "one", [], {}, used))])
+    before = sorted((tmp_path / "folder").rglob("*"))
+    with pytest.raises(DataError, match=f"{name} is no record"):
+        publish(tmp_path / "limits.json", tmp_path / "folder")
+    assert sorted((tmp_path / "folder").rglob("*")) == before
 
 
 # The published table

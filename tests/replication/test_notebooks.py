@@ -106,7 +106,7 @@ def test_a_training_depends_on_the_modules_that_it_imports_and_on_theirs(path):
 
 
 def test_the_data_depend_on_nothing_of_the_training():
-    own = {"errors", "files", "paths", "seeds"}
+    own = {"data/download", "errors", "files", "paths", "seeds"}
     assert names(dependencies(SOURCE / "replication" / "data" / "mnist.py")) == {
         *(f"replication/{name}.py" for name in own),
         *(f"nonsmooth/{name}.py" for name in ("problem", "processes")),

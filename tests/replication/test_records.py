@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from replication import config, records
-from replication.errors import ConfigError
+from replication.errors import ConfigError, DataError
 from replication.files import read_json, write_json
 from replication.limit_settings import slug_of
 from replication.methods import ANCHOR, METHODS, PEER, Look, Method, compared
@@ -368,3 +368,10 @@ def test_keys_survive_their_file(project, tmp_path):
     for number, key in enumerate(keys):
         write_json(tmp_path / f"{number}.json", {"keys": [key]})
     assert records.read_keys(tmp_path).keys() == set(map(records.text, keys))
+
+
+@pytest.mark.parametrize("value", [{"some": "json"}, [1], None])
+def test_a_published_file_that_is_no_record_is_named(tmp_path, value):
+    write_json(tmp_path / "other.json", value)
+    with pytest.raises(DataError, match=r"other\.json is no record of the limits"):
+        records.read_keys(tmp_path)

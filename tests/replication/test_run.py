@@ -1,5 +1,8 @@
 import json
 import math
+import random
+import resource
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import torch
 
 from nonsmooth.training import Training, train
 from replication import run
+from replication.data import mnist
+from replication.errors import DataError
 from replication.files import replacing
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES
@@ -166,3 +171,71 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         fail()
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+EXCERPT = Path(__file__).parents[2] / "data" / "excerpt"
+NUMBERS = [b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"]  # sizes that a header might claim
+
+
+def damaged(content: bytes, count: int) -> Iterator[bytes]:
+    """The content with bits turned, numbers overwritten, and bytes taken away, put in or repeated."""
+    chance = random.Random(0)
+    for _ in range(count):
+        new, where = bytearray(content), chance.randrange(len(content))
+        match chance.randrange(5):
+            case 0:
+                new[where] ^= 1 << chance.randrange(8)
+            case 1:
+                new[where : where + 4] = chance.choice(NUMBERS)
+            case 2:
+                del new[where : where + chance.choice([1, 8, len(content)])]
+            case 3:
+                new[where:where] = chance.randbytes(chance.choice([1, 8, 100]))
+            case 4:
+                new[where : where + 8] = content[-8:]
+        yield bytes(new)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_damaged_file_of_a_run_is_read_or_refused_by_its_name(finished, tmp_path, name):
+    assembly, training = finished
+    run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refusals = []
+    for content in damaged((tmp_path / name).read_bytes(), 3000):
+        (tmp_path / name).write_bytes(content)
+        try:
+            run.load(tmp_path)
+        except DataError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 1000
+    assert all(message.startswith(f"{tmp_path / name} cannot be read: ") for message in refusals)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200_000  # KiB: no size that a header claims is believed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_a_damaged_file_of_mnist_is_refused_by_its_name(tmp_path, name):
+    path, content = tmp_path / name, (EXCERPT / "MNIST" / "raw" / name).read_bytes()
+    (tmp_path / "SHA256SUMS").write_text(f"{mnist.expected_sums(EXCERPT)[f'MNIST/raw/{name}']}  {name}\n")
+    for other in damaged(content, 500):
+        path.write_bytes(other)
+        if other != content:
+            with pytest.raises(DataError, match=name):
+                mnist.draw(tmp_path, 0, 1, 1, [], lambda line: None)
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none/history\.parquet cannot be read"):
+        run.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"status": "running"}', "[" * 10**5])
+def test_a_record_that_is_none_is_named(finished, tmp_path, text):
+    assembly, training = finished
+    run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(DataError, match=r"run\.json cannot be read"):
+        run.load(tmp_path)

@@ -19,9 +19,10 @@ BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 def project(tmp_path_factory) -> Path:
     """A copy of the project with the method of the page."""
     copy = tmp_path_factory.mktemp("new") / "project"
-    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt"):
+    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copy(ROOT / "Snakefile", copy)
+    for name in ("Snakefile", "data/SHA256SUMS"):
+        shutil.copy(ROOT / name, copy / name)
     code, line, ranges = BLOCKS
     (copy / "src/nonsmooth/sign_descent.py").write_text(code)
     methods = copy / "src/replication/methods.py"

@@ -26,7 +26,7 @@ def project(tmp_path) -> Path:
     """A copy of the project's sources to break."""
     copy = tmp_path / "project"
     copy.mkdir()
-    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "src/replication/scripts"):
+    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "src/replication/scripts"):
         shutil.copytree(ROOT / name, copy / name)
     shutil.copy(ROOT / "Snakefile", copy)
     return copy

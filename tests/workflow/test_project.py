@@ -1,5 +1,6 @@
 """The files around the code, held against each other."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -109,3 +110,24 @@ def test_no_reading_is_called_literal():
     """The body of Algorithm 1 is lost to us: both weight updates are our readings."""
     for path in [*pages.paths(ROOT), *sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "CHANGELOG.md"]:
         assert "literal" not in path.read_text().lower(), path.name
+
+
+UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNPICKLING = r"(torch|yaml)\.(load|load_all|unsafe_load|full_load)|pd\.read_pickle|.*allow_pickle=True.*"
+
+
+def test_nothing_is_unpickled():
+    for path in [*SOURCE.rglob("*.py"), *(ROOT / "rules").glob("*.smk"), *(ROOT / "notebooks").glob("*.ipynb")]:
+        assert not re.search(rf"\bimport ({'|'.join(UNPICKLERS)})\b", path.read_text()), path
+        if path.suffix == ".py":
+            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            texts = [f"{ast.unparse(call.func)} {' '.join(map(ast.unparse, call.keywords))}" for call in calls]
+            assert not [text for text in texts if re.match(UNPICKLING, text)], path
+
+
+def test_no_rule_calls_a_shell():
+    """So no value of the configuration is ever part of a command line."""
+    rules = "\n".join(path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")])
+    assert not re.search(r"^ +(shell|run):", rules, re.MULTILINE)
+    shells = re.compile(r"shell=True|os\.(system|popen)|subprocess\.getoutput")
+    assert not [path for path in SOURCE.rglob("*.py") if shells.search(path.read_text())]

@@ -2,6 +2,8 @@
 
 import copy
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from snakemake.exceptions import WorkflowError
@@ -16,10 +18,43 @@ def settings() -> dict:
 
 
 def test_the_configuration_is_checked_and_planned(settings):
-    read = copy.deepcopy(settings) | {"seeds": ["3", "4"]}  # as the command line gives them
+    read = copy.deepcopy(settings) | {"seeds": [3, 4]}
+    read["experiments"]["autoencoder"]["optimizers"]["lbfgs"] = None
     plan = workflow.make_plan(read, str(ROOT))
-    assert read["seeds"] == [3, 4]
+    assert "lbfgs" not in read["experiments"]["autoencoder"]["optimizers"]
     assert {seed for _, _, seed in plan.runs_of("autoencoder")} == {3, 4}
+
+
+def given(*entries: str, files: tuple[Path, ...] = (), replace: bool = False) -> SimpleNamespace:
+    """What Snakemake keeps of --configfile, --config and --replace-workflow-config."""
+    return SimpleNamespace(configfiles=files, config_args=list(entries), replace_workflow_config=replace)
+
+
+def test_the_command_line_has_the_types_of_a_file(tmp_path):
+    (tmp_path / "my.yaml").write_text("threads: 2\nexperiments: {autoencoder: {iterations: 7}}")
+    entries = ["data={training_images: 50}", "limits={published: null}", "seeds=[0, 1]"]
+    read = workflow.read_config(str(ROOT), given(*entries, files=(tmp_path / "my.yaml",)))
+    assert (read["data"]["training_images"], read["limits"]["published"], read["seeds"]) == (50, None, [0, 1])
+    assert (read["threads"], read["experiments"]["autoencoder"]["iterations"]) == (2, 7)
+
+
+def test_files_can_replace_the_projects_own():
+    assert workflow.read_config(str(ROOT), given("threads=2", replace=True)) == {"threads": 2}
+
+
+def test_a_target_behind_the_configuration_files_is_called_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkflowError, match=r"results/tuned\.yaml is no configuration: put targets first"):
+        workflow.read_config(str(ROOT), given(files=(tmp_path / "results/tuned.yaml",)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [("threads=[1", "--config threads=.*: "), ("data={root: a, root: b}", "root is given twice")],
+)
+def test_a_value_of_the_command_line_that_is_no_yaml_is_one_message(entry, message):
+    with pytest.raises(WorkflowError, match=message):
+        workflow.read_config(str(ROOT), given(entry))
 
 
 def test_a_wrong_configuration_is_one_message(settings):

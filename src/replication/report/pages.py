@@ -61,12 +61,17 @@ def paths(root: str | Path) -> list[Path]:
 def publish(results: str | Path, root: str | Path) -> None:
     """Take the tables that the pipeline wrote to `results` over into the project at `root`, and fill its pages anew.
 
-    Nothing is written where a page refers to what no table has (DataError).
+    Nothing is written where a page refers to what no table has, or where there are no tables or no pages (DataError).
     """
     root = Path(root)
+    new = sorted(Path(results, "tables").glob("*.csv"))
+    if not new:
+        raise DataError(f"{Path(results, 'tables')} has no tables: compute results first")
     tables = read(root / PUBLISHED_TABLES) | read(Path(results) / "tables")
     pages = {path: fill(path.read_text(), tables) for path in paths(root)}
-    for path in sorted(Path(results, "tables").glob("*.csv")):
+    if not pages:
+        raise DataError(f"{root} has no pages, {' and '.join(PAGES)}: it is not the project's folder")
+    for path in new:
         with replacing(root / PUBLISHED_TABLES / path.name) as temporary:
             shutil.copyfile(path, temporary)
     for path, text in pages.items():

@@ -5,8 +5,9 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from replication.files import read_json, replacing, write_json
+from replication.files import check_writable, read_json, reading, replacing, write_json
 from replication.methods import ANCHOR, baselines, judged
+from replication.records import keys_of
 from replication.speed.clock import Clock, of_report
 from replication.studies.limits import Chosen
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
@@ -160,17 +161,26 @@ def collect(settings: list[dict], output: str | Path) -> None:
 
 def read(path: str | Path) -> list[Setting]:
     """The settings of a file that `collect` has written."""
-    return [Setting(**s | {"verdicts": [Verdict(**v) for v in s["verdicts"]]}) for s in read_json(path)]
+    values = read_json(path)
+    with reading(path):
+        return [Setting(**s | {"verdicts": [Verdict(**v) for v in s["verdicts"]]}) for s in values]
 
 
 def publish(limits: str | Path, folder: str | Path) -> None:
-    """Make `folder` hold the records that stand behind the file of `collect`, and no others."""
+    """Make `folder` hold the records that stand behind the file of `collect`, and no others.
+
+    Raises DataError before anything is written, where a record is missing or `folder` holds other files in JSON.
+    """
     folder = Path(folder)
-    records = {Path(path) for setting in read(limits) for path in setting.records}
-    kept = {folder / path.parent.name / path.name: path for path in records}
+    paths = {Path(path) for setting in read(limits) for path in setting.records}
+    kept = {folder / path.parent.name / path.name: path for path in paths}
+    before = list(folder.rglob("*.json"))
+    for path in [*paths, *before]:
+        keys_of(path)
+    check_writable(folder)
     for target, path in kept.items():
         with replacing(target) as temporary:
             temporary.write_bytes(path.read_bytes())
-    for path in folder.rglob("*.json"):
+    for path in before:
         if path not in kept:
             path.unlink()

@@ -1,0 +1,66 @@
+"""YAML as the configuration's files and the command line have it: numbers as YAML 1.2 writes them, each key once."""
+
+import re
+
+import yaml
+
+from replication.errors import ConfigError
+
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
+_FLOAT = re.compile(
+    r"([-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"
+)
+_NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML 1.1 takes 1e-3 for a string, 1:30 for 90 and 010 for 8: here they are a number and two strings."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML looks it up by this name)
+        first: [rule for rule in rules if rule[0] not in _NUMBERS]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _tag, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
+
+
+def parse(text: str, source: str) -> object:
+    """The value of a YAML text. Raises ConfigError, naming `source` and the line, for a fault or a key given twice."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_repeated_keys(node)
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(f"{source}{line}: {reason}") from None
+
+
+def _refuse_repeated_keys(root: yaml.Node) -> None:
+    """PyYAML keeps the last of two values with the same key. Raises a YAMLError for them, and for what holds itself."""
+    seen, waiting = set(), [(root, ())]
+    while waiting:
+        node, above = waiting.pop()
+        if node in above:
+            raise yaml.MarkedYAMLError(problem="a value holds itself", problem_mark=node.start_mark)
+        if node in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(node)
+        children = node.value
+        if isinstance(node, yaml.MappingNode):
+            names = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in names:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value} is given twice", problem_mark=key.start_mark)
+                if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                    names.add(key.value)
+            children = [value for _, value in node.value]
+        waiting += [(child, (*above, node)) for child in children]
