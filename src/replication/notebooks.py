@@ -76,7 +76,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
                 progress_bar=False,
                 log_output=True,
                 shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.ipython_dir={folder}"],
             )
         except Exception as error:
             # jupyter_client tells of a kernel that did not start by a plain RuntimeError.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from replication.errors import ConfigError
+
 RUN_FILES = ("history.parquet", "weights.safetensors", "run.json")
 SOURCE = Path(__file__).parents[1]  # the folder of the packages
 PACKAGES = ("nonsmooth", "replication")
@@ -11,14 +13,24 @@ PUBLISHED_TABLES = "docs/results"  # of the project
 PAGES = ("README.md", "docs/*.md")  # of the project
 
 
+def check_library(root: str | Path) -> None:
+    """Raise ConfigError where the library that runs is not that of the project at `root`, but another clone's."""
+    own = Path(root).resolve() / "src"
+    if own != SOURCE.resolve():
+        raise ConfigError(
+            f"{SOURCE} would run, not this project's {own}. Use this project's own environment, or: pip install -e ."
+        )
+
+
 def find_root(start: str | Path = ".") -> Path:
     """The project's root, the nearest folder at or above `start` with config/config.yaml in it.
 
-    Raises FileNotFoundError when there is none.
+    Raises FileNotFoundError when there is none, and ConfigError where it is not the project of this library.
     """
     start = Path(start).resolve()
     for folder in (start, *start.parents):
         if (folder / "config" / "config.yaml").exists():
+            check_library(folder)
             return folder
     raise FileNotFoundError(f"no config/config.yaml at {start} or above it: run this from inside the project")
 

@@ -9,6 +9,8 @@ from glob import glob
 
 from replication import config as configuration
 from replication.errors import ConfigError
+from replication.paths import check_library
+from replication.personal import leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -17,14 +19,15 @@ WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers
 def make_plan(config: dict, root: str) -> Plan:
     """The plan of the project at `root`; `config` becomes the checked configuration.
 
-    Raises Snakemake's WorkflowError, which it shows as one message, for a configuration that cannot be run and for a
-    project's path with braces.
+    Raises Snakemake's WorkflowError, which it shows as one message, for a configuration that cannot be run, for a
+    project's path with braces, and where another clone's library would run.
     """
     from snakemake.exceptions import WorkflowError  # imported late: other users of this package have no Snakemake
 
     if set("{}") & set(root):
         raise WorkflowError(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
     try:
+        check_library(root)
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
         return Plan(config, root)
     except ConfigError as error:
@@ -43,12 +46,13 @@ def name_unlock(arguments: list[str]) -> None:
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:
-    """See that jobs start in any folder, and that they keep their memory.
+    """See that jobs start in any folder, without personal settings, and that they keep their memory.
 
     Snakemake hands the interpreter to a shell without quotes: where its path needs some, its name has to be enough.
     glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
     60,000 images a sixth of Adam's time.
     """
+    leave_out(environment)
     if shlex.quote(sys.executable) != sys.executable:
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
         sys.executable = os.path.basename(sys.executable)

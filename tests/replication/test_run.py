@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,13 +11,16 @@ import torch
 
 from nonsmooth.training import Training, train
 from replication import run
+from replication.data import mnist
+from replication.data.denoising import NOISES
 from replication.files import replacing
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES
-from replication.provenance import provenance
+from replication.provenance import commit, provenance
 from replication.quality import summary
 from replication.run import Assembly
 
+ROOT = Path(__file__).parents[2]
 ITERATIONS = 4
 PERCEPTRON = Parameters(
     experiment="perceptron-teacher",
@@ -88,6 +93,37 @@ def test_the_record_tells_what_the_run_was_computed_with(finished, tmp_path):
     assert record["optimizer_seconds"] <= record["loop_seconds"]
 
 
+@pytest.fixture
+def defaults_of_a_script():
+    """As a person's script may set them for its own tensors."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+def history_of(parameters: Parameters) -> dict:
+    images = mnist.draw(ROOT / "data/excerpt", parameters.seed, **parameters.images, sources=[])
+    assembly = run.assemble(parameters, images)
+    return train(assembly.network, assembly.optimizer, assembly.problem, parameters.iterations).history
+
+
+@pytest.fixture(scope="module")
+def usual_histories() -> dict[str, dict]:
+    return {noise: history_of(noisy(noise)) for noise in NOISES}
+
+
+def noisy(noise: str) -> Parameters:
+    minibatch = {"optimizer": "adam-minibatch", "settings": {"learning_rate": 0.01, "batch_size": 32}}
+    return AUTOENCODER.but(dtype="float32", problem=AUTOENCODER.problem | {"noise": noise}, **minibatch)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_default_dtype_and_device_of_a_script_change_no_bit(noise, usual_histories, defaults_of_a_script):
+    assert history_of(noisy(noise)) == usual_histories[noise]
+
+
 def test_the_parameters_of_a_record_give_the_same_run(finished, tmp_path):
     assembly, training = finished
     run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
@@ -149,6 +185,54 @@ def test_summary_judges_images_by_psnr_and_perceptrons_by_loss_alone(denoising, 
 def test_provenance_needs_no_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance()["git_commit"] is None
+
+
+def git(folder: Path, *arguments: str) -> str:
+    person = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    return subprocess.run(["git", *person, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    """A project in git."""
+    folder = tmp_path / "größe [1]"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "module.py").write_text("1\n")
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
+        git(folder, *arguments)
+    return folder
+
+
+def test_the_commit_is_the_projects_whatever_git_is_told(repository, tmp_path, monkeypatch):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    git(tmp_path, "init", "--quiet", "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    assert commit(repository) == head
+
+
+def test_the_commit_of_a_repository_around_the_project_is_not_its_own(repository):
+    unpacked = repository / "src"
+    assert commit(unpacked) is None
+    (unpacked / ".git").mkdir()  # not a repository
+    assert commit(unpacked) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"), [("src/module.py", "-dirty"), ("src/new.py", "-dirty"), ("figure.png", "")]
+)
+def test_the_commit_is_dirty_where_files_that_results_depend_on_differ(name, ending, repository):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    (repository / name).write_text("2\n")
+    assert commit(repository) == head + ending
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="changes the owner, as root alone may")
+def test_the_commit_is_known_where_another_user_owns_the_files(repository):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    for path in (repository, repository / ".git"):
+        os.chown(path, 65534, 65534)
+    assert commit(repository) == head
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):

@@ -22,14 +22,26 @@ def test_progress_is_seen(tmp_path):
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
-    """A copy of the project's sources to break."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "src/replication/scripts"):
-        shutil.copytree(ROOT / name, copy / name)
+def project(tmp_path, monkeypatch) -> Path:
+    """A copy of the project's sources to break, whose library runs."""
+    copy = copy_project(tmp_path / "project")
+    monkeypatch.setenv("PYTHONPATH", str(copy / "src"))
+    return copy
+
+
+def copy_project(copy: Path) -> Path:
+    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "src"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "Snakefile", copy)
     return copy
+
+
+def test_another_clones_library_is_refused_before_any_work(tmp_path):
+    copy = copy_project(tmp_path / "second")
+    done = snakemake(tmp_path / "work", "--cores", "2", project=copy)
+    assert done.returncode == 1
+    assert f"{ROOT / 'src'} would run, not this project's {copy / 'src'}" in output(done)
+    assert not (tmp_path / "work" / "results").exists()
 
 
 def test_a_failing_notebook_stays_executed_and_its_traceback_is_seen(project, tmp_path):

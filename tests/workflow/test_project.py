@@ -1,5 +1,6 @@
 """The files around the code, held against each other."""
 
+import os
 import re
 import subprocess
 import sys
@@ -109,3 +110,24 @@ def test_no_reading_is_called_literal():
     """The body of Algorithm 1 is lost to us: both weight updates are our readings."""
     for path in [*pages.paths(ROOT), *sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "CHANGELOG.md"]:
         assert "literal" not in path.read_text().lower(), path.name
+
+
+def environment_of_a_recipe(**settings: str) -> dict[str, str]:
+    command = ["make", "--silent", "-f", "Makefile", "-f", "-", "show"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | settings, input="show:\n\t@env", capture_output=True, text=True, check=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def test_make_keeps_of_a_persons_pip_settings_where_it_downloads_from():
+    own = {"PIP_USER": "1", "PIP_TARGET": "elsewhere", "PIP_INDEX_URL": "https://example.org/simple"}
+    recipe = environment_of_a_recipe(**own)
+    assert "PIP_TARGET" not in recipe
+    assert (recipe["PIP_USER"], recipe["PIP_INDEX_URL"]) == ("0", own["PIP_INDEX_URL"])
+
+
+def test_make_gives_snakemake_a_cache_where_home_has_none(tmp_path):
+    (tmp_path / "file").touch()
+    assert environment_of_a_recipe(HOME=f"{tmp_path}/file", XDG_CACHE_HOME="")["XDG_CACHE_HOME"] == f"{ROOT}/.cache"
+    assert environment_of_a_recipe(HOME=f"{tmp_path}/my home", XDG_CACHE_HOME="")["XDG_CACHE_HOME"] == ""

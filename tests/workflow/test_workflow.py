@@ -46,6 +46,16 @@ def test_an_interpreter_in_a_folder_with_a_space_is_called_by_its_name(interpret
     assert environment["PATH"] == first
 
 
+def test_jobs_have_no_variable_by_which_a_person_would_change_results(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/python3")
+    kept = {"PATH": "/usr/bin", "PYTHONPATH": "src", "CUDA_VISIBLE_DEVICES": "0", "MPLCONFIGDIR": "cache"}
+    changing = "PYTHONSTARTUP PYTHONOPTIMIZE PYTHONHASHSEED PYTHONWARNINGS MPLBACKEND MATPLOTLIBRC"
+    changing += " MKL_CBWR ATEN_CPU_CAPABILITY ONEDNN_DEFAULT_FPMATH_MODE TORCH_LOGS NPY_DISABLE_CPU_FEATURES"
+    environment = kept | dict.fromkeys(changing.split(), "1")
+    workflow.prepare_jobs(environment)
+    assert {name: value for name, value in environment.items() if not name.startswith("MALLOC_")} == kept
+
+
 def test_a_lock_is_told_with_the_command_that_removes_it(tmp_path, monkeypatch):
     printed = []
     monkeypatch.chdir(tmp_path)
