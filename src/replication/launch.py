@@ -11,7 +11,7 @@ from replication import config, parameters
 from replication.data import mnist
 from replication.errors import ConfigError
 from replication.parameters import Parameters
-from replication.paths import find_root
+from replication.paths import check_library, find_root
 from replication.quality import summary
 from replication.run import assemble, save
 
@@ -20,9 +20,10 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     """Train as the project's configuration says, with the files `over` on top, and keep the run in `run_folder`.
 
     Under torchrun every process holds its own rows of the data; the first one writes and speaks. Raises ConfigError
-    for what the configuration does not name.
+    for what the configuration does not name, and in another clone than the library's.
     """
     root = find_root()
+    check_library(root)
     whole = config.project(root, *over)
     sections = whole["experiments"]
     for name, value, known in (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from replication.dependencies import code_of
 from replication.errors import NotebookError
+from replication.files import replacing
 
 
 def declared_parameters(notebook: str | Path) -> dict:
@@ -92,4 +93,5 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
 
     with forkserver.slot():  # before anything is chosen: it can take as long as another notebook trains
         run(again=True)
-    shutil.move(working_copy, output)
+    with replacing(output) as path:
+        shutil.move(working_copy, path)

@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[1]  # the folder of the packages
 PACKAGES = ("nonsmooth", "replication")
 STYLE = Path(__file__).parent / "report" / "style.mplstyle"
 PUBLISHED_TABLES = "docs/results"  # of the project
+PUBLISHED_FIGURES = "figures"  # of the project
 PAGES = ("README.md", "docs/*.md")  # of the project
 
 
@@ -25,12 +26,11 @@ def check_library(root: str | Path) -> None:
 def find_root(start: str | Path = ".") -> Path:
     """The project's root, the nearest folder at or above `start` with config/config.yaml in it.
 
-    Raises FileNotFoundError when there is none, and ConfigError where it is not the project of this library.
+    Raises FileNotFoundError when there is none.
     """
     start = Path(start).resolve()
     for folder in (start, *start.parents):
         if (folder / "config" / "config.yaml").exists():
-            check_library(folder)
             return folder
     raise FileNotFoundError(f"no config/config.yaml at {start} or above it: run this from inside the project")
 
@@ -138,9 +138,9 @@ class ResultFiles:
         return self._path("tables", f"{name}.csv")
 
 
-def figures(name: str) -> list[str]:
-    """The files of a figure, which lie beside the results."""
-    return [f"figures/{name}.{format}" for format in ("pdf", "png")]
+def figures(name: str, folder: str = PUBLISHED_FIGURES) -> list[str]:
+    """The files of a figure."""
+    return [f"{folder}/{name}.{format}" for format in ("pdf", "png")]
 
 
 def drawn_images(experiment: str | None, seed: object) -> str:

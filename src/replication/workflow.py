@@ -9,7 +9,7 @@ from glob import glob
 
 from replication import config as configuration
 from replication.errors import ConfigError
-from replication.paths import check_library
+from replication.paths import ResultFiles, check_library
 from replication.personal import leave_out
 from replication.plan import Plan
 
@@ -29,6 +29,8 @@ def make_plan(config: dict, root: str) -> Plan:
     try:
         check_library(root)
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
+        if os.path.samefile(root, os.curdir) and config != configuration.project(root):
+            return Plan(config, root, figure_folder=f"{ResultFiles.folder}/figures")  # beside the published ones
         return Plan(config, root)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None

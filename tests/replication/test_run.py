@@ -1,13 +1,18 @@
 import json
 import math
 import os
+import resource
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from nonsmooth.training import Training, train
 from replication import run
@@ -233,6 +238,38 @@ def test_the_commit_is_known_where_another_user_owns_the_files(repository):
     for path in (repository, repository / ".git"):
         os.chown(path, 65534, 65534)
     assert commit(repository) == head
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_files_of_a_run_are_readable_as_the_umask_says(umask, finished, tmp_path):
+    assembly, training = finished
+    before = os.umask(umask)
+    try:
+        run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+LONG = {
+    "parquet": lambda path: pyarrow.parquet.write_table(pyarrow.table({"loss": [1.0] * 1000}), path),
+    "safetensors": lambda path: save_file({"weight": torch.zeros(1000)}, path),
+    "text": lambda path: path.write_text("." * 1000),
+}
+
+
+@pytest.mark.parametrize("write", LONG.values(), ids=LONG)
+def test_a_write_that_finds_no_room_leaves_the_former_file_whole(write, tmp_path):
+    """A limit on the size of files ends a write in its middle, as a full disk does."""
+    (tmp_path / "file").write_text("former")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises((OSError, SafetensorError), match="too large"), replacing(tmp_path / "file") as path:
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["former"]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):

