@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-import shutil
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from snakemake_calls import ROOT, call, jobs, output, snakemake
+from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,6 @@ def project(tmp_path, monkeypatch) -> Path:
     """A copy of the project's sources to break, whose library runs."""
     copy = copy_project(tmp_path / "project")
     monkeypatch.setenv("PYTHONPATH", str(copy / "src"))
-    return copy
-
-
-def copy_project(copy: Path) -> Path:
-    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "src"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copy(ROOT / "Snakefile", copy)
     return copy
 
 
@@ -98,8 +91,9 @@ def at_work_in(folder: Path) -> list[str]:
     return commands
 
 
-def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path):
-    """Killed outright, while notebooks run: Snakemake can tidy nothing up."""
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
+def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, tmp_path):
+    """While notebooks run: Snakemake can tidy nothing up."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
     first = subprocess.Popen(
         **call(tmp_path, *arguments, own_server=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -107,8 +101,8 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path
     while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
         assert first.poll() is None
         time.sleep(0.1)
-    first.kill()
-    assert first.wait() == -signal.SIGKILL
+    first.send_signal(stop)
+    assert first.wait() == -stop
     if sys.platform == "linux":  # what it had begun ends with it, and disturbs nobody
         end = time.monotonic() + 120
         while (left := at_work_in(tmp_path)) and time.monotonic() < end:
@@ -123,3 +117,18 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path
     again = snakemake(tmp_path, *arguments)
     assert again.returncode == 0, output(again)
     assert jobs(again) == {"run_notebook": 1}
+
+
+def test_a_call_that_finds_no_room_is_finished_by_the_next_one(tmp_path):
+    """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
+    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
+    full = subprocess.run(
+        **call(tmp_path, *arguments, own_server=True), preexec_fn=limit, capture_output=True, text=True
+    )
+    assert full.returncode == 1
+    assert "File too large" in output(full)
+    assert not (tmp_path / arguments[0]).exists()
+    again = snakemake(tmp_path, *arguments)
+    assert again.returncode == 0, output(again)
+    assert (tmp_path / arguments[0]).exists()
