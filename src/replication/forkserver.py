@@ -284,7 +284,8 @@ def as_fork() -> None:
     status = run_in_fork(server_address, sys.argv)
     if status is not None:
         if status > 128:
-            print(f"{sys.argv[0]} was ended by signal {status - 128}", file=sys.stderr, flush=True)
+            hint = ": is there enough memory?" if status - 128 == signal.SIGKILL else ""
+            print(f"{sys.argv[0]} was ended by signal {status - 128}{hint}", file=sys.stderr, flush=True)
         os._exit(status)
     signal.signal(signal.SIGINT, before)
 

@@ -80,10 +80,12 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
                 extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.ipython_dir={folder}"],
             )
         except Exception as error:
+            died = isinstance(error, DeadKernelError)
             # jupyter_client tells of a kernel that did not start by a plain RuntimeError.
-            if again and isinstance(error, RuntimeError) and not isinstance(error, DeadKernelError):
+            if again and isinstance(error, RuntimeError) and not died:
                 return run(again=False)
-            message = f"{error}\n{log.read_text() if log.exists() else ''}"
+            why = "It was killed or has crashed. Is there enough memory?\n" if died else ""
+            message = f"{error}\n{why}{log.read_text() if log.exists() else ''}"
             message = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
             raise NotebookError(f"{notebook} failed; as far as it came: {working_copy}\n{message}") from None
         else:

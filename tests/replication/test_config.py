@@ -9,6 +9,7 @@ import yaml
 from replication import config, data
 from replication.data import mnist, networks
 from replication.errors import ConfigError
+from replication.launch import launch
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES
 from replication.paths import find_root
@@ -226,3 +227,11 @@ def test_root_is_found_from_below_and_missed_outside(tmp_path):
     assert find_root(FOLDER) == ROOT
     with pytest.raises(FileNotFoundError, match="no config/config"):
         find_root(tmp_path)
+
+
+def test_a_training_in_another_clone_than_the_librarys_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"would run, not this project's {tmp_path / 'src'}"):
+        launch("perceptron-teacher", "sgd", 0, [], str(tmp_path / "run"))

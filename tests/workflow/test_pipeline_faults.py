@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
+from replication import run
+from replication.plan import Plan
+
 pytestmark = pytest.mark.slow
 
 
@@ -63,7 +66,7 @@ def test_a_corrupted_image_file_stops_the_workflow_with_what_to_do(project, tmp_
     assert not list((tmp_path / "work" / "results" / "data").glob("*"))
 
 
-@pytest.mark.parametrize("option", ["--unlock", "--lint"])
+@pytest.mark.parametrize("option", ["--unlock", "--lint", "--dry-run", "--list"])
 def test_what_computes_nothing_needs_no_number_of_cores(tmp_path, option):
     done = snakemake(tmp_path, option)
     assert "number of cores" not in output(done)
@@ -91,8 +94,20 @@ def at_work_in(folder: Path) -> list[str]:
     return commands
 
 
+@pytest.fixture
+def usual_history(smoke_config) -> dict[str, list[float]]:
+    """Of the run perceptron-teacher/sgd/seed-0, computed in this process."""
+    parameters = Plan(smoke_config, str(ROOT)).parameters("perceptron-teacher", "sgd", 0)
+    return run.train_blind(parameters, None)[1].history
+
+
+def assert_usual(directory: Path, usual_history: dict[str, list[float]]) -> None:
+    history = run.load(directory / "results/runs/perceptron-teacher/sgd/seed-0").history
+    assert all(list(history[name]) == values for name, values in usual_history.items())
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
-def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, tmp_path):
+def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_history, tmp_path):
     """While notebooks run: Snakemake can tidy nothing up."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
     first = subprocess.Popen(
@@ -117,9 +132,10 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, tm
     again = snakemake(tmp_path, *arguments)
     assert again.returncode == 0, output(again)
     assert jobs(again) == {"run_notebook": 1}
+    assert_usual(tmp_path, usual_history)
 
 
-def test_a_call_that_finds_no_room_is_finished_by_the_next_one(tmp_path):
+def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_history, tmp_path):
     """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
@@ -131,4 +147,4 @@ def test_a_call_that_finds_no_room_is_finished_by_the_next_one(tmp_path):
     assert not (tmp_path / arguments[0]).exists()
     again = snakemake(tmp_path, *arguments)
     assert again.returncode == 0, output(again)
-    assert (tmp_path / arguments[0]).exists()
+    assert_usual(tmp_path, usual_history)
