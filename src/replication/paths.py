@@ -1,6 +1,7 @@
 """Where everything lies: the project's own files, and the results."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from replication.errors import ConfigError
@@ -17,10 +18,13 @@ PAGES = ("README.md", "docs/*.md")  # of the project
 def check_library(root: str | Path) -> None:
     """Raise ConfigError where the library that runs is not that of the project at `root`, but another clone's."""
     own = Path(root).resolve() / "src"
-    if own != SOURCE.resolve():
-        raise ConfigError(
-            f"{SOURCE} would run, not this project's {own}. Use this project's own environment, or: pip install -e ."
-        )
+    for package in PACKAGES:
+        folder = Path(import_module(package).__file__).resolve().parents[1]
+        if folder != own:
+            raise ConfigError(
+                f"{package} in {folder} would run, not this project's in {own}. "
+                "Use this project's own environment, or: pip install -e ."
+            )
 
 
 def find_root(start: str | Path = ".") -> Path:

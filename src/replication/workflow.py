@@ -9,7 +9,7 @@ from glob import glob
 
 from replication import config as configuration
 from replication.errors import ConfigError
-from replication.paths import ResultFiles, check_library
+from replication.paths import SOURCE, ResultFiles, check_library
 from replication.personal import leave_out
 from replication.plan import Plan
 
@@ -48,13 +48,15 @@ def name_unlock(arguments: list[str]) -> None:
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:
-    """See that jobs start in any folder, without personal settings, and that they keep their memory.
+    """See that jobs start in any folder, with this library, without personal settings, and keep their memory.
 
     Snakemake hands the interpreter to a shell without quotes: where its path needs some, its name has to be enough.
     glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
     60,000 images a sixth of Adam's time.
     """
     leave_out(environment)
+    path = environment.get("PYTHONPATH")  # it may be relative to another folder than that of jobs
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), path]))
     if shlex.quote(sys.executable) != sys.executable:
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
         sys.executable = os.path.basename(sys.executable)

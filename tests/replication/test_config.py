@@ -12,7 +12,7 @@ from replication.errors import ConfigError
 from replication.launch import launch
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES
-from replication.paths import find_root
+from replication.paths import check_library, find_root
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config"
@@ -233,5 +233,11 @@ def test_a_training_in_another_clone_than_the_librarys_is_refused(tmp_path, monk
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=f"would run, not this project's {tmp_path / 'src'}"):
+    with pytest.raises(ConfigError, match=f"would run, not this project's in {tmp_path / 'src'}"):
         launch("perceptron-teacher", "sgd", 0, [], str(tmp_path / "run"))
+
+
+def test_a_library_of_the_same_name_from_elsewhere_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("nonsmooth.__file__", str(tmp_path / "nonsmooth" / "__init__.py"))
+    with pytest.raises(ConfigError, match=f"nonsmooth in {tmp_path} would run"):
+        check_library(ROOT)
