@@ -36,7 +36,7 @@ def test_another_clones_library_is_refused_before_any_work(tmp_path):
     copy = copy_project(tmp_path / "second")
     done = snakemake(tmp_path / "work", "--cores", "2", project=copy)
     assert done.returncode == 1
-    assert f"replication in {ROOT / 'src'} would run, not this project's in {copy / 'src'}" in output(done)
+    assert f"nonsmooth in {ROOT / 'src'} would run, not this project's in {copy / 'src'}" in output(done)
     assert not (tmp_path / "work" / "results").exists()
 
 
