@@ -7,6 +7,15 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
 PAGES := $(BIN)/python -m replication pages
+# pip keeps a person's settings of where it downloads from, and no others: with PIP_USER=1 it would refuse .venv.
+DOWNLOADS := INDEX_URL EXTRA_INDEX_URL FIND_LINKS NO_INDEX TRUSTED_HOST PROXY CERT CLIENT_CERT CACHE_DIR CONFIG_FILE
+unexport $(filter-out $(DOWNLOADS:%=PIP_%),$(filter PIP_%,$(.VARIABLES)))
+export PIP_USER := 0
+# Snakemake needs a folder for its cache. Where HOME has none, as in some containers, it is here.
+USABLE := $(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo yes)
+ifneq ($(USABLE),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 
 .PHONY: figures test tuned publish benchmark claims limits ladder verify lab slurm lock help
 .DEFAULT_GOAL := help

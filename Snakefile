@@ -4,7 +4,7 @@ import os
 import sys
 
 from replication import forkserver, workflow as project
-from replication.paths import RUN_FILES, figures
+from replication.paths import RUN_FILES
 from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
 

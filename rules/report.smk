@@ -4,7 +4,7 @@ rule draw_figure:
         results=plan.behind_figure,
         modules=plan.figure_modules,
     output:
-        figures("{figure}"),
+        plan.figure("{figure}"),
     log:
         "logs/draw_figure/{figure}.log",
     params:

@@ -55,7 +55,8 @@ class TorchOptimizer:
         if self.size == len(self.inputs):
             return self.inputs, self.targets
         if not self._waiting:
-            order = torch.randperm(len(self.inputs), generator=self.generator).to(self.inputs.device)
+            order = torch.randperm(len(self.inputs), generator=self.generator, device=self.generator.device)
+            order = order.to(self.inputs.device)
             self._waiting = list(order.split(self.size))[::-1]
         chosen = self._waiting.pop()
         return self.inputs[chosen], self.targets[chosen]

@@ -6,6 +6,7 @@ import sys
 
 from replication.errors import DataError, NotebookError
 from replication.forkserver import end_with_workflow
+from replication.personal import leave_out
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -111,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     arguments = parser().parse_args()
+    leave_out()
     end_with_workflow()
     try:
         arguments.run(arguments)

@@ -38,13 +38,17 @@ def check_new(*paths: str | Path) -> None:
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.
 
-    Parent folders are made. When the block fails, whatever stood at `path` stays as it was.
+    Parent folders are made. When the block fails, whatever stood at `path` stays as it was. Who may read the file is as
+    the umask says, whatever the writer chooses (safetensors: the owner alone).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         temporary = Path(folder) / path.name
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)
         os.replace(temporary, path)
 
 

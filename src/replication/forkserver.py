@@ -33,7 +33,7 @@ from typing import TextIO
 
 PACKAGES = ("nonsmooth", "replication")  # this file runs as a script too, and so imports neither
 VARIABLE = "REPLICATION_WORKFLOW"
-SERVE = ["-m", "replication", "forkserver"]
+SERVE = ["-P", "-m", "replication", "forkserver"]  # -P: modules of the working directory are not imported
 WARM = (
     "torch",
     "torch._dynamo",  # torch.optim imports it when the first optimizer is made
@@ -112,7 +112,7 @@ def _end() -> None:
 
 def _is_fork() -> bool:
     """Whether this process is a fork of the server: it still has the server's command line."""
-    return sys.orig_argv[1:4] == SERVE
+    return sys.orig_argv[1 : 1 + len(SERVE)] == SERVE
 
 
 @contextmanager
@@ -203,7 +203,7 @@ class _Fork(socketserver.BaseRequestHandler):
             self.request.send(bytes([code if code >= 0 else 128 - code]))  # a signal's number as a shell tells it
 
     def run(self, streams: list[int], arguments: list[str], directory: str, environment: dict[str, str]) -> None:
-        """Do what `python` would with these arguments: a script, or -m and a module, and its own arguments."""
+        """Do what `python` would with these arguments: a script, or -P -m and a module, and its own arguments."""
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         for stream in (sys.stdout, sys.stderr):
@@ -213,15 +213,16 @@ class _Fork(socketserver.BaseRequestHandler):
         os.chdir(directory)
         os.environ.clear()
         os.environ.update(environment)
-        beside = directory if arguments[0] == "-m" else os.path.dirname(os.path.abspath(arguments[0]))
-        sys.path[:1] = [beside, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+        is_module = arguments[:2] == ["-P", "-m"]
+        beside = [] if is_module else [os.path.dirname(os.path.abspath(arguments[0]))]
+        sys.path[:0] = [*beside, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
             del sys.modules[name]  # these packages are imported as they stand now
         threading.Thread(target=self.end_with_client, daemon=True).start()
         code = 1
         try:
-            if arguments[0] == "-m":
-                sys.argv = arguments[1:]
+            if is_module:
+                sys.argv = arguments[2:]
                 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
             else:
                 sys.argv = arguments
@@ -283,7 +284,8 @@ def as_fork() -> None:
     status = run_in_fork(server_address, sys.argv)
     if status is not None:
         if status > 128:
-            print(f"{sys.argv[0]} was ended by signal {status - 128}", file=sys.stderr, flush=True)
+            hint = ": is there enough memory?" if status - 128 == signal.SIGKILL else ""
+            print(f"{sys.argv[0]} was ended by signal {status - 128}{hint}", file=sys.stderr, flush=True)
         os._exit(status)
     signal.signal(signal.SIGINT, before)
 

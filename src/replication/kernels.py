@@ -12,7 +12,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from replication import forkserver
 
-KERNEL = ["-m", "ipykernel_launcher"]
+KERNEL = ["-P", "-m", "replication.ipython_kernel"]  # -P: modules of the working directory are not imported
 
 
 def manager_class(folder: Path) -> type:

@@ -12,7 +12,7 @@ from replication.data import mnist
 from replication.errors import ConfigError, nearest
 from replication.files import check_new
 from replication.parameters import Parameters
-from replication.paths import RUN_FILES, find_root
+from replication.paths import RUN_FILES, check_library, find_root
 from replication.quality import summary
 from replication.run import assemble, save
 
@@ -21,9 +21,11 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     """Train as the project's configuration says, with the files `over` on top, and keep the run in `run_folder`.
 
     Under torchrun every process holds its own rows of the data; the first one writes and speaks. Raises ConfigError
-    for what the configuration does not name, and OSError where the run cannot be written or there is one already.
+    for what the configuration does not name and in another clone than the library's, and OSError where the run cannot
+    be written or there is one already.
     """
     root = find_root()
+    check_library(root)
     whole = config.project(root, *over)
     sections = whole["experiments"]
     for name, value, known in (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from replication.dependencies import code_of
 from replication.errors import NotebookError
-from replication.files import check_writable
+from replication.files import check_writable, replacing
 
 
 def declared_parameters(notebook: str | Path) -> dict:
@@ -78,13 +78,15 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
                 progress_bar=False,
                 log_output=True,
                 shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.ipython_dir={folder}"],
             )
         except Exception as error:
+            died = isinstance(error, DeadKernelError)
             # jupyter_client tells of a kernel that did not start by a plain RuntimeError.
-            if again and isinstance(error, RuntimeError) and not isinstance(error, DeadKernelError):
+            if again and isinstance(error, RuntimeError) and not died:
                 return run(again=False)
-            message = f"{error}\n{log.read_text() if log.exists() else ''}"
+            why = "It was killed or has crashed. Is there enough memory?\n" if died else ""
+            message = f"{error}\n{why}{log.read_text() if log.exists() else ''}"
             message = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
             raise NotebookError(f"{notebook} failed; as far as it came: {working_copy}\n{message}") from None
         else:
@@ -94,4 +96,5 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
 
     with forkserver.slot():  # before anything is chosen: it can take as long as another notebook trains
         run(again=True)
-    shutil.move(working_copy, output)
+    with replacing(output) as path:
+        shutil.move(working_copy, path)

@@ -1,14 +1,30 @@
 """Where everything lies: the project's own files, and the results."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+
+from replication.errors import ConfigError
 
 RUN_FILES = ("history.parquet", "weights.safetensors", "run.json")
 SOURCE = Path(__file__).parents[1]  # the folder of the packages
 PACKAGES = ("nonsmooth", "replication")
 STYLE = Path(__file__).parent / "report" / "style.mplstyle"
 PUBLISHED_TABLES = "docs/results"  # of the project
+PUBLISHED_FIGURES = "figures"  # of the project
 PAGES = ("README.md", "docs/*.md")  # of the project
+
+
+def check_library(root: str | Path) -> None:
+    """Raise ConfigError where the library that runs is not that of the project at `root`, but another clone's."""
+    own = Path(root).resolve() / "src"
+    for package in PACKAGES:
+        folder = Path(import_module(package).__file__).resolve().parents[1]
+        if folder != own:
+            raise ConfigError(
+                f"{package} in {folder} would run, not this project's in {own}. "
+                "Use this project's own environment, or: pip install -e ."
+            )
 
 
 def find_root(start: str | Path = ".") -> Path:
@@ -126,9 +142,9 @@ class ResultFiles:
         return self._path("tables", f"{name}.csv")
 
 
-def figures(name: str) -> list[str]:
-    """The files of a figure, which lie beside the results."""
-    return [f"figures/{name}.{format}" for format in ("pdf", "png")]
+def figures(name: str, folder: str = PUBLISHED_FIGURES) -> list[str]:
+    """The files of a figure."""
+    return [f"{folder}/{name}.{format}" for format in ("pdf", "png")]
 
 
 def drawn_images(experiment: str | None, seed: object) -> str:

@@ -16,7 +16,7 @@ from replication.errors import DataError
 from replication.limit_settings import Limits
 from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, of_role
 from replication.parameters import AUTOENCODER, NEED_IMAGES, SELECTIONS, Parameters
-from replication.paths import RUN_FILES, STYLE, ResultFiles, drawn_images, figures
+from replication.paths import PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report.figures import FIGURES as FIGURE_MODULES
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
@@ -52,8 +52,8 @@ def plain(value: object) -> object:
 class Plan:
     """The plan of a checked configuration. `root`: the project's folder, relative to the working directory."""
 
-    def __init__(self, config: dict, root: str):
-        self.config, self.root = config, root
+    def __init__(self, config: dict, root: str, figure_folder: str = PUBLISHED_FIGURES):
+        self.config, self.root, self.figure_folder = config, root, figure_folder
         self.results = ResultFiles()
         self.experiments: dict[str, dict] = config["experiments"]
         self.optimizers = {name: sorted(section["optimizers"]) for name, section in self.experiments.items()}
@@ -480,8 +480,12 @@ class Plan:
         }
         return times[wildcards.target]
 
+    def figure(self, name: str) -> list[str]:
+        """The files of a figure; `name` can be a wildcard."""
+        return figures(name, self.figure_folder)
+
     def figures_of(self, target: str) -> list[str]:
-        return [file for name in FIGURES.get(target, []) for file in figures(name)]
+        return [file for name in FIGURES.get(target, []) for file in self.figure(name)]
 
     def tables_of(self, target: str) -> list[str]:
         return [self.results.table(name) for name in TABLES.get(target, [])]

@@ -1,29 +1,50 @@
 """What a number was computed with: versions, commit, processor, threads."""
 
 import importlib.metadata
+import os
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 
 import torch
 
+from replication.paths import SOURCE
+
+ROOT = SOURCE.parent  # of the project, where the package is not installed elsewhere
+COMPUTES = ("Snakefile", "config", "notebooks/*.ipynb", "rules", "src")  # what results depend on, for git
+
 
 def provenance() -> dict:
     """Versions, git commit, processor and threads: what may explain a difference between two machines."""
     names = ("nonsmooth", "torch", "numpy", "pyarrow")
-    commit = None
-    if shutil.which("git"):
-        git = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-        commit = git.stdout.strip() or None
     return {
         "versions": {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names},
-        "git_commit": commit,
+        "git_commit": commit(),
         "processor": processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def commit(root: Path = ROOT) -> str | None:
+    """The commit of the project at `root`, with "-dirty" where files that results depend on differ from it.
+
+    None where `root` is no repository of its own: a repository around it, or one in $GIT_DIR, is another project's.
+    """
+    root = root.resolve()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", f"safe.directory={root}", *arguments]  # also where another user owns the files
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.rstrip("\n")
+
+    try:
+        if not os.path.samefile(git("rev-parse", "--show-toplevel"), root):
+            return None
+        changes = git("-c", "core.fsmonitor=false", "--no-optional-locks", "status", "--porcelain", "--", *COMPUTES)
+        return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def processor() -> str:

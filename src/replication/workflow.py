@@ -9,6 +9,8 @@ from glob import glob
 
 from replication import config as configuration
 from replication.errors import ConfigError, DataError
+from replication.paths import SOURCE, ResultFiles, check_library
+from replication.personal import leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -41,13 +43,16 @@ def read_config(root: str, settings) -> dict:
 def make_plan(config: dict, root: str) -> Plan:
     """The plan of the project at `root`; `config` becomes the checked configuration.
 
-    Raises WorkflowError for a configuration that cannot be run, for a published file that is no
-    record, and for a project's path with braces.
+    Raises WorkflowError for a configuration that cannot be run, for a published file that is no record, for a project's
+    path with braces, and where another clone's library would run.
     """
     if set("{}") & set(root):
         raise _shown(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
     try:
+        check_library(root)
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
+        if os.path.samefile(root, os.curdir) and config != configuration.project(root):
+            return Plan(config, root, figure_folder=f"{ResultFiles.folder}/figures")  # beside the published ones
         return Plan(config, root)
     except (ConfigError, DataError) as error:
         raise _shown(error) from None
@@ -65,12 +70,15 @@ def name_unlock(arguments: list[str]) -> None:
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:
-    """See that jobs start in any folder, and that they keep their memory.
+    """See that jobs start in any folder, with this library, without personal settings, and keep their memory.
 
     Snakemake hands the interpreter to a shell without quotes: where its path needs some, its name has to be enough.
     glibc gives blocks above 32 MiB back to the system at once, and the next iteration would pay for fresh pages: with
     60,000 images a sixth of Adam's time.
     """
+    leave_out(environment)
+    path = environment.get("PYTHONPATH")  # it may be relative to another folder than that of jobs
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), path]))
     if shlex.quote(sys.executable) != sys.executable:
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
         sys.executable = os.path.basename(sys.executable)

@@ -17,9 +17,10 @@ from nonsmooth.training import train
 from replication import config, data, run, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
+from replication.launch import launch
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES
-from replication.paths import find_root
+from replication.paths import check_library, find_root
 from replication.plan import Plan
 from replication.studies.limits import Search
 
@@ -382,3 +383,17 @@ def test_an_accepted_configuration_trains(smoke_config, path, change):
     except ConfigError:
         return
     build_runs(checked, path, iterations=1)
+
+
+def test_a_training_in_another_clone_than_the_librarys_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"would run, not this project's in {tmp_path / 'src'}"):
+        launch("perceptron-teacher", "sgd", 0, [], str(tmp_path / "run"))
+
+
+def test_a_library_of_the_same_name_from_elsewhere_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("nonsmooth.__file__", str(tmp_path / "nonsmooth" / "__init__.py"))
+    with pytest.raises(ConfigError, match=f"nonsmooth in {tmp_path} would run"):
+        check_library(ROOT)

@@ -263,6 +263,14 @@ def committed() -> dict[str, Path]:
     return {Path(name).name: ROOT / name for name in listed.stdout.split()}
 
 
+def test_a_matplotlibrc_changes_nothing_that_is_drawn():
+    drawing.style()
+    usual = dict(plt.rcParams)
+    with plt.rc_context({"axes.titleweight": "bold", "lines.dashed_pattern": [9, 9], "text.usetex": True}):
+        drawing.style()
+        assert dict(plt.rcParams) == usual
+
+
 def test_every_figure_is_committed_as_png_and_as_small_as_it_should_be():
     paths = committed()
     assert {name for name in paths if name.endswith((".png", ".pdf"))} == {f"{name}.png" for name in figures.FIGURES}

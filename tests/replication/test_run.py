@@ -1,26 +1,34 @@
 import json
 import math
+import os
 import random
 import resource
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from nonsmooth.training import Training, train
 from replication import run
 from replication.data import mnist
+from replication.data.denoising import NOISES
 from replication.errors import DataError
 from replication.files import replacing
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES
-from replication.provenance import provenance
+from replication.provenance import commit, provenance
 from replication.quality import summary
 from replication.run import Assembly
 
+ROOT = Path(__file__).parents[2]
 ITERATIONS = 4
 PERCEPTRON = Parameters(
     experiment="perceptron-teacher",
@@ -93,6 +101,37 @@ def test_the_record_tells_what_the_run_was_computed_with(finished, tmp_path):
     assert record["optimizer_seconds"] <= record["loop_seconds"]
 
 
+@pytest.fixture
+def defaults_of_a_script():
+    """As a person's script may set them for its own tensors."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+def history_of(parameters: Parameters) -> dict:
+    images = mnist.draw(ROOT / "data/excerpt", parameters.seed, **parameters.images, sources=[])
+    assembly = run.assemble(parameters, images)
+    return train(assembly.network, assembly.optimizer, assembly.problem, parameters.iterations).history
+
+
+@pytest.fixture(scope="module")
+def usual_histories() -> dict[str, dict]:
+    return {noise: history_of(noisy(noise)) for noise in NOISES}
+
+
+def noisy(noise: str) -> Parameters:
+    minibatch = {"optimizer": "adam-minibatch", "settings": {"learning_rate": 0.01, "batch_size": 32}}
+    return AUTOENCODER.but(dtype="float32", problem=AUTOENCODER.problem | {"noise": noise}, **minibatch)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_default_dtype_and_device_of_a_script_change_no_bit(noise, usual_histories, defaults_of_a_script):
+    assert history_of(noisy(noise)) == usual_histories[noise]
+
+
 def test_the_parameters_of_a_record_give_the_same_run(finished, tmp_path):
     assembly, training = finished
     run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
@@ -154,6 +193,86 @@ def test_summary_judges_images_by_psnr_and_perceptrons_by_loss_alone(denoising, 
 def test_provenance_needs_no_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance()["git_commit"] is None
+
+
+def git(folder: Path, *arguments: str) -> str:
+    person = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    return subprocess.run(["git", *person, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    """A project in git."""
+    folder = tmp_path / "größe [1]"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "module.py").write_text("1\n")
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
+        git(folder, *arguments)
+    return folder
+
+
+def test_the_commit_is_the_projects_whatever_git_is_told(repository, tmp_path, monkeypatch):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    git(tmp_path, "init", "--quiet", "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    assert commit(repository) == head
+
+
+def test_the_commit_of_a_repository_around_the_project_is_not_its_own(repository):
+    unpacked = repository / "src"
+    assert commit(unpacked) is None
+    (unpacked / ".git").mkdir()  # not a repository
+    assert commit(unpacked) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"), [("src/module.py", "-dirty"), ("src/new.py", "-dirty"), ("figure.png", "")]
+)
+def test_the_commit_is_dirty_where_files_that_results_depend_on_differ(name, ending, repository):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    (repository / name).write_text("2\n")
+    assert commit(repository) == head + ending
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="changes the owner, as root alone may")
+def test_the_commit_is_known_where_another_user_owns_the_files(repository):
+    head = git(repository, "rev-parse", "HEAD").strip()
+    for path in (repository, repository / ".git"):
+        os.chown(path, 65534, 65534)
+    assert commit(repository) == head
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_files_of_a_run_are_readable_as_the_umask_says(umask, finished, tmp_path):
+    assembly, training = finished
+    before = os.umask(umask)
+    try:
+        run.save(tmp_path, PERCEPTRON, assembly.network, training, {})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+LONG = {
+    "parquet": lambda path: pyarrow.parquet.write_table(pyarrow.table({"loss": [1.0] * 1000}), path),
+    "safetensors": lambda path: save_file({"weight": torch.zeros(1000)}, path),
+    "text": lambda path: path.write_text("." * 1000),
+}
+
+
+@pytest.mark.parametrize("write", LONG.values(), ids=LONG)
+def test_a_write_that_finds_no_room_leaves_the_former_file_whole(write, tmp_path):
+    """A limit on the size of files ends a write in its middle, as a full disk does."""
+    (tmp_path / "file").write_text("former")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises((OSError, SafetensorError), match="too large"), replacing(tmp_path / "file") as path:
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["former"]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):

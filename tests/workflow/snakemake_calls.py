@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,14 @@ from replication.forkserver import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+
+def copy_project(copy: Path) -> Path:
+    """A copy of the project's sources, at `copy`. Its library runs with PYTHONPATH at its src."""
+    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "src"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(ROOT / "Snakefile", copy)
+    return copy
 
 
 def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "", own_server: bool = False) -> dict:

@@ -69,6 +69,13 @@ def test_a_second_call_has_nothing_to_do(finished):
     assert "Nothing to be done" in output(done)
 
 
+def test_results_that_were_copied_have_nothing_to_do(finished):
+    """With new times, as cp gives them."""
+    copied = shutil.copytree(finished, finished.with_name("copied"), copy_function=shutil.copy)
+    done = snakemake(copied, "--cores", "2", "--config", "seeds=[0]")
+    assert "Nothing to be done" in output(done)
+
+
 def test_a_missing_notebook_and_a_changed_setting_rerun_what_they_touch(finished, tmp_path):
     notebook = finished / "results/notebooks/perceptron/badmm/seed-0.ipynb"
     kept = shutil.move(notebook, tmp_path)

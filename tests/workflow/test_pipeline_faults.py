@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-import shutil
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from snakemake_calls import ROOT, call, jobs, output, snakemake
+from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
+
+from replication import run
+from replication.plan import Plan
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +25,19 @@ def test_progress_is_seen(tmp_path):
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
-    """A copy of the project's sources to break."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "src/replication/scripts"):
-        shutil.copytree(ROOT / name, copy / name)
-    shutil.copy(ROOT / "Snakefile", copy)
+def project(tmp_path, monkeypatch) -> Path:
+    """A copy of the project's sources to break, whose library runs."""
+    copy = copy_project(tmp_path / "project")
+    monkeypatch.setenv("PYTHONPATH", str(copy / "src"))
     return copy
+
+
+def test_another_clones_library_is_refused_before_any_work(tmp_path):
+    copy = copy_project(tmp_path / "second")
+    done = snakemake(tmp_path / "work", "--cores", "2", project=copy)
+    assert done.returncode == 1
+    assert f"nonsmooth in {ROOT / 'src'} would run, not this project's in {copy / 'src'}" in output(done)
+    assert not (tmp_path / "work" / "results").exists()
 
 
 def test_a_failing_notebook_stays_executed_and_its_traceback_is_seen(project, tmp_path):
@@ -58,7 +66,7 @@ def test_a_corrupted_image_file_stops_the_workflow_with_what_to_do(project, tmp_
     assert not list((tmp_path / "work" / "results" / "data").glob("*"))
 
 
-@pytest.mark.parametrize("option", ["--unlock", "--lint"])
+@pytest.mark.parametrize("option", ["--unlock", "--lint", "--dry-run", "--list"])
 def test_what_computes_nothing_needs_no_number_of_cores(tmp_path, option):
     done = snakemake(tmp_path, option)
     assert "number of cores" not in output(done)
@@ -86,8 +94,21 @@ def at_work_in(folder: Path) -> list[str]:
     return commands
 
 
-def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path):
-    """Killed outright, while notebooks run: Snakemake can tidy nothing up."""
+@pytest.fixture
+def usual_history(smoke_config) -> dict[str, list[float]]:
+    """Of the run perceptron-teacher/sgd/seed-0, computed in this process."""
+    parameters = Plan(smoke_config, str(ROOT)).parameters("perceptron-teacher", "sgd", 0)
+    return run.train_blind(parameters, None)[1].history
+
+
+def assert_usual(directory: Path, usual_history: dict[str, list[float]]) -> None:
+    history = run.load(directory / "results/runs/perceptron-teacher/sgd/seed-0").history
+    assert all(list(history[name]) == values for name, values in usual_history.items())
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
+def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_history, tmp_path):
+    """While notebooks run: Snakemake can tidy nothing up."""
     arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
     first = subprocess.Popen(
         **call(tmp_path, *arguments, own_server=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -95,8 +116,8 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path
     while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
         assert first.poll() is None
         time.sleep(0.1)
-    first.kill()
-    assert first.wait() == -signal.SIGKILL
+    first.send_signal(stop)
+    assert first.wait() == -stop
     if sys.platform == "linux":  # what it had begun ends with it, and disturbs nobody
         end = time.monotonic() + 120
         while (left := at_work_in(tmp_path)) and time.monotonic() < end:
@@ -111,3 +132,19 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(tmp_path
     again = snakemake(tmp_path, *arguments)
     assert again.returncode == 0, output(again)
     assert jobs(again) == {"run_notebook": 1}
+    assert_usual(tmp_path, usual_history)
+
+
+def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_history, tmp_path):
+    """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
+    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
+    full = subprocess.run(
+        **call(tmp_path, *arguments, own_server=True), preexec_fn=limit, capture_output=True, text=True
+    )
+    assert full.returncode == 1
+    assert "File too large" in output(full)
+    assert not (tmp_path / arguments[0]).exists()
+    again = snakemake(tmp_path, *arguments)
+    assert again.returncode == 0, output(again)
+    assert_usual(tmp_path, usual_history)

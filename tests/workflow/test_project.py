@@ -1,6 +1,7 @@
 """The files around the code, held against each other."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -131,3 +132,24 @@ def test_no_rule_calls_a_shell():
     assert not re.search(r"^ +(shell|run):", rules, re.MULTILINE)
     shells = re.compile(r"shell=True|os\.(system|popen)|subprocess\.getoutput")
     assert not [path for path in SOURCE.rglob("*.py") if shells.search(path.read_text())]
+
+
+def environment_of_a_recipe(**settings: str) -> dict[str, str]:
+    command = ["make", "--silent", "-f", "Makefile", "-f", "-", "show"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | settings, input="show:\n\t@env", capture_output=True, text=True, check=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def test_make_keeps_of_a_persons_pip_settings_where_it_downloads_from():
+    own = {"PIP_USER": "1", "PIP_TARGET": "elsewhere", "PIP_INDEX_URL": "https://example.org/simple"}
+    recipe = environment_of_a_recipe(**own)
+    assert "PIP_TARGET" not in recipe
+    assert (recipe["PIP_USER"], recipe["PIP_INDEX_URL"]) == ("0", own["PIP_INDEX_URL"])
+
+
+def test_make_gives_snakemake_a_cache_where_home_has_none(tmp_path):
+    (tmp_path / "file").touch()
+    assert environment_of_a_recipe(HOME=f"{tmp_path}/file", XDG_CACHE_HOME="")["XDG_CACHE_HOME"] == f"{ROOT}/.cache"
+    assert environment_of_a_recipe(HOME=f"{tmp_path}/my home", XDG_CACHE_HOME="")["XDG_CACHE_HOME"] == ""

@@ -1,6 +1,7 @@
 """What the Snakefile does before its rules."""
 
 import copy
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,13 @@ def test_a_value_of_the_command_line_that_is_no_yaml_is_one_message(entry, messa
         workflow.read_config(str(ROOT), given(entry))
 
 
+@pytest.mark.parametrize(("seeds", "folder"), [([0], "results/figures"), (None, "figures")])
+def test_other_settings_in_the_projects_folder_leave_its_figures_as_they_are(seeds, folder, settings, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = workflow.make_plan(copy.deepcopy(settings) | ({"seeds": seeds} if seeds else {}), ".")
+    assert {str(Path(path).parent) for path in plan.figures_of("all")} == {folder}
+
+
 def test_a_wrong_configuration_is_one_message(settings):
     wrong = copy.deepcopy(settings)
     wrong["experiments"]["autoencoder"]["optimizers"]["badmm"]["tau_z"] = 2.5
@@ -79,6 +87,24 @@ def test_an_interpreter_in_a_folder_with_a_space_is_called_by_its_name(interpret
     workflow.prepare_jobs(environment)
     assert sys.executable == name
     assert environment["PATH"] == first
+
+
+def test_jobs_have_no_variable_by_which_a_person_would_change_results(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/python3")
+    kept = {"PATH": "/usr/bin", "CUDA_VISIBLE_DEVICES": "0", "MPLCONFIGDIR": "cache"}
+    changing = "PYTHONSTARTUP PYTHONOPTIMIZE PYTHONHASHSEED PYTHONWARNINGS MPLBACKEND MATPLOTLIBRC"
+    changing += " MKL_CBWR ATEN_CPU_CAPABILITY ONEDNN_DEFAULT_FPMATH_MODE TORCH_LOGS NPY_DISABLE_CPU_FEATURES"
+    environment = kept | dict.fromkeys(changing.split(), "1")
+    workflow.prepare_jobs(environment)
+    assert kept.items() <= environment.items()
+    assert not set(changing.split()) & environment.keys()
+
+
+def test_jobs_have_this_library_whatever_python_path_they_are_given(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/python3")
+    environment = {"PATH": "/usr/bin", "PYTHONPATH": "src"}
+    workflow.prepare_jobs(environment)
+    assert environment["PYTHONPATH"].split(os.pathsep) == [str(ROOT / "src"), "src"]
 
 
 def test_a_lock_is_told_with_the_command_that_removes_it(tmp_path, monkeypatch):

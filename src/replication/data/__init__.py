@@ -1,5 +1,7 @@
 """What is to be learned: inputs and targets, drawn once for a seed and the same for every optimizer."""
 
+import torch
+
 from nonsmooth.problem import Problem
 from replication.data.denoising import denoising
 from replication.data.mnist import Sample
@@ -14,4 +16,5 @@ def build(sample: Sample | None, *, name: str, **settings) -> Problem:
     `settings` has the section's other keys, and `seed` and `dtype`. `sample` holds the images of `seed`; it is None for
     a problem that is made from no images. Raises KeyError for another name.
     """
-    return PROBLEMS[name](sample, **settings)
+    with torch.device("cpu"):  # where the generators are, whatever a script has set as default
+        return PROBLEMS[name](sample, **settings)

@@ -9,16 +9,16 @@ from replication.seeds import generator
 
 
 def _gaussian(clean: Tensor, level: float, draw: torch.Generator) -> Tensor:
-    return clean + level * torch.randn(clean.shape, generator=draw)
+    return clean + level * torch.randn(clean.shape, generator=draw, dtype=clean.dtype)
 
 
 def _salt_and_pepper(clean: Tensor, level: float, draw: torch.Generator) -> Tensor:
-    chance = torch.rand(clean.shape, generator=draw)
+    chance = torch.rand(clean.shape, generator=draw, dtype=clean.dtype)
     return torch.where(chance < level / 2, 0.0, torch.where(chance < level, 1.0, clean))
 
 
 def _masking(clean: Tensor, level: float, draw: torch.Generator) -> Tensor:
-    return torch.where(torch.rand(clean.shape, generator=draw) < level, 0.0, clean)
+    return torch.where(torch.rand(clean.shape, generator=draw, dtype=clean.dtype) < level, 0.0, clean)
 
 
 NOISES = {"gaussian": _gaussian, "salt-and-pepper": _salt_and_pepper, "masking": _masking}

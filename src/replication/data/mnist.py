@@ -122,7 +122,8 @@ def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> 
     if wrong:
         raise DataError("; ".join(wrong))
     for name in sums:
-        os.replace(fetched / Path(name).name, root / name)
+        with replacing(root / name) as path:
+            shutil.move(fetched / Path(name).name, path)
 
 
 def _from_mirrors(folder: Path) -> Path:
@@ -205,14 +206,15 @@ def draw(
     fetch(root, sources, log)
     from torchvision.datasets import MNIST  # imported late: it takes seconds
 
-    train, test = MNIST(root, train=True), MNIST(root, train=False)
+    with torch.device("cpu"):  # where the generator is, whatever a script has set as default
+        train, test = MNIST(root, train=True), MNIST(root, train=False)
     images, digits = train.data.flatten(1), train.targets
     if training_images + validation_images > len(images):
         raise ValueError(
             f"training_images + validation_images = {training_images} + {validation_images} is more than the "
             f"{len(images)} training images in {root}"
         )
-    order = torch.randperm(len(images), generator=generator(seed, "data"))
+    order = torch.randperm(len(images), generator=generator(seed, "data"), device="cpu")
     first, second = order[:training_images], order[training_images : training_images + validation_images]
     return Sample(images[first], digits[first], images[second], digits[second], test.data.flatten(1), test.targets)
 

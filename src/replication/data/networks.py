@@ -42,7 +42,7 @@ def build(
     modules: list[nn.Module] = []
     for inputs, outputs, name in zip(widths[:-1], widths[1:], names, strict=True):
         with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
-            linear = nn.Linear(inputs, outputs, bias=bias, dtype=torch.float64)
+            linear = nn.Linear(inputs, outputs, bias=bias, dtype=torch.float64, device="cpu")
         with torch.no_grad():
             if initialization == "torch":
                 for parameter in linear.parameters():

@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import PIL.Image
@@ -32,7 +33,8 @@ def line(name: str) -> dict:
 
 
 def style() -> None:
-    """Use the project's matplotlib style."""
+    """Use the project's matplotlib style, and matplotlib's defaults for the rest: not those of a matplotlibrc."""
+    matplotlib.rcdefaults()
     plt.style.use(STYLE)
 
 
