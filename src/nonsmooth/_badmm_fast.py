@@ -47,6 +47,17 @@ class FastLifted(Lifted):
         """X_l, Z_l, M_l and A_l, of some rows, between two iterations."""
         return self.X[layer][rows], *self.of_layer[layer - 1].state(rows)
 
+    def kept(self) -> dict[str, Tensor]:
+        layers = zip(self.layers, self.of_layer, strict=True)
+        return self.hidden() | {
+            f"{name}_{number}": value for number, layer in layers for name, value in layer.kept().items()
+        }
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        super().restore(kept)
+        for number, layer in zip(self.layers, self.of_layer, strict=True):
+            layer.restored({name: kept[f"{name}_{number}"] for name in layer.kept()})
+
 
 @torch.no_grad()
 def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
@@ -228,6 +239,15 @@ class Layer:
         """Z, M and A of some rows, between two iterations."""
         return self.Z[rows], self.M[rows], self.A()[rows]
 
+    def kept(self) -> dict[str, Tensor]:
+        """What the next iteration takes over from this one, by name. A is computed anew, with the same bits."""
+        return {"Z": self.Z, "M": self.M}
+
+    def restored(self, kept: dict[str, Tensor]) -> None:
+        """Go on, now that X_in, W, b and all tensors of `kept` are those of another time."""
+        self.A_is_current = False
+        self.A()
+
     def A(self) -> Tensor:
         """A (N x out), computed anew only after X_in, W or b has changed."""
         if not self.A_is_current:
@@ -339,6 +359,21 @@ class UnitPenaltyOutput(Layer):
         P = torch.lerp(Y, self._start(rows), c) if c else Y
         X, W, b = self.before_W  # in its Z block R = Y - Z with the A of these, so that Z = Y + A - P
         return nn.functional.linear(X[rows], W, b).add_(Y).sub_(P), P - A, A
+
+    def kept(self) -> dict[str, Tensor]:
+        copies = {"start": self.start, "before": self.before_W}
+        kept = {
+            f"{name}_{time}": value
+            for time, values in copies.items()
+            for name, value in zip("XWb", values, strict=True)
+            if value is not None
+        }
+        numbers = {"weight_of_start": self.weight_of_start, "lost": self.lost}
+        kept |= {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+        return kept | {"sum_of_start": self.sum_of_start}
+
+    def restored(self, kept: dict[str, Tensor]) -> None:
+        self.weight_of_start, self.lost = kept["weight_of_start"].item(), kept["lost"].item()
 
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         X, c = self.X_in, self.weight_of_start

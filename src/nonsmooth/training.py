@@ -39,6 +39,7 @@ class Training:
     the network's own forward pass), "train_d" (mean Bregman distance D, where the network ends in a proximal
     activation), and the optimizer's diagnostics.
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
+    reason: why it diverged and what to lower, None where it finished.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
     """
@@ -48,6 +49,7 @@ class Training:
     seconds: float
     loop_seconds: float
     best: dict[str, Tensor] | None = None
+    reason: str | None = None
 
 
 @torch.no_grad()
@@ -115,18 +117,18 @@ def train(
     rows = [_row(0, network, problem, optimizer, group)]
     limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
     device = problem.training.inputs.device
-    status, seconds, begun = "finished", 0.0, clock(device)
+    status, reason, seconds, begun = "finished", None, 0.0, clock(device)
     reported = end = begun
     lowest, best = rows[0].get("validation_loss", math.inf), None
     if keep_best:
         best = {name: value.clone() for name, value in network.state_dict().items()}
     for iteration in range(1, iterations + 1):
         start = clock(device)
-        broken = False
+        broken = None
         try:
             optimizer.step()
-        except torch.linalg.LinAlgError:  # no eigenvalues of what is not finite
-            broken = True
+        except torch.linalg.LinAlgError as error:
+            broken = str(error)
         end = clock(device)
         seconds += end - start
         if not broken and iteration % every and iteration < iterations:
@@ -137,12 +139,15 @@ def train(
             lowest = rows[-1]["validation_loss"]
             best = {name: value.clone() for name, value in network.state_dict().items()}
         if broken or not (math.isfinite(loss) and loss <= limit):
-            status = "diverged"
+            advice = getattr(optimizer, "advice", "lower the step size")
+            status, reason = "diverged", broken or f"the training loss is not finite or over {limit:.4g}; {advice}"
             break
         if report and end - reported >= report_every and iteration < iterations:
             report(f"iteration {iteration}/{iterations}, training loss {loss:.4g}")
             reported = end
     if report:
-        report(f"{status} after {rows[-1]['iteration']} iterations, training loss {rows[-1]['train_loss']:.4g}")
+        end_of_line = f": {reason}" if reason else ""
+        last = rows[-1]
+        report(f"{status} after {last['iteration']} iterations, training loss {last['train_loss']:.4g}{end_of_line}")
     history = {name: [row[name] for row in rows] for name in rows[0]}
-    return Training(history, status, seconds, clock(device) - begun, best)
+    return Training(history, status, seconds, clock(device) - begun, best, reason)
