@@ -189,7 +189,7 @@ class Badmm(Trainer):
         }
         self._iteration = [blocks[letter] for letter in order]
         self._watch(network, inputs, targets, group)
-        self._seen = self._view(self._sums())
+        self._remember(self._sums())
 
     @property
     def step_sizes(self) -> tuple[str, ...]:
@@ -205,41 +205,51 @@ class Badmm(Trainer):
         self._check_unchanged()
         self._seen = None
         super().step()
-        self._seen = self._view(self._last_sums)
+        self._remember(self._last_sums)
 
     @torch.no_grad()
     def _iterate(self) -> None:
         for block in self._iteration:
             block()
 
-    def _view(self, sums: list[float]) -> dict[str, list]:
-        """What must be the same when the next step begins.
-
-        The fast steps keep products of the weights, so that these count too: by `_version`, and by their sum where
-        `.data` hides a change from it. The plain steps read the weights anew.
-        """
+    def _view(self) -> dict[str, list]:
+        """What must be the same when the next step begins."""
         view: dict[str, list] = {}
-        totals = dict(zip(map(id, self._parameters), sums, strict=False))  # no sums on a GPU
         for position, module in enumerate(self.network):
-            parameters = dict(module.named_parameters())
-            marks = [(name, id(p), p.requires_grad, p.dtype, p.device) for name, p in parameters.items()]
-            values = [(p._version, totals.get(id(p))) for p in parameters.values() if self.fast]
             activation = None if isinstance(module, nn.Linear) else proximal.of(module)
-            view[f"module {position} of the network"] = [id(module), activation, *marks, *values]
+            marks = [
+                (name, id(p), p.requires_grad, p.dtype, p.device, self.fast and p._version)
+                for name, p in module._parameters.items()
+                if p is not None
+            ]
+            view[f"module {position} of the network"] = [id(module), activation, *marks]
         for name, data in (("inputs", self.lifted.X[0]), ("targets", self.lifted.X[len(self.lifted.linear)])):
             view[name] = [] if data.is_inference() else [data._version]
         return view
 
+    def _remember(self, sums: Tensor) -> None:
+        self._seen, self._seen_sums = self._view(), sums
+
     def _check_unchanged(self) -> None:
-        """Raise RuntimeError unless all is as the last step left it."""
+        """Raise RuntimeError unless all is as the last step left it.
+
+        The plain steps read weights anew, so that other ones are right. The fast steps keep products of them: there
+        `_version` notices a change, and the sum of a weight one that `.data` hides from it.
+        """
         if self._seen is None:
             raise RuntimeError("the last step of Badmm did not end (interrupted or diverged): use load_state_dict")
-        view = self._view(self._checked_sums())
-        if view != self._seen:
-            changed = [name for name in view | self._seen if view.get(name) != self._seen.get(name)]
-            raise RuntimeError(
-                f"{changed[0]} changed since the last step of Badmm: make a new Badmm, or use its load_state_dict"
-            )
+        view, sums = self._view(), self._sums()
+        if view == self._seen and (not self.fast or torch.equal(sums, self._seen_sums)):
+            return
+        self._check_sums(sums)
+        changed = [name for name in view | self._seen if view.get(name) != self._seen.get(name)]
+        if not changed:
+            names = [name for name, _ in self.network.named_parameters()]
+            position = names[(sums != self._seen_sums).tolist().index(True)].partition(".")[0]
+            changed = [f"module {position} of the network"]
+        raise RuntimeError(
+            f"{changed[0]} changed since the last step of Badmm: make a new Badmm, or use its load_state_dict"
+        )
 
     def _settings(self) -> dict[str, str | float]:
         names = "weight_step order tau_z tau_x tau_w tau_m delta ridge fast"
@@ -290,7 +300,7 @@ class Badmm(Trainer):
         for name, value in weights.items():
             value.copy_(state[name])
         self.lifted.restore(state)
-        self._seen = self._view(self._sums())
+        self._remember(self._sums())
 
     def __getstate__(self) -> dict:
         """What pickle and copy take: a copy starts anew from the same network, data and settings, with this state."""

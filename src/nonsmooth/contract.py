@@ -1,6 +1,5 @@
 """What every optimizer of the library keeps: settings that do not change, and words once it diverges."""
 
-import sys
 from collections.abc import Callable
 
 import torch
@@ -41,7 +40,7 @@ class Trainer:
         output, size = _largest(targets), _largest(inputs)
         sizes += [output, output / size if size else 1.0]
         limit = torch.tensor(HOPELESS * max(sizes), dtype=torch.float64, device=inputs.device)
-        self._limit = min(summed(limit, group).item(), sys.float_info.max)
+        self._limit = min(summed(limit, group).item(), torch.finfo(self._parameters[0].dtype).max)
 
     @property
     def advice(self) -> str:
@@ -54,16 +53,14 @@ class Trainer:
         return torch.linalg.LinAlgError(f"{kind} diverged: its iterates are not finite or too large; {self.advice}")
 
     @torch.no_grad()
-    def _sums(self) -> list[float]:
-        """The sum of every parameter. None of them on a GPU, where a step must not wait."""
-        return [parameter.sum().item() for parameter in self._parameters if not parameter.is_cuda]
+    def _sums(self) -> Tensor:
+        """The sum of every parameter; zero on a GPU, where a step must not wait."""
+        return torch.stack([torch.zeros(()) if values.is_cuda else values.sum() for values in self._parameters])
 
-    def _checked_sums(self) -> list[float]:
-        """The same, where none of them speaks of divergence."""
-        sums = self._sums()
-        if not all(abs(total) <= self._limit for total in sums):
+    def _check_sums(self, sums: Tensor) -> None:
+        """Raise torch.linalg.LinAlgError unless all are finite and not too large."""
+        if not torch.equal(sums, sums.clamp(-self._limit, self._limit)):
             raise self._diverged()
-        return sums
 
     def _iterate(self) -> None:
         raise NotImplementedError
@@ -79,4 +76,5 @@ class Trainer:
             self._iterate()
         except torch.linalg.LinAlgError as error:  # no eigenvalues of what is not finite
             raise self._diverged() from error
-        self._last_sums = self._checked_sums()
+        self._last_sums = self._sums()
+        self._check_sums(self._last_sums)

@@ -11,7 +11,7 @@ from nonsmooth import proximal
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
-ROWS = 256  # samples on which a network's own forward pass is compared with the lifted one
+ROWS = 64  # samples on which a network's own forward pass is compared with the lifted one
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
