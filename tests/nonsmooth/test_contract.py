@@ -185,8 +185,8 @@ def test_a_step_that_was_interrupted_is_refused_until_a_state_is_loaded(form, mo
 
 def go_on(folder):
     torch.set_num_threads(1)
-    for form, settings in FORMS.items():
-        optimizer = Badmm(network(), *data(), **settings)
+    for form, chosen in FORMS.items():
+        optimizer = Badmm(network(), *data(), **chosen)
         optimizer.load_state_dict(load_file(folder / form))
         save_file(run(optimizer).state_dict(), folder / form)
 
@@ -220,7 +220,7 @@ def test_training_goes_on_from_a_state_bit_for_bit(
 
 @pytest.mark.slow
 def test_another_process_goes_on_from_a_file_bit_for_bit(tmp_path):
-    optimizers = {form: run(Badmm(network(), *data(), **settings)) for form, settings in FORMS.items()}
+    optimizers = {form: run(Badmm(network(), *data(), **chosen)) for form, chosen in FORMS.items()}
     for form, optimizer in optimizers.items():
         save_file(optimizer.state_dict(), tmp_path / form)
     spawn = multiprocessing.get_context("spawn")
