@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nonsmooth.lifting import Lifted
 from nonsmooth.linear import (
+    damped_inverse,
     gram,
     gram_of_rows,
     inversion,
@@ -62,6 +63,21 @@ class FastLifted(Lifted):
         """Whether the next iteration and all later ones launch the same work, and the host looks at no number."""
         waits = self.group is not None or any(products and products.invert is pseudo_inverse for products in self.grams)
         return not waits and all(layer.repeats for layer in self.of_layer)
+
+    def kept(self) -> dict[str, Tensor]:
+        kept = self.hidden()
+        for number, layer, products in zip(self.layers, self.of_layer, self.grams, strict=True):
+            kept |= {f"{name}_{number}": value for name, value in layer.kept().items()}
+            if products:
+                kept[f"damped_{number}"] = torch.tensor(products.invert is damped_inverse)
+        return kept
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        super().restore(kept)
+        for number, layer, products in zip(self.layers, self.of_layer, self.grams, strict=True):
+            layer.restored({name: kept[f"{name}_{number}"] for name in layer.kept()})
+            if products:
+                products.invert = damped_inverse if kept[f"damped_{number}"] else pseudo_inverse
 
 
 @torch.no_grad()
@@ -268,6 +284,15 @@ class Layer:
         """Z, M and A of some rows, between two iterations."""
         return self.Z[rows], self.M[rows], self.A()[rows]
 
+    def kept(self) -> dict[str, Tensor]:
+        """What the next iteration takes over from this one, by name. A is computed anew, with the same bits."""
+        return {"Z": self.Z, "M": self.M}
+
+    def restored(self, kept: dict[str, Tensor]) -> None:
+        """Go on, now that X_in, W, b and all tensors of `kept` are those of another time."""
+        self.A_is_current = False
+        self.A()
+
     def A(self) -> Tensor:
         """A (N x out), computed anew only after X_in, W or b has changed."""
         if not self.A_is_current:
@@ -346,6 +371,12 @@ class PenaltyOutput(Layer):
         """From M = 0 and Z = A."""
         self.has_begun = False
         self.P = self.A().mul_(self.delta)
+
+    def kept(self) -> dict[str, Tensor]:
+        return {"P": self.P, "has_begun": torch.tensor(self.has_begun)} | _named("before", self.before_W)
+
+    def restored(self, kept: dict[str, Tensor]) -> None:
+        self.has_begun = bool(kept["has_begun"])
 
     def pull(self, rows: slice) -> Tensor:
         """P of some rows."""
@@ -458,6 +489,15 @@ class UnitPenaltyOutput(PenaltyOutput):
         c, Y = self.weight_of_start, self.X_out[rows]
         return torch.lerp(Y, self._start(rows), c) if c else Y
 
+    def kept(self) -> dict[str, Tensor]:
+        numbers = {"weight_of_start": self.weight_of_start, "lost": self.lost}
+        kept = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+        kept |= _named("start", self.start) | _named("before", self.before_W)
+        return kept | {"sum_of_start": self.sum_of_start}
+
+    def restored(self, kept: dict[str, Tensor]) -> None:
+        self.weight_of_start, self.lost = kept["weight_of_start"].item(), kept["lost"].item()
+
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         X, c = self.X_in, self.weight_of_start
         torch.mm(self.X_out.T, X, out=sums.descent)
@@ -495,6 +535,11 @@ class UnitPenaltyOutput(PenaltyOutput):
 
 def _copies(X: Tensor, linear: nn.Linear) -> list[Tensor | None]:
     return [None if value is None else value.detach().clone() for value in (X, linear.weight, linear.bias)]
+
+
+def _named(time: str, copies: list[Tensor | None]) -> dict[str, Tensor]:
+    """Those of `_copies` that there are."""
+    return {f"{name}_{time}": value for name, value in zip("XWb", copies, strict=True) if value is not None}
 
 
 class Gram:

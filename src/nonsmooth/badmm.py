@@ -16,9 +16,10 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from nonsmooth import _badmm_fast, bregman
+from nonsmooth import _badmm_fast, bregman, proximal
+from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.graphs import Repeated
-from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
+from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.processes import Group, summed
 
@@ -91,12 +92,20 @@ def m_step(lifted: Lifted, tau_m: float) -> None:
 STEPS = z_step, weight_step, x_step, m_step
 
 
-class Badmm:
+def _encoded(setting: str | float) -> Tensor:
+    """A setting as a tensor, so that a state fits into safetensors."""
+    if isinstance(setting, str):
+        return torch.tensor(list(setting.encode()), dtype=torch.uint8)
+    return torch.tensor(setting, dtype=torch.float64)
+
+
+class Badmm(Trainer):
     """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place, one iteration a `step()`.
 
     A network that ends in `nn.Linear` trains with the squared loss 1/2 |Y - Z_L|^2, one that ends in a proximal
     activation (`nn.Identity` among them) with the Bregman distance D(Y, sigma(Z_L)). Losses are sums over samples and
-    outputs. All samples take part in every iteration; `inputs` and `targets` are kept, not copied.
+    outputs. All samples take part in every iteration; `inputs` and `targets` are kept, not copied. Between steps
+    network, data and settings must stay as they are; `step` refuses a network or data that was changed.
 
     Parameters
     ----------
@@ -122,15 +131,19 @@ class Badmm:
 
     Attributes
     ----------
+    network, and every setting by its name, to read.
     lifted: the lifted variables (`Lifted`), to read between iterations.
 
     Raises
     ------
-    TypeError: `network` is not of the form above, or its dtype is not float32 or float64; the message names the module.
+    TypeError: `network` is not of the form above, its dtype is not float32 or float64, its parameters are frozen, share
+        memory or are computed from others, or it computes something else than its modules say; the message names the
+        module. Also data that is no dense tensor.
     ValueError: a setting outside its range, shapes, dtypes or devices that do not fit, values that are not finite, or
         targets outside the domain of the last activation; the message gives the value and the range.
     """
 
+    @in_setup
     def __init__(
         self,
         network: nn.Sequential,
@@ -155,8 +168,10 @@ class Badmm:
         check_range("tau_m", tau_m, 0 <= tau_m <= 1, "0 <= {} <= 1")
         check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
-        pairs = affine_activation_pairs(network)
-        check_data(pairs, inputs, targets)
+        pairs, inputs, targets = checked(network, inputs, targets)
+        self.network, self.weight_step, self.order, self.fast, self.group = network, weight_step, order, fast, group
+        self.tau_z, self.tau_x, self.tau_w, self.tau_m = tau_z, tau_x, tau_w, tau_m
+        self.delta, self.ridge = delta, ridge
         solved = {
             "gradient": range(0),
             "least_squares": range(len(pairs)),
@@ -167,7 +182,7 @@ class Badmm:
         data = pairs, inputs, targets, delta, ridge, group
         self.lifted = lifted = _badmm_fast.lift(*data, kinds=kinds, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS
-        blocks: dict[str, Callable[[], None]] = {
+        self._blocks: dict[str, Callable[[], None]] = {
             "z": lambda: z(lifted, tau_z),
             "w": lambda: w(lifted, tau_w, kinds),
             "x": lambda: x(lifted, tau_x),
@@ -176,20 +191,135 @@ class Badmm:
 
         def iteration() -> None:
             for letter in order:
-                blocks[letter]()
+                self._blocks[letter]()
 
         def weights() -> list[Tensor]:
             return [parameter for linear in lifted.linear.values() for parameter in linear.parameters()]
 
         self._iteration = Repeated(iteration, lifted.repeats, weights) if fast else iteration
+        self._watch(network, inputs, targets, group)
+        self._remember(self._sums())
 
-    @torch.no_grad()
+    @property
+    def step_sizes(self) -> tuple[str, ...]:
+        return ("tau_x", "tau_z") if self.weight_step == "least_squares" else ("tau_w", "tau_x", "tau_z")
+
     def step(self) -> None:
         """One iteration: every block once, each over all layers, with the newest values there are.
 
-        Raises torch.linalg.LinAlgError once the iterates are no longer finite.
+        Raises torch.linalg.LinAlgError, with the step size to lower, once the iterates are not finite or the weights
+        are hopelessly large. On a GPU a step does not wait for the weights: there `training.train` notices. Raises
+        RuntimeError where the network or the data was changed since the last step, or that step did not end.
         """
+        self._check_unchanged()
+        self._seen = None
+        super().step()
+        self._remember(self._last_sums)
+
+    @torch.no_grad()
+    def _iterate(self) -> None:
         self._iteration()
+
+    def _view(self) -> dict[str, list]:
+        """What must be the same when the next step begins."""
+        view: dict[str, list] = {}
+        for position, module in enumerate(self.network):
+            activation = None if isinstance(module, nn.Linear) else proximal.of(module)
+            marks = [
+                (name, id(p), p.requires_grad, p.dtype, p.device, self.fast and p._version)
+                for name, p in module._parameters.items()
+                if p is not None
+            ]
+            view[f"module {position} of the network"] = [id(module), activation, *marks]
+        for name, data in (("inputs", self.lifted.X[0]), ("targets", self.lifted.X[len(self.lifted.linear)])):
+            view[name] = [] if data.is_inference() else [data._version]
+        return view
+
+    def _remember(self, sums: Tensor) -> None:
+        self._seen, self._seen_sums = self._view(), sums
+
+    def _check_unchanged(self) -> None:
+        """Raise RuntimeError unless all is as the last step left it.
+
+        The plain steps read weights anew, so that other ones are right. The fast steps keep products of them: there
+        `_version` notices a change, and the sum of a weight one that `.data` hides from it.
+        """
+        if self._seen is None:
+            raise RuntimeError("the last step of Badmm did not end (interrupted or diverged): use load_state_dict")
+        view, sums = self._view(), self._sums()
+        if view == self._seen and (not self.fast or torch.equal(sums, self._seen_sums)):
+            return
+        self._check_sums(sums)
+        changed = [name for name in view | self._seen if view.get(name) != self._seen.get(name)]
+        if not changed:
+            names = [name for name, _ in self.network.named_parameters()]
+            position = names[(sums != self._seen_sums).tolist().index(True)].partition(".")[0]
+            changed = [f"module {position} of the network"]
+        raise RuntimeError(
+            f"{changed[0]} changed since the last step of Badmm: make a new Badmm, or use its load_state_dict"
+        )
+
+    def _settings(self) -> dict[str, str | float]:
+        names = "weight_step order tau_z tau_x tau_w tau_m delta ridge fast"
+        return {name: getattr(self, name) for name in names.split()}
+
+    def _weights(self) -> dict[str, Tensor]:
+        """W_l and b_l by name, to read and to write."""
+        linears = self.lifted.linear.items()
+        named = {
+            f"{name}_{l}": value for l, linear in linears for name, value in (("W", linear.weight), ("b", linear.bias))
+        }
+        return {name: value.detach() for name, value in named.items() if value is not None}
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that `load_state_dict` needs to go on bit for bit: weights, lifted variables and settings, copied.
+
+        Only tensors, so that safetensors can write it. The data is not in it. Of a group, each process has its own.
+        """
+        self._check_unchanged()
+        settings = {name: _encoded(value) for name, value in self._settings().items()}
+        return settings | {name: value.clone() for name, value in (self._weights() | self.lifted.kept()).items()}
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state of `state_dict`; the network's weights become those of the state.
+
+        Raises ValueError, naming the entry, for a state of other settings, names, shapes or dtypes, before any change.
+        """
+        for name, value in self._settings().items():
+            if name not in state:
+                raise ValueError(f"the state has no {name}: it is not one of Badmm")
+            if not torch.equal(state[name].cpu(), _encoded(value)):
+                saved = state[name].tolist()
+                saved = bytes(saved).decode() if isinstance(value, str) else type(value)(saved)
+                raise ValueError(f"{name} is {saved} in the state and {value} here: make Badmm with that of the state")
+        weights, kept = self._weights(), self.lifted.kept()
+        expected = weights | kept
+        for name in sorted((expected.keys() | state.keys()) - self._settings().keys()):
+            shapes = [
+                f"{of[name].dtype} of shape {tuple(of[name].shape)}" if name in of else "missing"
+                for of in (state, expected)
+            ]
+            if shapes[0] != shapes[1]:
+                raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
+        for name, value in weights.items():
+            value.copy_(state[name])
+        self.lifted.restore(state)
+        self._remember(self._sums())
+
+    def __getstate__(self) -> dict:
+        """What pickle and copy take: a copy starts anew from the same network, data and settings, with this state."""
+        if self.group is not None:
+            raise TypeError("Badmm of several processes cannot be copied: use state_dict in each of them")
+        data = self.lifted.X[0], self.lifted.X[len(self.lifted.linear)]
+        return {"arguments": (self.network, *data), "settings": self._settings(), "state": self.state_dict()}
+
+    def __setstate__(self, copied: dict) -> None:
+        self.__init__(*copied["arguments"], **copied["settings"])
+        self.load_state_dict(copied["state"])
 
     @torch.no_grad()
     def diagnostics(self) -> dict[str, float]:

@@ -4,14 +4,31 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
+from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.lifting import check_range, check_tensor, checked
 from nonsmooth.linear import spectral_norm, with_ones
 from nonsmooth.processes import Group, summed
 
 ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-class TorchOptimizer:
+def _check_samples(inputs: Tensor, targets: Tensor) -> None:
+    """Raise TypeError or ValueError unless both are tensors with a row for each of N >= 1 samples."""
+    for name, data in (("inputs", inputs), ("targets", targets)):
+        check_tensor(name, data)
+        if data.ndim < 2 or len(data) != len(inputs) or not len(data):
+            raise ValueError(f"{name} must have N >= 1 rows, one a sample, not shape {tuple(data.shape)}")
+
+
+def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """F.mse_loss. Raises ValueError for shapes that differ, which torch would stretch to each other."""
+    if outputs.shape != targets.shape:
+        shapes = f"{tuple(outputs.shape)}, not {tuple(targets.shape)}"
+        raise ValueError(f"targets must have the shape of the network's outputs, {shapes}")
+    return nn.functional.mse_loss(outputs, targets, reduction=reduction)
+
+
+class TorchOptimizer(Trainer):
     """Trains any network in place on F.mse_loss, full-batch or on mini-batches.
 
     algorithm: "sgd", "adam" or "adamw"; `options` go to torch.optim as they are (momentum, betas, weight_decay, ...).
@@ -23,6 +40,8 @@ class TorchOptimizer:
 
     Raises ValueError for a setting outside its range.
     """
+
+    step_sizes = ("learning_rate",)
 
     def __init__(
         self,
@@ -39,6 +58,7 @@ class TorchOptimizer:
         **options,
     ):
         check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
+        _check_samples(inputs, targets)
         size = len(inputs) if batch_size is None else batch_size
         check_range("batch_size", size, 1 <= size <= len(inputs), f"1 <= {{}} <= {len(inputs)}")
         if size < len(inputs) and generator is None:
@@ -48,7 +68,9 @@ class TorchOptimizer:
         self.network, self.inputs, self.targets, self.group = network, inputs, targets, group
         self.count = int(summed(torch.tensor(targets.numel(), device=targets.device), group))
         self.size, self.epochs, self.generator = size, epochs, generator
+        self.learning_rate = learning_rate
         self.optimizer = ALGORITHMS[algorithm](network.parameters(), lr=learning_rate, **options)
+        self._watch(network, inputs, targets, group)
         self._waiting: list[Tensor] = []
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:
@@ -61,15 +83,15 @@ class TorchOptimizer:
         chosen = self._waiting.pop()
         return self.inputs[chosen], self.targets[chosen]
 
-    def step(self) -> None:
+    def _iterate(self) -> None:
         """One step of the algorithm, or one epoch of them."""
         for _ in range(-(-len(self.inputs) // self.size) if self.epochs else 1):
             inputs, targets = self._next_batch()
             self.optimizer.zero_grad()
             if self.group is None:
-                nn.functional.mse_loss(self.network(inputs), targets).backward()
+                _squared_error(self.network(inputs), targets).backward()
             else:
-                (nn.functional.mse_loss(self.network(inputs), targets, reduction="sum") / self.count).backward()
+                (_squared_error(self.network(inputs), targets, "sum") / self.count).backward()
                 for parameter in self.network.parameters():
                     summed(parameter.grad, self.group)
             self.optimizer.step()
@@ -79,7 +101,7 @@ class TorchOptimizer:
         return {}
 
 
-class Lbfgs:
+class Lbfgs(Trainer):
     """Trains any network in place on the squared error, full-batch, by torch.optim.LBFGS.
 
     The loss is a mean over samples and a sum over outputs: as small as the mean over both is, torch's fixed thresholds
@@ -94,6 +116,7 @@ class Lbfgs:
 
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
         check_range("history_size", history_size, history_size >= 1, "{} >= 1")
+        _check_samples(inputs, targets)
         self.network, self.inputs, self.targets = network, inputs, targets
         self.optimizer = torch.optim.LBFGS(
             network.parameters(),
@@ -105,16 +128,17 @@ class Lbfgs:
             tolerance_change=0,
         )
         self._last = float("inf")
-        self.evaluations = 0
+        self._evaluations = 0
+        self._watch(network, inputs, targets)
 
     def _loss(self) -> Tensor:
-        self.evaluations += 1
+        self._evaluations += 1
         self.optimizer.zero_grad()
-        loss = nn.functional.mse_loss(self.network(self.inputs), self.targets) * self.targets.shape[1]
+        loss = _squared_error(self.network(self.inputs), self.targets) * self.targets.shape[1]
         loss.backward()
         return loss
 
-    def step(self) -> None:
+    def _iterate(self) -> None:
         loss = self.optimizer.step(self._loss).item()  # at the start of the iteration
         if loss >= self._last:
             self.optimizer.state.clear()
@@ -122,10 +146,10 @@ class Lbfgs:
 
     def diagnostics(self) -> dict[str, float]:
         """gradient_evaluations: of all iterations together."""
-        return {"gradient_evaluations": float(self.evaluations)}
+        return {"gradient_evaluations": float(self._evaluations)}
 
 
-class GradientD:
+class GradientD(Trainer):
     """Trains one nn.Linear behind one proximal activation in place, by gradient descent on the Bregman distance D.
 
     This is Generalised Perceptron Learning (arXiv 2012.03642): no splitting, the control for the perceptron. With
@@ -137,19 +161,22 @@ class GradientD:
     the errors; a TypeError says so when the network has more than one affine map or no activation behind it.
     """
 
+    step_sizes = ("tau_w",)
+
+    @in_setup
     def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.9):
         check_range("tau_w", tau_w, 0 < tau_w < 2, "0 < {} < 2")
-        pairs = affine_activation_pairs(network)
+        pairs, self.inputs, self.targets = checked(network, inputs, targets)
         if len(pairs) != 1 or pairs[0][1] is None:
-            raise TypeError(f"GradientD trains one nn.Linear followed by a proximal activation, not {network}")
-        check_data(pairs, inputs, targets)
-        self.linear, self.activation = pairs[0]
-        self.inputs, self.targets = inputs, targets
+            form = " ".join(str(network).split())
+            raise TypeError(f"GradientD trains one nn.Linear followed by a proximal activation, not {form}")
+        self.tau_w, (self.linear, self.activation) = tau_w, pairs[0]
         norm = spectral_norm(with_ones(inputs.double(), self.linear.bias is not None)).item() ** 2
         self.step_size = tau_w / norm if norm > 0 else 0.0
+        self._watch(network, inputs, targets)
 
     @torch.no_grad()
-    def step(self) -> None:
+    def _iterate(self) -> None:
         """One gradient step on sum_i D(y_i, sigma(a_i))."""
         gradient = bregman.gradient(self.activation, self.targets, self.linear(self.inputs))
         self.linear.weight.addmm_(gradient.T, self.inputs, alpha=-self.step_size)

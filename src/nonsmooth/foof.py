@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.layerwise import backward
-from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
+from nonsmooth.lifting import check_range, checked
 from nonsmooth.linear import gram, largest_eigenvalue, with_ones
 
 
-class Foof:
+class Foof(Trainer):
     """Gradient descent on the network's own loss, each layer's gradient times an inverse Gram matrix of its inputs.
 
     V_l <- momentum V_l + G_l (H_l + damping |H_l| I)^-1,    [W_l, b_l] <- [W_l, b_l] - learning_rate V_l
@@ -21,6 +22,9 @@ class Foof:
     [0, 1).
     """
 
+    step_sizes = ("learning_rate",)
+
+    @in_setup
     def __init__(
         self,
         network: nn.Sequential,
@@ -34,9 +38,8 @@ class Foof:
         check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
         check_range("damping", damping, 0 < damping < float("inf"), "0 < {} < inf")
         check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
-        self.pairs = affine_activation_pairs(network)
-        check_data(self.pairs, inputs, targets)
-        self.inputs, self.targets = inputs, targets
+        self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
+        self._watch(network, inputs, targets)
         self.learning_rate, self.damping, self.momentum = learning_rate, damping, momentum
         self._of_inputs = self._inverse(self.pairs[0][0], inputs)  # they never change
         self._moving: list[Tensor | float] = [0.0] * len(self.pairs)
@@ -49,8 +52,8 @@ class Foof:
         return torch.cholesky_inverse(torch.linalg.cholesky(H)).to(linear.weight.dtype)
 
     @torch.no_grad()
-    def step(self) -> None:
-        """All layers at once. Raises torch.linalg.LinAlgError once they are not finite."""
+    def _iterate(self) -> None:
+        """All layers at once."""
         X, gradients = backward(self.pairs, self.inputs, self.targets)
         for number, (linear, _) in enumerate(self.pairs):
             G = gradients[number].T @ with_ones(X[number], linear.bias is not None)

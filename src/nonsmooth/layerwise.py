@@ -7,7 +7,8 @@ alone. It differentiates the activation, or leaves the derivative out.
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.lifting import affine_activation_pairs, check_data, check_range
+from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.lifting import check_range, checked
 from nonsmooth.linear import largest_eigenvalue, squared_norm, with_ones
 from nonsmooth.proximal import Proximal
 
@@ -42,7 +43,7 @@ def backward(pairs: Pairs, inputs: Tensor, targets: Tensor, mask: bool = True) -
     return X, gradients[::-1]
 
 
-class Layerwise:
+class Layerwise(Trainer):
     """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place on 1/2 |Y - f(X)|^2, full-batch.
 
     An iteration takes the layers in turn, each with a forward and a backward pass of its own:
@@ -53,18 +54,21 @@ class Layerwise:
     mask: whether to multiply by the derivative of the activations; without it they are taken for the identity there.
     """
 
+    step_sizes = ("tau_w",)
+
+    @in_setup
     def __init__(
         self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.0, mask: bool = True
     ):
         check_range("tau_w", tau_w, 0 < tau_w < 2, "0 < {} < 2")
-        self.pairs = affine_activation_pairs(network)
-        check_data(self.pairs, inputs, targets)
-        self.inputs, self.targets, self.tau_w, self.mask = inputs, targets, tau_w, mask
+        self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
+        self.tau_w, self.mask = tau_w, mask
+        self._watch(network, inputs, targets)
         self._norm_of_inputs = squared_norm(inputs, self.pairs[0][0].bias is not None)  # they never change
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Every layer once, from the first to the last. Raises torch.linalg.LinAlgError once they are not finite."""
+    def _iterate(self) -> None:
+        """Every layer once, from the first to the last."""
         for number, (linear, _) in enumerate(self.pairs):
             X, gradients = backward(self.pairs, self.inputs, self.targets, self.mask)
             bias = linear.bias is not None

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.lifting import Lifted, affine_activation_pairs, check_choice, check_data, check_range, lift
+from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
 from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, squared_norm, with_ones
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 
 
-class LiftedLoss:
+class LiftedLoss(Trainer):
     """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place, full-batch.
 
     network, inputs, targets: those of `Badmm`, and so are the errors.
@@ -30,6 +31,9 @@ class LiftedLoss:
     beta: weight of D in the hidden layers, positive.
     """
 
+    step_sizes = ("tau_w", "tau_x")
+
+    @in_setup
     def __init__(
         self,
         network: nn.Sequential,
@@ -45,11 +49,11 @@ class LiftedLoss:
         for name, value in (("tau_x", tau_x), ("tau_w", tau_w)):
             check_range(name, value, 0 < value < 2, "0 < {} < 2")
         check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
-        pairs = affine_activation_pairs(network)
-        check_data(pairs, inputs, targets)
+        pairs, inputs, targets = checked(network, inputs, targets)
         self.kind, self.tau_x, self.tau_w, self.beta = weight_step, tau_x, tau_w, beta
         self.lifted: Lifted = lift(pairs, inputs, targets, 1.0, 0.0, None)
         self._of_inputs = self._scale(1)  # X_0 never changes
+        self._watch(network, inputs, targets)
 
     def residual(self, l: int) -> Tensor:
         """X_l - sigma(A_l), N x out: minus the gradient of D(X_l, sigma(A_l)), or of the squared loss, in A_l."""
@@ -92,8 +96,7 @@ class LiftedLoss:
             aim = self.lifted.A(l) + weight * (self.residual(l + 1) @ W)
             X[l] = self.lifted.activation[l].prox(X[l] + s * (aim - X[l]), s)
 
-    def step(self) -> None:
-        """One iteration. Raises torch.linalg.LinAlgError once the iterates are no longer finite."""
+    def _iterate(self) -> None:
         self.weight_step()
         self.x_step()
 

@@ -11,7 +11,9 @@ from nonsmooth import proximal
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
-ROWS = 128  # samples checked at a time: to check takes several times the memory of what is checked
+ROWS = (
+    64  # samples at a time in checks, and those on which a network's own forward pass is compared with the lifted one
+)
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -35,6 +37,7 @@ def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Pro
     pairs: list[tuple[nn.Linear, Proximal | None]] = []
     for position, module in enumerate(network):
         if type(module) is nn.Linear:
+            _check_parameters(position, module)
             if any(module is linear for linear, _ in pairs):
                 raise TypeError(
                     f"module {position} of the network, {module}, stands there twice: weights cannot be tied"
@@ -54,6 +57,48 @@ def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Pro
     return [(linear, activation or identity) for linear, activation in pairs[:-1]] + pairs[-1:]
 
 
+def _check_parameters(position: int, module: nn.Linear) -> None:
+    """Raise TypeError unless weight and bias are parameters of their own that may be trained; ValueError for nan."""
+    where = f"module {position} of the network, {module}"
+    for name, parameter in (("weight", module.weight), ("bias", module.bias)):
+        if parameter is not module._parameters.get(name):
+            raise TypeError(f"{where}: its {name} is computed from other parameters (pruning or a norm); remove that")
+        if parameter is None:
+            continue
+        if not parameter.requires_grad:
+            raise TypeError(f"{where}: its {name} is frozen; unfreeze it by network[{position}].requires_grad_(True)")
+        if parameter.is_inference():
+            raise TypeError(f"{where}: its {name} was made in inference mode and cannot be trained; make it outside")
+        shape = (module.out_features, module.in_features)[: 2 if name == "weight" else 1]
+        if parameter.shape != shape or not parameter.numel():
+            raise TypeError(f"{where}: its {name} must have shape {shape} without zeros, not {tuple(parameter.shape)}")
+        check_tensor(f"{where}: its {name}", parameter)
+        if not bool(parameter.isfinite().all()):
+            raise ValueError(f"{where}: its {name} must be finite")
+
+
+def _memory(values: Tensor) -> tuple[int, int]:
+    """The first and the last address of a tensor's entries."""
+    steps = sum((size - 1) * stride for size, stride in zip(values.shape, values.stride(), strict=True))
+    return values.data_ptr(), values.data_ptr() + steps * values.element_size()
+
+
+def _check_memory(network: nn.Sequential, inputs: Tensor, targets: Tensor) -> None:
+    """Raise TypeError where a parameter shares memory with another one, with itself or with the data."""
+    occupied = [("the inputs", _memory(inputs)), ("the targets", _memory(targets))]
+    for position, module in enumerate(network):
+        for name, parameter in module.named_parameters():
+            where, (first, last) = f"{name} of module {position}", _memory(parameter)
+            shared = [other for other, (start, end) in occupied if first <= end and start <= last]
+            if parameter.numel() * parameter.element_size() > last - first + parameter.element_size():
+                shared.append("itself")
+            if shared:
+                raise TypeError(
+                    f"{where} of the network shares memory with {shared[0]}: weights cannot be tied; clone it"
+                )
+            occupied.append((where, (first, last)))
+
+
 def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, targets: Tensor) -> None:
     """Raise TypeError or ValueError unless the data fits the network (see `Badmm`)."""
     first, (last, output) = pairs[0][0], pairs[-1]
@@ -62,22 +107,90 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
     for (before, _), (after, _) in pairwise(pairs):
         if before.out_features != after.in_features:
             raise ValueError(f"{after} cannot follow {before}: in_features must be {before.out_features}")
+    parameters = [parameter for linear, _ in pairs for parameter in linear.parameters()]
     for name, data, columns in (
         ("inputs", inputs, first.in_features),
         ("targets", targets, last.out_features),
     ):
-        if data.ndim != 2 or data.shape[1] != columns or data.shape[0] != inputs.shape[0] or not len(data):
-            raise ValueError(f"{name} must have shape (N, {columns}) with one N >= 1 for both, not {tuple(data.shape)}")
-        for linear, _ in pairs:
-            if (data.dtype, data.device) != (linear.weight.dtype, linear.weight.device):
+        check_tensor(name, data)
+        if data.ndim != 2 or data.shape[1] != columns or data.shape[0] != len(inputs) or not len(data):
+            hint = ""
+            if data.ndim == 1 and len(data):
+                labels = name == "targets" and not data.is_floating_point() and columns > 1
+                hint = (
+                    f": use nn.functional.one_hot(targets, {columns}).to(inputs.dtype)"
+                    if labels
+                    else f": use {name}[:, None]"
+                )
+            raise ValueError(
+                f"{name} must have shape (N, {columns}) with one N >= 1 for both, not {tuple(data.shape)}{hint}"
+            )
+        for parameter in parameters:
+            if (data.dtype, data.device) != (parameter.dtype, parameter.device):
                 raise ValueError(
-                    f"{name} must have the network's dtype and device, {linear.weight.dtype} on "
-                    f"{linear.weight.device}, not {data.dtype} on {data.device}"
+                    f"{name} must have the network's dtype and device, {parameter.dtype} on {parameter.device}, "
+                    f"not {data.dtype} on {data.device}: use {name}.to('{parameter.device}', {parameter.dtype})"
                 )
         if not all(bool(part.isfinite().all()) for part in data.split(ROWS)):
             raise ValueError(f"{name} must be finite")
     if output is not None:
         proximal.check_domain(output, targets, "targets")
+
+
+def check_tensor(name: str, data: Tensor) -> None:
+    """Raise TypeError unless `data` (called `name` in the message) is a dense tensor."""
+    if not isinstance(data, Tensor):
+        raise TypeError(
+            f"{name} must be one torch.Tensor with all samples as rows, not {type(data).__module__}."
+            f"{type(data).__qualname__}: use torch.as_tensor, after .to_numpy() for tables, and torch.cat for batches"
+        )
+    if data.is_nested or data.layout != torch.strided:
+        kind = "nested" if data.is_nested else data.layout
+        raise TypeError(f"{name} must be a dense tensor, not {kind}: use {name}.to_dense() or padding")
+
+
+def _check_forward(network: nn.Sequential, inputs: Tensor) -> None:
+    """Raise TypeError, naming the module, unless the network computes what is lifted, on some of the inputs.
+
+    Two ways to compute a sum of n terms differ by at most n eps times the sum of their absolute values, `size`.
+    """
+    X = start = inputs[:: -(-len(inputs) // ROWS)]
+    whole, terms, eps = X.abs(), 4, torch.finfo(X.dtype).eps
+
+    def check(name: str, module: nn.Module, X: Tensor, expected: Tensor, size: Tensor, terms: int) -> None:
+        value = module(X.clone())
+        if not (isinstance(value, Tensor) and value.shape == expected.shape and value.dtype == expected.dtype):
+            raise TypeError(f"{name} does not give a tensor of shape (N, {expected.shape[1]}): its forward was changed")
+        if not bool(((value - expected).abs() <= terms * eps * size).all()):
+            raise TypeError(f"{name} computes something else than its type says: its forward or a hook changes it")
+
+    for position, module in enumerate(network):
+        name, more = f"module {position} of the network, {module},", 4
+        if isinstance(module, nn.Linear):
+            W, b = module.weight, module.bias
+            expected, more = nn.functional.linear(X, W, b), more + module.in_features
+            size, whole = (
+                nn.functional.linear(part, W.abs(), b if b is None else b.abs()) for part in (X.abs(), whole)
+            )
+        else:
+            expected = proximal.of(module).prox(X)
+            size, whole = X.abs() + expected.abs(), whole + expected.abs()
+        if not bool(whole.isfinite().all()):
+            raise ValueError(f"{name} has outputs that overflow: scale inputs or weights down")
+        check(name, module, X, expected, size, more)
+        X, terms = expected, terms + more
+    check(f"the network, {type(network).__name__},", network, start, X, whole, terms)
+
+
+def checked(
+    network: nn.Sequential, inputs: Tensor, targets: Tensor
+) -> tuple[list[tuple[nn.Linear, Proximal | None]], Tensor, Tensor]:
+    """`affine_activation_pairs`, inputs and targets without their graphs, once all is known to fit (see `Badmm`)."""
+    pairs = affine_activation_pairs(network)
+    check_data(pairs, inputs, targets)
+    _check_memory(network, inputs, targets)
+    _check_forward(network, inputs.detach())
+    return pairs, inputs.detach(), targets.detach()
 
 
 @dataclass
@@ -124,6 +237,20 @@ class Lifted:
     def A(self, layer: int, rows: slice = slice(None)) -> Tensor:
         """A_l = X_{l-1} W_l^T + b_l, of some rows."""
         return nn.functional.linear(self.X[layer - 1][rows], self.linear[layer].weight, self.linear[layer].bias)
+
+    def hidden(self) -> dict[str, Tensor]:
+        """X_1, ..., X_{L-1} by name."""
+        return {f"X_{layer}": self.X[layer] for layer in self.layers[:-1]}
+
+    def kept(self) -> dict[str, Tensor]:
+        """What the next iteration takes over from this one, by name, weights left out."""
+        both = {f"{name}_{layer}": of[layer] for name, of in (("Z", self.Z), ("M", self.M)) for layer in self.layers}
+        return self.hidden() | both
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        """Go on from what `kept` gave."""
+        for name, value in self.kept().items():
+            value.copy_(kept[name])
 
     def variables(self, layer: int, rows: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """X_l, Z_l, M_l and A_l, of some rows, between two iterations."""

@@ -63,20 +63,20 @@ class SoftThreshold:
 def of(module: nn.Module) -> Proximal:
     """The proximal map behind a torch activation.
 
-    Raises TypeError, naming the module, for one whose proximal form is not known here.
+    Raises TypeError, naming the module, for one whose proximal form is not known here, subclasses among them.
     """
-    match module:
-        case nn.ReLU():
-            return Interval(0.0, math.inf)
-        case nn.Identity():
-            return Interval(-math.inf, math.inf)
-        case nn.Hardtanh():  # nn.ReLU6 is one of its subclasses
-            return Interval(float(module.min_val), float(module.max_val))
-        case nn.Softshrink():
-            return SoftThreshold(float(module.lambd))
+    kind = type(module)
+    if kind is nn.ReLU:
+        return Interval(0.0, math.inf)
+    if kind is nn.Identity:
+        return Interval(-math.inf, math.inf)
+    if kind in (nn.Hardtanh, nn.ReLU6):
+        return Interval(float(module.min_val), float(module.max_val))
+    if kind is nn.Softshrink:
+        return SoftThreshold(float(module.lambd))
     raise TypeError(
-        f"{module} is not a proximal activation known here; use nn.ReLU, nn.Identity, nn.Hardtanh, nn.ReLU6 or "
-        "nn.Softshrink"
+        f"{' '.join(str(module).split())} is not a proximal activation known here; use nn.ReLU, nn.Identity, "
+        "nn.Hardtanh, nn.ReLU6 or nn.Softshrink"
     )
 
 

@@ -41,6 +41,7 @@ class Training:
     distance D, where the network ends in a proximal activation) are in every row. "validation_loss" and "unseen_loss"
     (where there is such data) and the optimizer's diagnostics are nan in rows between (`train`).
     status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
+    reason: why it diverged and what to lower, None where it finished.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
     """
@@ -50,6 +51,7 @@ class Training:
     seconds: float
     loop_seconds: float
     best: dict[str, Tensor] | None = None
+    reason: str | None = None
 
 
 @torch.no_grad()
@@ -142,18 +144,18 @@ def train(
     validated, drifted = 0, False
     limit = DIVERGED * max(rows[0]["train_loss"], torch.finfo(problem.training.inputs.dtype).eps)
     device = problem.training.inputs.device
-    status, seconds, begun = "finished", 0.0, clock(device)
+    status, reason, seconds, begun = "finished", None, 0.0, clock(device)
     reported = end = begun
     lowest, best = rows[0].get("validation_loss", math.inf), None
     if keep_best:
         best = {name: value.clone() for name, value in network.state_dict().items()}
     for iteration in range(1, iterations + 1):
         start = clock(device)
-        broken = False
+        broken = None
         try:
             optimizer.step()
-        except torch.linalg.LinAlgError:  # no eigenvalues of what is not finite
-            broken = True
+        except torch.linalg.LinAlgError as error:
+            broken = str(error)
         end = clock(device)
         seconds += end - start
         if not broken and iteration % every and iteration < iterations:
@@ -161,7 +163,8 @@ def train(
         row = dict.fromkeys(rows[0], math.nan) | {"iteration": iteration} | _training_losses(network, problem, group)
         rows.append(row)
         if broken or not (math.isfinite(row["train_loss"]) and row["train_loss"] <= limit):
-            status = "diverged"
+            advice = getattr(optimizer, "advice", "lower the step size")
+            status, reason = "diverged", broken or f"the training loss is not finite or over {limit:.4g}; {advice}"
         if status == "diverged" or iteration - validated >= validate_every or iteration == iterations:
             row |= _held_out(network, problem, optimizer, group)
             validated = iteration
@@ -175,6 +178,8 @@ def train(
             report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}")
             reported = end
     if report:
-        report(f"{status} after {rows[-1]['iteration']} iterations, training loss {rows[-1]['train_loss']:.4g}")
+        end_of_line = f": {reason}" if reason else ""
+        last = rows[-1]
+        report(f"{status} after {last['iteration']} iterations, training loss {last['train_loss']:.4g}{end_of_line}")
     history = {name: [row[name] for row in rows] for name in rows[0]}
-    return Training(history, status, seconds, clock(device) - begun, best)
+    return Training(history, status, seconds, clock(device) - begun, best, reason)

@@ -37,7 +37,7 @@ TABLES = {
     "ladder": ["ladder", "time_ladder"],
     "benchmark": [
         *("goals", "quality", "cost_model", "predictions"),
-        *("iterations", "memory", "processes", "machine", "overhead"),
+        *("iterations", "setup", "memory", "processes", "machine", "overhead"),
     ],
 }
 
@@ -450,7 +450,7 @@ class Plan:
             "ablation": [results.ablation(selection) for selection in SELECTIONS],
             "ladder": [results.ladder],
             **{name: [results.benchmark("goals")] for name in ("goals", "quality", "cost_model", "predictions")},
-            **{name: [results.benchmark("iterations")] for name in ("iterations", "memory")},
+            **{name: [results.benchmark("iterations")] for name in ("iterations", "setup", "memory")},
             "processes": [results.benchmark("processes")],
             "machine": [results.benchmark("processes"), results.benchmark("iterations")],
             "overhead": [results.benchmark("pipeline")],

@@ -97,7 +97,13 @@ def save(
     with replacing(folder / "weights.safetensors") as path:
         save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
     seconds = {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
-    record = {"status": training.status, **seconds, "parameters": asdict(parameters), "final": final}
+    record = {
+        "status": training.status,
+        "reason": training.reason,
+        **seconds,
+        "parameters": asdict(parameters),
+        "final": final,
+    }
     write_json(folder / "run.json", record | {"processes": count, **provenance()}, indent=2)
 
 

@@ -113,7 +113,7 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
                 scores[column] = [*scores.get(column, []), STATISTICS[search.statistic](training.history[column])]
             report[number] = Trial(trial.settings, "finished", scores)
         name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
-        line = json.dumps(asdict(report[number]))
+        line = json.dumps(asdict(report[number])) + (f": {training.reason}" if training.reason else "")
         print(f"[tune {name}] trial {number + 1} of {search.trials}: {line}", flush=True)
 
     for number in range(search.trials):

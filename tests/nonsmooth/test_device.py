@@ -9,7 +9,7 @@ import torch
 from test_badmm import NETWORKS, random_problem
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nonsmooth import Badmm, _badmm_fast, device_times, graphs, linear
+from nonsmooth import Badmm, _badmm_fast, contract, device_times, graphs, linear
 from nonsmooth.linear import eigenvalue_bound, inversion, pseudo_inverse
 
 WAITING = (
@@ -30,14 +30,15 @@ class Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = str(function)
-        if any(word in name for word in WAITING):
+        empty = all(value.numel() == 0 for value in args if isinstance(value, torch.Tensor))
+        if any(word in name for word in WAITING) and not empty:
             raise AssertionError(f"the host waits for {name}")
         return function(*args, **(kwargs or {}))
 
 
 @pytest.fixture
 def beside_the_host(monkeypatch):
-    for module in (linear, _badmm_fast):
+    for module in (linear, _badmm_fast, contract):
         monkeypatch.setattr(module, "on_host", lambda X: False)
 
 

@@ -102,3 +102,9 @@ def test_unknown_activations_are_refused_by_name():
 def test_values_outside_the_domain_are_refused_by_name(value):
     with pytest.raises(ValueError, match=r"targets must lie in \[0, inf\]"):
         proximal.check_domain(proximal.of(nn.ReLU()), torch.tensor([1.0, value]), "targets")
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.Identity, nn.Hardtanh, nn.ReLU6, nn.Softshrink])
+def test_subclasses_are_refused_since_they_may_compute_something_else(kind):
+    with pytest.raises(TypeError, match="Other"):
+        proximal.of(type("Other", (kind,), {})())

@@ -154,10 +154,12 @@ def test_a_diverged_run_is_kept_as_such(denoising, make_network, tmp_path):
     network = make_network(denoising.sizes, hidden=[4])
     with torch.no_grad():
         network[0].bias.fill_(math.nan)
-    training = Training({"iteration": [0, 1], "train_loss": [1.0, math.nan]}, "diverged", 0.1, 0.2)
+    history = {"iteration": [0, 1], "train_loss": [1.0, math.nan]}
+    training = Training(history, "diverged", 0.1, 0.2, reason="lower tau_w")
     run.save(tmp_path, AUTOENCODER, network, training, summary(network, denoising))
     loaded = run.load(tmp_path)
     assert loaded.diverged
+    assert loaded.record["reason"] == "lower tau_w"
     assert loaded.final == {"test_loss": None, "train_psnr": None, "unseen_psnr": None}
     np.testing.assert_array_equal(loaded.history["train_loss"], [1.0, math.nan])
 

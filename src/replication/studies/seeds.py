@@ -55,6 +55,7 @@ def train_seeds(
             known["stopped"] = quality(run.network, run.problem, with_ssim=False)
         runs.append(SeedRun(**known))
         end = f"{training.status}, training loss {finite[-1]:.4g}"
+        end += f": {training.reason}" if training.reason else ""
         print(f"[{parameters.experiment}/{parameters.optimizer}/seed-{seed}] {end}", flush=True)
     return runs
 
