@@ -113,6 +113,12 @@ def test_no_reading_is_called_literal():
         assert "literal" not in path.read_text().lower(), path.name
 
 
+def test_every_test_of_the_page_of_faults_exists():
+    names = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(names) > 80
+    assert not [f"{file}::{name}" for file, name in names if f"def {name}(" not in (ROOT / file).read_text()]
+
+
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 UNPICKLING = r"(torch|yaml)\.(load|load_all|unsafe_load|full_load)|pd\.read_pickle|.*allow_pickle=True.*"
 
