@@ -17,7 +17,7 @@ ifneq ($(USABLE),yes)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: figures test tuned publish benchmark claims limits ladder verify lab slurm lock help
+.PHONY: figures test tuned publish benchmark claims limits ladder verify lab slurm audit lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -69,6 +69,11 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 
 slurm: .venv/ready  ## what snakemake --profile profiles/slurm needs
 	$(BIN)/python -m pip install --quiet -e '.[slurm]'
+
+audit:  ## hold requirements.lock against the public lists of known vulnerabilities
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/python -m pip install --quiet pip-audit
+	.cache/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
 
 lock: .venv/ready  ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra pipeline --extra test --python-version 3.11 --universal \
