@@ -22,6 +22,8 @@ FORMS = {
     "plain": {"fast": False},
     "general": {"tau_m": 0.9, "delta": 0.7, "ridge": 0.2, "order": "zxwm"},
     "general, plain": {"tau_m": 0.9, "delta": 0.7, "ridge": 0.2, "order": "zxwm", "fast": False},
+    "another delta": {"delta": 0.6},
+    "another delta, exact": {"delta": 0.6, "weight_step": "least_squares"},
     "exact": {"weight_step": "least_squares"},
     "exact, plain": {"weight_step": "least_squares", "fast": False},
 }

@@ -22,7 +22,7 @@ from replication.results import Results
 def inside(results: Results) -> Figure:
     """Inside the algorithm: both gaps, the Lagrangian, and the lifted loss beside the network's own."""
     figure = plt.figure(figsize=(WIDTH, 6.2))
-    grid = figure.subplots(2, 2).flat
+    grid = list(figure.subplots(2, 2).flat)
     titles = {
         "feasibility": "feasibility $|Z - A|$",
         "activation_gap": r"activation gap $|X - \sigma(Z)|$",
