@@ -70,8 +70,8 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 slurm: .venv/ready  ## what snakemake --profile profiles/slurm needs
 	$(BIN)/python -m pip install --quiet -e '.[slurm]'
 
-audit:  ## hold requirements.lock against the public lists of known vulnerabilities
-	$(PYTHON) -m venv .cache/audit
+audit: .venv/ready  ## hold requirements.lock against the public lists of known vulnerabilities
+	$(BIN)/python -m venv .cache/audit
 	.cache/audit/bin/python -m pip install --quiet pip-audit
 	.cache/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
 

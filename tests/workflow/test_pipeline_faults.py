@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
@@ -103,7 +104,8 @@ def usual_history(smoke_config) -> dict[str, list[float]]:
 
 def assert_usual(directory: Path, usual_history: dict[str, list[float]]) -> None:
     history = run.load(directory / "results/runs/perceptron-teacher/sgd/seed-0").history
-    assert all(list(history[name]) == values for name, values in usual_history.items())
+    for name, values in usual_history.items():
+        np.testing.assert_array_equal(history[name], values)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
