@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from nonsmooth import processes
 from nonsmooth.badmm import Badmm
 from nonsmooth.baselines import TorchOptimizer
+from nonsmooth.lifting import check_range
 from nonsmooth.training import clock
 
 PIXELS = 784
@@ -27,7 +28,15 @@ WEIGHT_STEPS = {"badmm": "gradient", "badmm-ls": "least_squares"}
 GOALS = {("badmm", 1000, 64): 0.7, ("badmm", 10000, 64): 1.0, ("badmm", 60000, 64): 0.8}
 GOALS |= {("badmm", 60000, 256): 1.15, ("badmm", 60000, 1024): 1.4}
 GOALS |= {("badmm-ls", *size): 1.5 for size in SIZES}
-EARLY = 40  # iterations not timed: the start is lost in float32's rounding after some 26, and what comes then repeats
+# torch's implementations of one and the same algorithm: the fastest is the one that others are compared with.
+IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
+    "for-loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+# First iterations, which are not in the tables: the weight of the start, 2^-k, is lost in float32's rounding after some
+# 26 (_badmm_fast.py), and the products that it costs end.
+EARLY = 30
 
 
 def autoencoder(samples: int, hidden: int, device: torch.device) -> tuple[nn.Sequential, Tensor, Tensor]:
@@ -41,19 +50,13 @@ def autoencoder(samples: int, hidden: int, device: torch.device) -> tuple[nn.Seq
     return network.to(device), noisy.to(device), clean.to(device)
 
 
-def time_size(
-    samples: int, hidden: int, device: torch.device, rounds: int, turn: int, early: int = EARLY
-) -> list[dict]:
+def time_size(samples: int, hidden: int, device: torch.device, rounds: int, turn: int) -> list[dict]:
     """Milliseconds of an iteration of each, the median over rounds, and their ratio to the fastest Adam's.
 
     The optimizers take turns of `turn` iterations.
     """
     steps: dict[str, Callable[[], None]] = {}
-    for name, choice in {
-        "for-loop": {"foreach": False},
-        "foreach": {"foreach": True},
-        "fused": {"fused": True},
-    }.items():
+    for name, choice in IMPLEMENTATIONS.items():
         data = autoencoder(samples, hidden, device)
         generator = torch.Generator().manual_seed(0)
         adam = TorchOptimizer(*data, generator=generator, algorithm="adam", learning_rate=0.001, **choice)
@@ -63,7 +66,7 @@ def time_size(
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + 1):
         for name, step in steps.items():
-            count = turn if number else early
+            count = turn if number else EARLY
             start = clock(device)
             for _ in range(count):
                 step()
@@ -86,6 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--turn", type=int, default=20, help="iterations of a turn")
     parser.add_argument("--folder", type=Path, default=Path("."), help="where the JSON file goes")
     given = parser.parse_args(arguments)
+    for option, value in (("--rounds", given.rounds), ("--turn", given.turn)):
+        check_range(option, value, value >= 1, "{} >= 1")
     device = processes.device(given.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     path = given.folder / f"times-{name.replace(' ', '-')}.json"
@@ -100,7 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
             cells = samples, hidden, row["optimizer"], f"{row['milliseconds']:.3f}", f"{row['to_adam']:.2f}", goal
             print("| " + " | ".join(map(str, cells)) + " |", flush=True)
             rows.append(row)
-        path.write_text(json.dumps({"device": name, "torch": torch.__version__, "rows": rows}, indent=1) + "\n")
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps({"device": name, "torch": torch.__version__, "rows": rows}, indent=1) + "\n")
+        unfinished.replace(path)
     print(f"\n{path}")
 
 

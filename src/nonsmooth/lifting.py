@@ -11,9 +11,7 @@ from nonsmooth import proximal
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
-ROWS = (
-    64  # samples at a time in checks, and those on which a network's own forward pass is compared with the lifted one
-)
+ROWS = 64  # samples at a time in checks; on so many the network's forward pass is compared with the lifted one
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from nonsmooth.problem import Problem, Split
 from nonsmooth.processes import Group, is_first, summed
 
 ROWS = 1024  # samples evaluated at a time
-DRIFTED = 1.2  # a loss of so many times its lowest, with the lifted loss at its lowest, is warned of
+DRIFTED = 1.2  # training warns when the loss is this many times its lowest value and the lifted loss still falls
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
 
 
@@ -168,7 +168,7 @@ def train(
         if status == "diverged" or iteration - validated >= validate_every or iteration == iterations:
             row |= _held_out(network, problem, optimizer, group)
             validated = iteration
-            drifted = drifted or _warn_of_drift(rows)
+            drifted = drifted or (status == "finished" and _warn_of_drift(rows))
         if status == "diverged":
             break
         if keep_best and row["validation_loss"] < lowest:

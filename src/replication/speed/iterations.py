@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import processes
-from nonsmooth.device_times import PIXELS, autoencoder
+from nonsmooth.device_times import EARLY, IMPLEMENTATIONS, PIXELS, autoencoder
 from nonsmooth.training import clock
 from replication import methods
 from replication.methods import ANCHOR, POSTER, baselines, judged, of_role
@@ -24,15 +24,6 @@ from replication.speed.clock import ratio, take_turns
 
 # Settings of the baselines: time does not depend on the values, but momentum is work.
 BASELINE_SETTINGS = {"sgd": {"learning_rate": 1.0, "momentum": 0.9}, "adam": {"learning_rate": 0.001}}
-# torch's implementations of one and the same algorithm: the fastest is the one that others are compared with.
-IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
-    "for-loop": {"foreach": False},
-    "foreach": {"foreach": True},
-    "fused": {"fused": True},
-}
-# Iterations before those of the table: the weight of the start, 2^-k, is lost in float32's rounding after some 26
-# (nonsmooth/_badmm_fast.py), and the products that it costs end.
-EARLY = 30
 ANOTHER_DELTA = 0.3  # delta = 1 has a shorter Z block than all others
 WIDE = (100, 4000, 16, 10)  # fewer samples than inputs: N and the widths of X_0, X_1 and X_2
 
