@@ -121,8 +121,8 @@ def lift(*network_and_data, kinds: list[str], tau_m: float) -> FastLifted:
 
 
 def z_step(lifted: FastLifted, tau_z: float) -> None:
-    for layer in lifted.of_layer:
-        layer.update_Z(tau_z, lifted.delta)
+    for number, layer in zip(lifted.layers, lifted.of_layer, strict=True):
+        layer.update_Z(tau_z, lifted.delta, lifted.weight(number))
 
 
 def weight_step(lifted: FastLifted, tau_w: float, kinds: list[str]) -> None:
@@ -195,18 +195,20 @@ def _hessian(lifted: FastLifted, layer: "Layer", gram: Tensor) -> Tensor:
 
 
 def x_step(lifted: FastLifted, tau_x: float) -> None:
+    share = 1 / lifted.beta
     for layer, following in pairwise(lifted.of_layer):
         X, W, b = layer.X_out, following.W, following.b
         outputs, inputs = W.shape
         gram = W.T @ W if inputs <= outputs else W @ W.T
         if following.A_is_current or inputs > outputs:
-            aim = torch.addmm(layer.Z, following.residual(lifted.delta), W, out=layer.scratch)
+            aim = torch.addmm(layer.Z, following.residual(lifted.delta), W, alpha=share, out=layer.scratch)
         else:  # the Gram matrix stands in for A, at a fraction of the work: A W = X (W^T W) + b W
-            aim = following.add_pull(layer.Z, lifted.delta, out=layer.scratch)
-            aim.addmm_(X, gram, alpha=-lifted.delta)
+            aim = following.add_pull(layer.Z, lifted.delta, share, out=layer.scratch)
+            aim.addmm_(X, gram, alpha=-lifted.delta * share)
             if b is not None:
-                aim.sub_(b @ W, alpha=lifted.delta)
-        step = tau_x / (lifted.delta * largest_eigenvalue(gram) + tau_x)
+                aim.sub_(b @ W, alpha=lifted.delta * share)
+        step = lifted.beta * tau_x
+        step = step / (lifted.delta * largest_eigenvalue(gram) + step)
         X.lerp_(aim, step)
         layer.activation.prox(X, step, out=X)
         following.A_is_current = False
@@ -321,19 +323,23 @@ class Layer:
         """The sums over samples of P = M + delta Z, where A is not at hand."""
         sums.of_force(self._pull(delta), self.X_in)
 
-    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
-        """Z + P W (N x in) for P = M + delta Z, where A is not at hand."""
-        return torch.addmm(Z, self._pull(delta), self.W, out=out)
+    def add_pull(self, Z: Tensor, delta: float, share: float, out: Tensor) -> Tensor:
+        """Z + share P W (N x in) for P = M + delta Z, where A is not at hand."""
+        return torch.addmm(Z, self._pull(delta), self.W, alpha=share, out=out)
 
-    def update_Z(self, tau_z: float, delta: float) -> None:
+    def update_Z(self, tau_z: float, delta: float, weight: float) -> None:
         if self.activation is None:  # minimise 1/2 |Y - Z|^2 + <M, Z> + delta/2 |Z - A|^2
             torch.sub(self.X_out, self.M, out=self.Z)
             self.Z.add_(self.A(), alpha=delta).div_(1 + delta)
-        else:  # D linearised at Z, the penalty kept whole: a part of the way to A - (sigma(Z) - X + M) / delta
-            aim = torch.sub(self.X_out, self.activation.prox(self.Z, out=self.scratch), out=self.scratch).sub_(self.M)
+        else:  # weight D linearised at Z, the penalty whole: part of the way to A - (weight (sigma(Z) - X) + M) / delta
+            aim = torch.sub(self.X_out, self.activation.prox(self.Z, out=self.scratch), out=self.scratch)
+            if weight != 1:
+                aim.mul_(weight)
+            aim.sub_(self.M)
             if delta != 1:
                 aim.div_(delta)
-            self.Z.lerp_(aim.add_(self.A()), tau_z * delta / (1 + tau_z * delta))
+            step = tau_z / weight * delta
+            self.Z.lerp_(aim.add_(self.A()), step / (1 + step))
 
     def change_weights(self, change: Tensor, change_of_b: Tensor, step: Tensor | None = None) -> None:
         """W += step * change (out x in), and b += step * change_of_b (out) where there is one; `step` is 1 by default.
@@ -397,8 +403,8 @@ class PenaltyOutput(Layer):
     def sum_pull(self, sums: "Sums", delta: float) -> None:
         sums.of_force(self.P, self.X_in)
 
-    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
-        return torch.addmm(Z, self.P, self.W, out=out)
+    def add_pull(self, Z: Tensor, delta: float, share: float, out: Tensor) -> Tensor:
+        return torch.addmm(Z, self.P, self.W, alpha=share, out=out)
 
     @cached_property
     def scratch(self) -> Tensor:
@@ -428,7 +434,7 @@ class PenaltyOutput(Layer):
             sums.descent.addmm_(R.T, X)
             sums.force.add_(R.sum(0))
 
-    def update_Z(self, tau_z: float, delta: float) -> None:
+    def update_Z(self, tau_z: float, delta: float, weight: float) -> None:
         for kept, now in zip(self.before_W, (self.X_in, self.W, self.b), strict=True):
             if kept is not None:
                 kept.copy_(now)
@@ -509,14 +515,14 @@ class UnitPenaltyOutput(PenaltyOutput):
                 sums.descent.addr_(b_start, X.sum(0), alpha=c)
             sums.force.lerp_(self.sum_of_start, c)
 
-    def add_pull(self, Z: Tensor, delta: float, out: Tensor) -> Tensor:
+    def add_pull(self, Z: Tensor, delta: float, share: float, out: Tensor) -> Tensor:
         c = self.weight_of_start
-        torch.addmm(Z, self.X_out, self.W, alpha=1 - c, out=out)
+        torch.addmm(Z, self.X_out, self.W, alpha=(1 - c) * share, out=out)
         if c:
             X_start, W_start, b_start = self.start
-            out.addmm_(X_start, W_start.T @ self.W, alpha=c)
+            out.addmm_(X_start, W_start.T @ self.W, alpha=c * share)
             if b_start is not None:
-                out.add_(b_start @ self.W, alpha=c)
+                out.add_(b_start @ self.W, alpha=c * share)
         return out
 
     def _residual(self, rows: slice, out: Tensor) -> None:

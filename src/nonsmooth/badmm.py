@@ -3,7 +3,7 @@
 The network's equations become constraints Z_l = A_l with A_l = X_{l-1} W_l^T + b_l, the activations become Bregman
 distances, and the Lagrangian
 
-    loss(Y, Z_L) + sum_{l<L} D(X_l, sigma(Z_l)) + sum_l <M_l, Z_l - A_l> + delta/2 |Z_l - A_l|^2 + ridge/2 |W_l|^2
+    loss(Y, Z_L) + beta sum_{l<L} D(X_l, sigma(Z_l)) + sum_l <M_l, Z_l - A_l> + delta/2 |Z_l - A_l|^2 + ridge/2 |W_l|^2
 
 is lowered block by block: by `z_step`, `weight_step` and `x_step`, then `m_step` moves the multipliers. These four are
 the algorithm as it is written, every A_l computed where it is used. `Badmm` runs the same four as _badmm_fast.py has
@@ -29,10 +29,10 @@ ROWS = 1024  # samples at a time between iterations
 
 
 def z_step(lifted: Lifted, tau_z: float) -> None:
-    """Z_l <- (Z_l - tau_Z (sigma(Z_l) - X_l + M_l - delta A_l)) / (1 + tau_Z delta)
+    """Z_l <- (Z_l - tau_Z (beta (sigma(Z_l) - X_l) + M_l - delta A_l)) / (1 + tau_Z delta)
 
-    D is linearised at Z_l, grad D = sigma(Z_l) - X_l; the penalty is kept whole. The squared loss has a closed form:
-    Z_L <- (Y + delta A_L - M_L) / (1 + delta).
+    with tau_Z = tau_z / beta, and in the last layer 1 for beta. D is linearised at Z_l, grad D = sigma(Z_l) - X_l; the
+    penalty is kept whole. The squared loss has a closed form: Z_L <- (Y + delta A_L - M_L) / (1 + delta).
     """
     X, Z, M, delta = lifted.X, lifted.Z, lifted.M, lifted.delta
     for l in lifted.layers:
@@ -40,8 +40,10 @@ def z_step(lifted: Lifted, tau_z: float) -> None:
         if lifted.activation[l] is None:
             Z[l] = (X[l] + delta * A - M[l]) / (1 + delta)
         else:
-            gradient = bregman.gradient(lifted.activation[l], X[l], Z[l])
-            Z[l] = (Z[l] - tau_z * (gradient + M[l] - delta * A)) / (1 + tau_z * delta)
+            weight = lifted.weight(l)
+            gradient = weight * bregman.gradient(lifted.activation[l], X[l], Z[l])
+            step = tau_z / weight
+            Z[l] = (Z[l] - step * (gradient + M[l] - delta * A)) / (1 + step * delta)
 
 
 def weight_step(lifted: Lifted, tau_w: float, kinds: list[str]) -> None:
@@ -70,17 +72,18 @@ def weight_step(lifted: Lifted, tau_w: float, kinds: list[str]) -> None:
 
 
 def x_step(lifted: Lifted, tau_x: float) -> None:
-    """X_l <- prox_{s Psi}(X_l + s (Z_l + R W_{l+1} - X_l)),    R = M_{l+1} + delta (Z_{l+1} - A_{l+1})
+    """X_l <- prox_{s Psi}(X_l + s (Z_l + R W_{l+1} / beta - X_l)),    R = M_{l+1} + delta (Z_{l+1} - A_{l+1})
 
-    with s = tau_X / (1 + tau_X) and tau_X = tau_x / (delta |W_{l+1}|^2), so s = 1 for W_{l+1} = 0. The coupling to the
-    next layer is linearised, D is kept whole.
+    with s = beta tau_X / (1 + beta tau_X) and tau_X = tau_x / (delta |W_{l+1}|^2), so s = 1 for W_{l+1} = 0. The
+    coupling to the next layer is linearised, D is kept whole.
     """
     X, Z, M, delta = lifted.X, lifted.Z, lifted.M, lifted.delta
     for l in lifted.layers[:-1]:
         W = lifted.linear[l + 1].weight
         R = M[l + 1] + delta * (Z[l + 1] - lifted.A(l + 1))
-        s = tau_x / (delta * largest_eigenvalue(W.T @ W) + tau_x)
-        X[l] = lifted.activation[l].prox(X[l] + s * (Z[l] + R @ W - X[l]), s)
+        step = lifted.beta * tau_x
+        s = step / (delta * largest_eigenvalue(W.T @ W) + step)
+        X[l] = lifted.activation[l].prox(X[l] + s * (Z[l] + R @ W / lifted.beta - X[l]), s)
 
 
 def m_step(lifted: Lifted, tau_m: float) -> None:
@@ -117,12 +120,13 @@ class Badmm(Trainer):
         minimiser (the minimum-norm change of (W, b) where there are many). "least_squares_first" and
         "least_squares_last" solve for the first or the last layer alone and take gradient steps for the others.
     order: the order of the blocks in an iteration, "zwxm" or "zxwm".
-    tau_z: step of the Z block, in (0, 2).
+    tau_z: step of the Z block, in (0, 2), in hidden layers in units of 1 / beta.
     tau_x: step of the X block, in (0, 2), in units of 1 / (delta |W_{l+1}|^2) (spectral norm).
     tau_w: step of the gradient weight step, in (0, 2), in units of 1 / (delta |[X_{l-1}, 1]|^2 + ridge). Above 4/3
         small tau_z diverge.
     tau_m: step of the multipliers, in [0, 1]. With 0 there are none: the penalty alone couples Z_l to A_l.
     delta: penalty weight, positive; 1 in the poster.
+    beta: weight of the hidden layers' D against the loss, positive; 1 in the poster.
     ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
     group: processes that share the samples (torch.distributed), each with its own rows as `inputs` and `targets` and
         the same network; None for one process. Z, X and M stay with their samples. What is sent in an iteration are
@@ -157,6 +161,7 @@ class Badmm(Trainer):
         tau_w: float = 1.3,
         tau_m: float = 1.0,
         delta: float = 1.0,
+        beta: float = 1.0,
         ridge: float = 0.0,
         group: Group = None,
         fast: bool = True,
@@ -167,11 +172,12 @@ class Badmm(Trainer):
             check_range(name, value, 0 < value < 2, "0 < {} < 2")
         check_range("tau_m", tau_m, 0 <= tau_m <= 1, "0 <= {} <= 1")
         check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
+        check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
         pairs, inputs, targets = checked(network, inputs, targets)
         self.network, self.weight_step, self.order, self.fast, self.group = network, weight_step, order, fast, group
         self.tau_z, self.tau_x, self.tau_w, self.tau_m = tau_z, tau_x, tau_w, tau_m
-        self.delta, self.ridge = delta, ridge
+        self.delta, self.beta, self.ridge = delta, beta, ridge
         solved = {
             "gradient": range(0),
             "least_squares": range(len(pairs)),
@@ -179,7 +185,7 @@ class Badmm(Trainer):
             "least_squares_last": range(len(pairs) - 1, len(pairs)),
         }[weight_step]
         kinds = ["least_squares" if number in solved else "gradient" for number in range(len(pairs))]
-        data = pairs, inputs, targets, delta, ridge, group
+        data = pairs, inputs, targets, delta, beta, ridge, group
         self.lifted = lifted = _badmm_fast.lift(*data, kinds=kinds, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS
         self._blocks: dict[str, Callable[[], None]] = {
@@ -260,7 +266,7 @@ class Badmm(Trainer):
         )
 
     def _settings(self) -> dict[str, str | float]:
-        names = "weight_step order tau_z tau_x tau_w tau_m delta ridge fast"
+        names = "weight_step order tau_z tau_x tau_w tau_m delta beta ridge fast"
         return {name: getattr(self, name) for name in names.split()}
 
     def _weights(self) -> dict[str, Tensor]:
@@ -326,8 +332,8 @@ class Badmm(Trainer):
         """What only the optimizer knows, per sample where it is a sum over samples.
 
         feasibility: sqrt(sum_l |Z_l - A_l|^2 / N); activation_gap: sqrt(sum_l |X_l - sigma(Z_l)|^2 / N) over hidden
-        layers; lifted_loss: (loss(Y, Z_L) + sum_l D(X_l, sigma(Z_l))) / N; lagrangian: the augmented Lagrangian, ridge
-        included, / N.
+        layers; lifted_loss: (loss(Y, Z_L) + beta sum_l D(X_l, sigma(Z_l))) / N; lagrangian: the augmented Lagrangian,
+        ridge included, / N.
         """
         lifted = self.lifted
         count = len(lifted.X[0])
@@ -343,7 +349,7 @@ class Badmm(Trainer):
                 rest = torch.sub(X, Z).flatten()
                 loss += 0.5 * torch.dot(rest, rest).item()
             else:
-                loss += bregman.distance(lifted.activation[layer], X, Z).sum().item()
+                loss += lifted.weight(layer) * bregman.distance(lifted.activation[layer], X, Z).sum().item()
                 if layer < len(lifted.linear):
                     activation_gaps += bregman.gradient(lifted.activation[layer], X, Z).square().sum().item()
         here = torch.tensor([gaps, activation_gaps, coupling, loss, count], dtype=torch.float64, device=Z.device)

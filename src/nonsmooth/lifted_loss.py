@@ -51,7 +51,7 @@ class LiftedLoss(Trainer):
         check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
         pairs, inputs, targets = checked(network, inputs, targets)
         self.kind, self.tau_x, self.tau_w, self.beta = weight_step, tau_x, tau_w, beta
-        self.lifted: Lifted = lift(pairs, inputs, targets, 1.0, 0.0, None)
+        self.lifted: Lifted = lift(pairs, inputs, targets, 1.0, beta, 0.0, None)
         self._of_inputs = self._scale(1)  # X_0 never changes
         self._watch(network, inputs, targets)
 
@@ -109,8 +109,7 @@ class LiftedLoss(Trainer):
             if activation is None:
                 loss += self.residual(l).square().sum().item() / 2
             else:
-                weight = self.beta if l < last else 1.0
-                loss += weight * bregman.distance(activation, lifted.X[l], lifted.A(l)).sum().item()
+                loss += lifted.weight(l) * bregman.distance(activation, lifted.X[l], lifted.A(l)).sum().item()
             if l < last:
                 gaps += self.residual(l).square().sum().item()
         count = len(lifted.X[0])

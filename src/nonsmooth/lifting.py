@@ -199,7 +199,8 @@ class Lifted:
     activation: by layer, None where the network ends in an affine map and trains with the squared loss.
     X: N x out by layer; X[0] are the inputs, X[L] the targets Y.
     Z, M: N x out by layer, pre-activations and multipliers.
-    delta: the penalty weight. ridge: of ridge/2 |W_l|^2 for every layer. group: the processes that share the samples.
+    delta: the penalty weight. beta: of D in the hidden layers. ridge: of ridge/2 |W_l|^2 for every layer.
+    group: the processes that share the samples.
     """
 
     linear: dict[int, nn.Linear]
@@ -208,6 +209,7 @@ class Lifted:
     Z: dict[int, Tensor]
     M: dict[int, Tensor]
     delta: float
+    beta: float
     ridge: float
     group: Group
 
@@ -218,6 +220,7 @@ class Lifted:
         inputs: Tensor,
         targets: Tensor,
         delta: float,
+        beta: float,
         ridge: float,
         group: Group,
         *more,
@@ -225,12 +228,16 @@ class Lifted:
         """The lifted network of `affine_activation_pairs` and data, with no X, Z and M of its own yet."""
         linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
         activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
-        return cls(linear, activation, {0: inputs, len(pairs): targets}, {}, {}, delta, ridge, group, *more)
+        return cls(linear, activation, {0: inputs, len(pairs): targets}, {}, {}, delta, beta, ridge, group, *more)
 
     @property
     def layers(self) -> range:
         """1, ..., L."""
         return range(1, len(self.linear) + 1)
+
+    def weight(self, layer: int) -> float:
+        """That of the layer's D: beta, or 1 in the last layer, where D is the loss."""
+        return self.beta if layer < len(self.linear) else 1.0
 
     def A(self, layer: int, rows: slice = slice(None)) -> Tensor:
         """A_l = X_{l-1} W_l^T + b_l, of some rows."""

@@ -51,7 +51,7 @@ class State:
         return self.X[layer] @ self.W[layer].T + (0 if self.b[layer] is None else self.b[layer])
 
 
-def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, ridge):
+def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, ridge, beta=1.0):
     layers = range(len(s.W))
     for block in order:
         if block == "z":
@@ -59,8 +59,10 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
                 if s.sigma[i] is None:
                     s.Z[i] = (s.X[i + 1] + delta * s.A(i) - s.M[i]) / (1 + delta)
                 else:
-                    push = s.sigma[i](s.Z[i]) - s.X[i + 1] + s.M[i] - delta * s.A(i)
-                    s.Z[i] = (s.Z[i] - tau_z * push) / (1 + tau_z * delta)
+                    weight = beta if i < layers[-1] else 1.0
+                    push = weight * (s.sigma[i](s.Z[i]) - s.X[i + 1]) + s.M[i] - delta * s.A(i)
+                    t = tau_z / weight
+                    s.Z[i] = (s.Z[i] - t * push) / (1 + t * delta)
         if block == "w":
             for i in layers:
                 solved = {"gradient": [], "least_squares": layers}
@@ -72,11 +74,11 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
                 norm = np.linalg.norm(W, 2) ** 2
                 coupling = (s.M[i + 1] + delta * (s.Z[i + 1] - s.A(i + 1))) @ W
                 if norm == 0:  # the limit of an unbounded step
-                    s.X[i + 1] = s.sigma[i](s.Z[i] + coupling)
+                    s.X[i + 1] = s.sigma[i](s.Z[i] + coupling / beta)
                     continue
                 tau = tau_x / (delta * norm)
-                v = (s.X[i + 1] + tau * (s.Z[i] + coupling)) / (1 + tau)
-                s.X[i + 1] = s.sigma[i](v, tau / (1 + tau))
+                v = (s.X[i + 1] + tau * (beta * s.Z[i] + coupling)) / (1 + tau * beta)
+                s.X[i + 1] = s.sigma[i](v, tau * beta / (1 + tau * beta))
         if block == "m":
             for i in layers:
                 s.M[i] = s.M[i] + tau_m * delta * (s.Z[i] - s.A(i))

@@ -115,6 +115,16 @@ def test_one_layer_can_be_solved_for_alone(name, kind, delta, tau_m, ridge):
 
 @every_network
 @both_weight_steps
+@both_orders
+@pytest.mark.parametrize("beta", [0.2, 7.0])
+@pytest.mark.parametrize(("delta", "tau_m"), [(1.0, 1.0), (0.6, 1.0), (0.6, 0.8)])
+def test_the_distances_can_have_a_weight(name, kind, order, beta, delta, tau_m):
+    settings = {"weight_step": kind, "order": order, "delta": delta, "tau_m": tau_m, "beta": beta}
+    compare_three_ways(name, *random_problem(name), SETTINGS | settings, iterations=5, tolerance=1e-7)
+
+
+@every_network
+@both_weight_steps
 @pytest.mark.parametrize("delta", [1.0, 0.3])
 def test_without_multipliers_they_stay_zero(name, kind, delta):
     network, *data = random_problem(name)
