@@ -29,7 +29,7 @@ test: .venv/ready  ## every test
 tuned: .venv/ready  ## choose settings by the search and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
-	rm -rf tests/expected/tuning && cp -r results/tuning tests/expected/
+	rm -rf data/published/tuning && cp -r results/tuning data/published/
 	$(PAGES)
 
 publish: figures  ## take the default runs over: executed notebooks of seed 0, expected numbers, the numbers of the pages
@@ -47,6 +47,7 @@ benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark
 
 claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 	$(SNAKEMAKE) claims
+	rm -rf data/published/claims && cp -r results/claims data/published/
 	cp results/notebooks/claims.ipynb notebooks/executed/
 	$(PAGES)
 
@@ -58,6 +59,7 @@ limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be st
 
 ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed
 	$(SNAKEMAKE) ladder
+	rm -rf data/published/ladder && cp -r results/ladder data/published/
 	$(PAGES)
 
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/

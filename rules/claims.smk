@@ -3,18 +3,18 @@ rule train_seeds:
     input:
         images=plan.images_to_judge,
         modules=plan.modules("studies/seeds.py"),
+        published=plan.published_seeds,
     output:
         runs=files.seeds("{experiment}", "{selection}", "{optimizer}"),
     log:
         "logs/train_seeds/{experiment}/{selection}/{optimizer}.log",
-    benchmark:
-        files.time("claims", "{experiment}", "{selection}", "{optimizer}")
     threads: config["threads"]
     params:
         run=plan.run_to_judge,
         samples=plan.samples_to_judge,
-        every=lambda wildcards: config["claims"]["every"][wildcards.selection],
-        with_ssim=lambda wildcards: wildcards.selection == "validation_loss",  # images are judged by it
+        every=plan.every_to_judge,
+        with_ssim=plan.ssim_to_judge,
+        keys=plan.keys_of_seeds,
     script:
         "../src/replication/scripts/train_seeds.py"
 

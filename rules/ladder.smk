@@ -3,18 +3,18 @@ rule climb_ladder:
     input:
         images=plan.images_to_climb,
         modules=plan.modules("studies/ladder.py"),
+        published=plan.published_rung,
     output:
         runs=files.rung("{ladder}", "{optimizer}"),
     log:
         "logs/climb_ladder/{ladder}/{optimizer}.log",
-    benchmark:
-        files.time("ladder", "{ladder}", "{optimizer}")
     threads: config["threads"]
     params:
         run=plan.run_to_climb,
         search=plan.search_to_climb,
         rows=config["ladder"]["rows"],
-        samples=lambda wildcards: plan.samples_to_climb,
+        samples=plan.samples_to_climb,
+        keys=plan.keys_of_rung,
     script:
         "../src/replication/scripts/climb_ladder.py"
 

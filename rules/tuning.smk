@@ -3,17 +3,17 @@ rule tune_optimizer:
     input:
         images=plan.images_to_search,
         modules=plan.modules("search.py"),
+        published=plan.published_search,
     output:
         report=files.search("{experiment}", "{optimizer}"),
     log:
         "logs/tune_optimizer/{experiment}/{optimizer}.log",
-    benchmark:
-        files.time("tune", "{experiment}", "{optimizer}")
     threads: config["threads"]
     params:
         run=plan.run_to_search,
         search=plan.search,
         samples=plan.samples_to_search,
+        keys=plan.keys_of_search,
     script:
         "../src/replication/scripts/tune_optimizer.py"
 

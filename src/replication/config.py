@@ -165,9 +165,10 @@ def _contradictions(config: dict, root: Path) -> list[str]:
 
 def _missing_folders(config: dict, root: Path) -> Iterator[str]:
     """Folders without what they are named for."""
-    published, data = config["limits"]["published"], config["data"]["root"]
-    if published is not None and not any((root / published).rglob("*.json")):
-        yield f"limits.published: {published!r} has no record; null takes none{_nearest_folder(root / published)}"
+    data = config["data"]["root"]
+    for key, published in (("limits.published", config["limits"]["published"]), ("published", config["published"])):
+        if published is not None and not any((root / published).rglob("*.json")):
+            yield f"{key}: {published!r} has no record; null takes none{_nearest_folder(root / published)}"
     if not (root / data / "SHA256SUMS").is_file():
         yield f"data.root: {data!r} has no file SHA256SUMS{_nearest_folder(root / data)}"
 
@@ -199,12 +200,15 @@ def _wrong_rungs(config: dict) -> Iterator[str]:
     ladder = config["ladder"]
     for number, experiment in enumerate(ladder["experiments"]):
         key = f"ladder.experiments.{number}"
+        if experiment["experiment"] not in config["experiments"]:
+            close = nearest(experiment["experiment"], config["experiments"])
+            yield f"{key}.experiment: {experiment['experiment']} is no experiment{close}"
         if experiment["name"] in [other["name"] for other in ladder["experiments"][:number]]:
             yield f"{key}.name: {experiment['name']} is another one's name"
         for name in experiment["methods"]:
             if name not in METHODS:
                 yield f"{key}.methods: {name} is no method, which are {', '.join(METHODS)}{nearest(name, METHODS)}"
-            elif name not in ladder["ranges"]:
+            elif name not in ladder["ranges"] | experiment.get("ranges", {}):
                 yield f"ladder.ranges: {name} is missing, and {key}.methods has it"
 
 
@@ -249,6 +253,12 @@ def _contradictions_in(section: dict, key: str, config: dict, root: Path) -> lis
             faults.append(
                 f"{key}.optimizers.{optimizer}.batch_size: {size} is more than the {samples} training samples"
             )
+    for name in section.get("in_target", ()):
+        if name not in section["optimizers"]:
+            faults.append(f"{key}.in_target: {name} is no optimizer there{nearest(name, section['optimizers'])}")
+    start = section["tuning"].get("starts_from")
+    if start is not None and start not in config["experiments"]:
+        faults.append(f"{key}.tuning.starts_from: {start} is no experiment{nearest(start, config['experiments'])}")
     if not section["optimizers"]:
         faults.append(f"{key}.optimizers: every one is null")
     if "gradient-d" in section["optimizers"] and (network["hidden"] or network["output_activation"] is None):
@@ -302,7 +312,10 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     experiments = config["experiments"]
     faults, values = [], []  # of values: key, optimizer, setting, value
     searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in experiments.items()}
-    for part, search in (searches | {part: config[part] for part in ("limits", "ladder")}).items():
+    searches |= {part: config[part] for part in ("limits", "ladder")}
+    for number, entry in enumerate(config["ladder"]["experiments"]):
+        searches[f"ladder.experiments.{number}"] = {"ranges": entry.get("ranges", {})}
+    for part, search in searches.items():
         for optimizer, ranges in search["ranges"].items():
             for setting, scale in ranges.items():
                 key = f"{part}.ranges.{optimizer}.{setting}"
@@ -375,7 +388,7 @@ def _wrong_settings(config: dict, validator, root: Path) -> list[str]:
     moved = [(f"limits.settings.{number}.over", setting) for number, setting in enumerate(config["limits"]["settings"])]
     moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
     for key, setting in moved:
-        section = merge(config["experiments"]["autoencoder"], setting["over"])
+        section = merge(config["experiments"][setting.get("experiment", AUTOENCODER)], setting["over"])
         wrong = [_message(error, key) for error in rule.iter_errors(section)] or _idle(setting["over"], section, key)
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}

@@ -133,22 +133,39 @@ def label(name: str) -> str:
     return METHODS[name].label if name in METHODS else name
 
 
-def accepted(name: str) -> set[str]:
-    """The keyword-only parameters of the method's constructor (what it passes on by `**` is not among them)."""
+def _keywords(name: str) -> dict[str, inspect.Parameter]:
     signature = inspect.signature(resolve_name(METHODS[name].constructor))
-    return {key for key, value in signature.parameters.items() if value.kind == value.KEYWORD_ONLY}
+    return {key: value for key, value in signature.parameters.items() if value.kind == value.KEYWORD_ONLY}
 
 
-def build(name: str, network, inputs, targets, *, seed: int, group=None, **settings):
+def accepted(name: str) -> set[str]:
+    """The method's settings: `initial_scale`, and the keyword-only parameters of its constructor.
+
+    What the constructor passes on by `**` is not among them.
+    """
+    return {"initial_scale", *_keywords(name)}
+
+
+def default(name: str, setting: str) -> object:
+    """The value that a setting has where the configuration gives none; None where it must give one."""
+    if setting == "initial_scale":
+        return 1.0
+    keyword = _keywords(name).get(setting)
+    return None if keyword is None or keyword.default is keyword.empty else keyword.default
+
+
+def build(name: str, network, inputs, targets, *, seed: int, group=None, initial_scale: float = 1.0, **settings):
     """The optimizer called `name` (a key of METHODS) with its settings, to train `network` on inputs and targets.
 
-    Mini-batches come from the stream "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this
+    Weights and biases of the network are multiplied by `initial_scale` first. Mini-batches come from the stream "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this
     process's rows; ValueError is raised for a method that runs in one process alone.
     """
     from replication.seeds import generator  # imported late: it needs torch
 
     method = METHODS[name]
-    parameters = accepted(name)
+    parameters = _keywords(name)
+    if initial_scale != 1:
+        _scale(network, initial_scale)
     if group is not None:
         if "group" not in parameters:
             raise ValueError(f"{name} runs in one process alone")
@@ -156,6 +173,13 @@ def build(name: str, network, inputs, targets, *, seed: int, group=None, **setti
     if "generator" in parameters:
         settings["generator"] = generator(seed, "batches")
     return resolve_name(method.constructor)(network, inputs, targets, **method.fixed, **settings)
+
+
+def _scale(network, factor: float) -> None:
+    if not 0 < factor < float("inf"):
+        raise ValueError(f"initial_scale = {factor}: must satisfy 0 < initial_scale < inf")
+    for parameter in network.parameters():
+        parameter.data.mul_(factor)
 
 
 def refusal(name: str, settings: dict) -> str | None:

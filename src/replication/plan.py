@@ -14,7 +14,7 @@ from replication.config import merge
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
-from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, of_role
+from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, default, of_role
 from replication.parameters import AUTOENCODER, NEED_IMAGES, SELECTIONS, Parameters
 from replication.paths import PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report.figures import FIGURES as FIGURE_MODULES
@@ -59,6 +59,7 @@ class Plan:
         self.optimizers = {name: sorted(section["optimizers"]) for name, section in self.experiments.items()}
         self.seeds = {name: section.get("seeds", config["seeds"]) for name, section in self.experiments.items()}
         self.data_root = self.source(config["data"]["root"])
+        self.published_root = config["published"] and self.source(config["published"])
         folder = config["limits"]["published"]
         published = records.read_keys(self.source(folder)) if folder else {}
         self.limits = Limits(config, published, self.results)
@@ -76,6 +77,16 @@ class Plan:
         """The library modules behind a notebook, found from the imports."""
         return [os.path.relpath(path) for path in dependencies(self.notebook(name))]
 
+    def published(self, result: str) -> list[str]:
+        """The published record that stands for a result, where there is one: it may have other keys."""
+        path = self.published_root and os.path.join(self.published_root, os.path.relpath(result, self.results.folder))
+        return [path] if path and os.path.exists(path) else []
+
+    def keys(self, kind: str, run: dict, **values) -> list[dict]:
+        """The key of a record (records.KEYS) with the parameters of a run."""
+        method = run["optimizer"]
+        return [plain(records.key(run | {"kind": kind, "method": method, "version": METHODS[method].version} | values))]
+
     @staticmethod
     def modules(*names: str) -> list[str]:
         """The library modules behind those that are named, found from the imports, and these."""
@@ -87,8 +98,12 @@ class Plan:
         """The experiments that a target of snakemake computes; None is the default target."""
         return [name for name, section in self.experiments.items() if section.get("target") == target]
 
+    def trained(self, experiment: str) -> list[str]:
+        """The optimizers that the experiment's own target trains; `snakemake optimizers` compares all."""
+        return sorted(self.experiments[experiment].get("in_target", self.optimizers[experiment]))
+
     def runs_of(self, *experiments: str) -> list[tuple[str, str, int]]:
-        return [(e, name, seed) for e in experiments for name in self.optimizers[e] for seed in self.seeds[e]]
+        return [(e, name, seed) for e in experiments for name in self.trained(e) for seed in self.seeds[e]]
 
     def run_files(self, *experiments: str) -> list[str]:
         """Histories, weights and records of every run of the experiments."""
@@ -146,7 +161,7 @@ class Plan:
         """The parameters of one run of each optimizer."""
         experiment = wildcards.experiment
         seed = self.seeds[experiment][0]
-        return plain([asdict(self.parameters(experiment, name, seed)) for name in self.optimizers[experiment]])
+        return plain([asdict(self.parameters(experiment, name, seed)) for name in self.trained(experiment)])
 
     def image_to_time(self, wildcards) -> list[str]:
         return self.image_files(wildcards.experiment, self.seeds[wildcards.experiment][:1])
@@ -167,8 +182,36 @@ class Plan:
     def search(self, wildcards) -> dict:
         """The fields of search.Search."""
         tuning = self.experiments[wildcards.experiment]["tuning"]
-        shared = {name: tuning[name] for name in ("trials", "finalists", "statistic")}
-        return plain(shared | {"ranges": tuning["ranges"][wildcards.optimizer]})
+        shared = {name: tuning[name] for name in ("finalists", "statistic")}
+        ranges = tuning["ranges"][wildcards.optimizer]
+        first = self.first_trials(tuning.get("starts_from"), wildcards.optimizer, ranges)
+        return plain(shared | {"ranges": ranges, "trials": self.count_of_trials(tuning, ranges), "first": first})
+
+    @staticmethod
+    def count_of_trials(section: dict, ranges: dict) -> int:
+        """How many trials a section gives to a method with these ranges."""
+        return section.get("trials_beyond_two", section["trials"]) if len(ranges) > 2 else section["trials"]
+
+    def first_trials(self, experiment: str | None, optimizer: str, ranges: dict) -> list[dict]:
+        """The settings that were chosen in another experiment, by either column, as trials in these ranges.
+
+        A setting that was not searched there has the value that it had.
+        """
+        section = self.experiments[experiment] if experiment else {"optimizers": {}}
+        first: list[dict] = []
+        for column in SELECTIONS if optimizer in section["optimizers"] else ():
+            chosen = section["optimizers"][optimizer] | section.get("tuned_on", {}).get(column, {}).get(optimizer, {})
+            settings = {name: chosen.get(name, default(optimizer, name)) for name in ranges}
+            if None not in settings.values() and settings not in first:
+                first.append(settings)
+        return first
+
+    def keys_of_search(self, wildcards) -> list[dict]:
+        seeds = self.search_seeds(wildcards.experiment)
+        return self.keys("search", self.run_to_search(wildcards), search=self.search(wildcards), seeds=seeds)
+
+    def published_search(self, wildcards) -> list[str]:
+        return self.published(self.results.search(wildcards.experiment, wildcards.optimizer))
 
     def run_to_search(self, wildcards) -> dict:
         """Parameters of a run, without the settings that are searched."""
@@ -204,7 +247,7 @@ class Plan:
     def shown(self) -> list[tuple[str, str]]:
         """Experiments and optimizers of the table of references: the autoencoder's, and those of its other claims."""
         elsewhere = {e for s in self.statements if s["experiment"] == AUTOENCODER for e in self.experiments_of(s)[1:]}
-        beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.optimizers[AUTOENCODER]]
+        beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.trained(AUTOENCODER)]
         return [(AUTOENCODER, name) for name in (*self.compared(AUTOENCODER), *beside)] + [
             (experiment, name) for experiment in sorted(elsewhere) for name in self.compared(experiment)
         ]
@@ -241,6 +284,24 @@ class Plan:
 
     def images_to_judge(self, wildcards) -> list[str]:
         return self.image_files(wildcards.experiment, self.config["claims"]["seeds"])
+
+    def every_to_judge(self, wildcards) -> int:
+        """Iterations between evaluations."""
+        return self.config["claims"]["every"][wildcards.selection]
+
+    @staticmethod
+    def ssim_to_judge(wildcards) -> bool:
+        """Whether runs are asked for SSIM, which images are judged by."""
+        return wildcards.selection == "validation_loss"
+
+    def keys_of_seeds(self, wildcards) -> list[dict]:
+        asked = {"every": self.every_to_judge(wildcards), "with_ssim": self.ssim_to_judge(wildcards)}
+        seeds = self.config["claims"]["seeds"]
+        return self.keys("seeds", self.run_to_judge(wildcards), seeds=seeds, **asked)
+
+    def published_seeds(self, wildcards) -> list[str]:
+        names = wildcards.experiment, wildcards.selection, wildcards.optimizer
+        return self.published(self.results.seeds(*names))
 
     def samples_to_judge(self, wildcards) -> dict:
         return self.samples(wildcards.experiment, self.config["claims"]["seeds"])
@@ -363,32 +424,45 @@ class Plan:
 
     def run_to_climb(self, wildcards) -> dict:
         """Parameters of the run of the tuning seed, without the settings that are searched."""
-        ladder = self.config["ladder"]
-        (over,) = (entry["over"] for entry in ladder["experiments"] if entry["name"] == wildcards.ladder)
-        section = merge(self.experiments[AUTOENCODER], over)
-        names = wildcards.ladder, wildcards.optimizer, ladder["tuning_seed"]
+        entry = self._ladder(wildcards)
+        section = merge(self.experiments[entry["experiment"]], entry["over"])
+        names = wildcards.ladder, wildcards.optimizer, self.config["ladder"]["tuning_seed"]
         return plain(asdict(parameters.of_section(self.config, section, *names, settings={})))
+
+    def _ladder(self, wildcards) -> dict:
+        (entry,) = (entry for entry in self.config["ladder"]["experiments"] if entry["name"] == wildcards.ladder)
+        return entry
 
     def search_to_climb(self, wildcards) -> dict:
         ladder = self.config["ladder"]
-        ranges = ladder["ranges"][wildcards.optimizer]
-        trials = ladder["trials"] * (2 if len(ranges) > 2 else 1)
+        ranges = (ladder["ranges"] | self._ladder(wildcards).get("ranges", {}))[wildcards.optimizer]
+        trials = self.count_of_trials(ladder, ranges)
         return plain({"ranges": ranges, "trials": trials, "finalists": 1, "statistic": "last"})
 
     @property
-    def samples_to_climb(self) -> dict:
-        ladder = self.config["ladder"]
-        return self.samples(AUTOENCODER, [ladder["tuning_seed"], *ladder["seeds"]])
+    def ladder_seeds(self) -> list[int]:
+        """The seed of the search, and those of the runs."""
+        return [self.config["ladder"]["tuning_seed"], *self.config["ladder"]["seeds"]]
+
+    def samples_to_climb(self, wildcards) -> dict:
+        return self.samples(self._ladder(wildcards)["experiment"], self.ladder_seeds)
 
     def images_to_climb(self, wildcards) -> list[str]:
-        return [path for path in self.samples_to_climb.values() if path]
+        return [path for path in self.samples_to_climb(wildcards).values() if path]
+
+    def keys_of_rung(self, wildcards) -> list[dict]:
+        asked = {"search": self.search_to_climb(wildcards), "rows": self.config["ladder"]["rows"]}
+        return self.keys("rung", self.run_to_climb(wildcards), seeds=self.ladder_seeds, **asked)
+
+    def published_rung(self, wildcards) -> list[str]:
+        return self.published(self.results.rung(wildcards.ladder, wildcards.optimizer))
 
     # Figures and tables
 
     def results_of(self, target: str | None, optimizers: dict[str, list[str]] | None = None) -> dict:
         """The fields of results.Results: which results of a target there are."""
         experiments = self.of_target(target)
-        seeds, names = ({e: table[e] for e in experiments} for table in (self.seeds, self.optimizers))
+        seeds, names = {e: self.seeds[e] for e in experiments}, {e: self.trained(e) for e in experiments}
         return plain({"folder": self.results.folder, "seeds": seeds, "optimizers": optimizers or names})
 
     def behind_figure(self, wildcards) -> list[str]:
@@ -469,9 +543,9 @@ class Plan:
         """The files with what the jobs of a target took: Snakemake's, and records."""
         results = self.results
         times = {
-            "tune": [results.time("tune", *run) for run in self.searched],
-            "claims": [results.time("claims", *run) for run in sorted({*self.claim_runs, *self.reference_runs})],
-            "ladder": [results.time("ladder", *rung) for rung in self.rungs],
+            "tune": [results.search(*run) for run in self.searched],
+            "claims": sorted({*self.claim_files, *self.reference_files}),
+            "ladder": self.rung_files,
             "limits": [
                 *self.limits.files,
                 *(results.time("limits", f"conditioning-{experiment}") for experiment in PERCEPTRONS),

@@ -3,14 +3,14 @@
 import json
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
 
 from replication.data.mnist import Sample
-from replication.files import read_json, replacing, write_json
+from replication.files import read_json, replacing
 from replication.parameters import SELECTIONS, Parameters
 from replication.run import train_blind
 
@@ -30,13 +30,15 @@ class Search:
     """What is searched, and how.
 
     ranges: by setting {"log": [low, high]} or {"linear": [low, high]}. trials: how many. finalists: of the trials with
-    the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS.
+    the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS. first: the
+    settings of the first trials.
     """
 
     ranges: dict[str, dict]
     trials: int
     finalists: int
     statistic: str
+    first: list[dict] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,25 @@ class Report:
     trials: list[Trial]
     ranges: dict[str, dict]
 
-    def write(self, path: str | Path) -> None:
-        write_json(path, asdict(self), indent=None)
-
     @classmethod
     def read(cls, path: str | Path) -> "Report":
-        values = read_json(path)
+        """The result of a record."""
+        values = read_json(path)["result"]
         return cls(**values | {"trials": [Trial(**trial) for trial in values["trials"]]})
 
 
-def trials(ranges: dict[str, dict], count: int) -> list[dict]:
-    """`count` settings, spread over the ranges by a scrambled Sobol sequence that depends on their names alone.
+def trials(ranges: dict[str, dict], count: int, first: Sequence[dict] = ()) -> list[dict]:
+    """`count` settings: `first`, then others that a scrambled Sobol sequence spreads over the ranges.
+
+    The sequence depends on the names of the settings alone.
 
     The sequence is uniform in the logarithm or the value of a setting, as its range says. Values have three significant
     digits.
     """
     from scipy.stats import qmc  # imported late: it takes a second
 
-    points = qmc.Sobol(len(ranges), rng=0).random(count)
-    chosen = []
+    points = qmc.Sobol(len(ranges), rng=0).random(count)[: max(0, count - len(first))]
+    chosen = list(first)
     for point in points.tolist():
         settings = {}
         for (name, scale), share in zip(sorted(ranges.items()), point, strict=True):
@@ -98,7 +100,7 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     are the trials with the smallest score of either column.
     """
     first, *others = samples
-    report = [Trial(settings) for settings in trials(search.ranges, search.trials)]
+    report = [Trial(settings) for settings in trials(search.ranges, search.trials, search.first)]
 
     def score(number: int, seed: int) -> None:
         trial = report[number]
@@ -116,7 +118,7 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
         line = json.dumps(asdict(report[number])) + (f": {training.reason}" if training.reason else "")
         print(f"[tune {name}] trial {number + 1} of {search.trials}: {line}", flush=True)
 
-    for number in range(search.trials):
+    for number in range(len(report)):
         score(number, first)
     best = set()
     for column in SELECTIONS:

@@ -1,6 +1,7 @@
 """The search that chooses settings: its trials, its choice, and the settings that it has chosen."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from replication import config, run, search
+from replication.files import write_json
 from replication.parameters import SELECTIONS, of_run
 from replication.plan import Plan
 from replication.search import HEAD, STATISTICS, Report, Search, Trial, choose, collect, neighbours, trials, tune
@@ -87,8 +89,16 @@ def test_settings_that_are_not_searched_stay_and_the_report_says_what_was_search
     assert still.trials[0].settings == moving.trials[0].settings
     assert still.trials[0].scores != moving.trials[0].scores
     assert (still.experiment, still.optimizer, still.seeds) == ("perceptron-teacher", "sgd", [1000])
-    still.write(tmp_path / "report.json")
+    write_json(tmp_path / "report.json", {"keys": [], "result": asdict(still)})
     assert Report.read(tmp_path / "report.json") == still
+
+
+def test_the_first_trials_can_be_given():
+    """The others are those that the sequence begins with."""
+    given = [{"a": 0.5, "b": 1.0}]
+    ranges = {"a": {"log": [0.1, 10.0]}, "b": {"linear": [0.0, 2.0]}}
+    assert trials(ranges, 4, given) == given + trials(ranges, 3)
+    assert trials(ranges, 1, given * 2) == given * 2
 
 
 def test_the_search_is_not_given_unseen_data(parameters, monkeypatch):
@@ -160,12 +170,12 @@ def test_a_trial_that_a_seed_is_missing_of_is_not_chosen():
 
 
 def reports_in_the_repository() -> dict[tuple[str, str], Report]:
-    paths = sorted((ROOT / "tests" / "expected" / "tuning").glob("*/*.json"))
+    paths = sorted((ROOT / "data" / "published" / "tuning").glob("*/*.json"))
     return {(path.parent.name, path.stem): Report.read(path) for path in paths}
 
 
 def test_tuned_settings_are_the_ones_that_the_search_chose(plan, tmp_path):
-    """config/tuned.yaml against the trials of the search behind it, which are kept in tests/expected/tuning."""
+    """config/tuned.yaml against the trials of the search behind it, which are published."""
     reports = reports_in_the_repository()
     assert reports.keys() == set(plan.searched)
     collect(list(reports.values()), plan.select_by, tmp_path / "tuned.yaml")
@@ -183,4 +193,5 @@ def test_the_search_behind_the_tuned_settings_is_the_configurations(plan):
         assert (made.experiment, made.optimizer) == (experiment, optimizer)
         assert (made.ranges, made.statistic) == (planned["ranges"], planned["statistic"])
         assert made.seeds == plan.search_seeds(experiment)
-        assert [trial.settings for trial in made.trials] == trials(planned["ranges"], planned["trials"])
+        expected = trials(planned["ranges"], planned["trials"], planned["first"])
+        assert [trial.settings for trial in made.trials] == expected

@@ -91,8 +91,8 @@ def test_references_tell_the_last_from_the_stopped_and_the_selections_apart(tmp_
     results = results_in(tmp_path, autoencoder=["sgd"])
     files = results.files
     write_json(files.maps("claims", "autoencoder"), {"maps": {"mean image": [numbers(0.7, 0.8)]}})
-    write_json(files.seeds("autoencoder", "validation_loss", "sgd"), {"runs": [run, diverged]})
-    write_json(files.seeds("autoencoder", "train_loss", "sgd"), {"runs": [run | {"final": numbers(0.5, 0.6)}]})
+    write_json(files.seeds("autoencoder", "validation_loss", "sgd"), {"result": {"runs": [run, diverged]}})
+    write_json(files.seeds("autoencoder", "train_loss", "sgd"), {"result": {"runs": [run | {"final": numbers(0.5, 0.6)}]}})
     table = list(tables.references(results))
     assert [row["id"] for row in table] == ["autoencoder/mean-image", "autoencoder/sgd"]
     assert [row["train_loss"] for row in table] == [0.7, 0.1]
@@ -108,7 +108,7 @@ def test_a_perceptron_trains_where_its_loss_comes_below_half_of_the_initial_one(
         runs = [{"seed": seed, "train_loss": values} | common for seed, values in enumerate(seeds)]
         lost = {"seed": 2, "status": "diverged", "iteration": [0, 1], "train_loss": [1.0, 0.1]}
         path = ResultFiles(str(tmp_path)).seeds("perceptron", "train_loss", name)
-        write_json(path, {"runs": [*runs, lost]})
+        write_json(path, {"result": {"runs": [*runs, lost]}})
     counts = {row["id"]: (row["trained"], row["seeds"]) for row in tables.trained(results_in(tmp_path))}
     assert counts == {"perceptron/badmm": (1, 3), "perceptron/sgd": (2, 3)}
 

@@ -43,8 +43,8 @@ def test_verdicts_are_computed_from_the_published_records_alone(tmp_path):
 
 
 def test_settings_are_chosen_from_the_reports_of_the_search(tmp_path):
-    """From the reports that are kept in the repository, with the project's own configuration."""
-    shutil.copytree(ROOT / "tests/expected/tuning", tmp_path / "results/tuning")
+    """From the published records, with the project's own configuration."""
+    shutil.copytree(ROOT / "data/published/tuning", tmp_path / "results/tuning")
     command = [SNAKEMAKE, "results/tuned.yaml", "--cores", "1", "--allowed-rules", "collect_tuned"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
@@ -92,8 +92,8 @@ def test_all_of_mnist(tmp_path):
 LADDER = """
 ladder:
   experiments:
-    - {name: autoencoder, over: {}, methods: [sgd, lifted, badmm]}
-    - {name: autoencoder-linear, over: {network: {activation: identity}}, methods: [badmm]}
+    - {name: autoencoder, experiment: autoencoder, over: {}, methods: [sgd, lifted, badmm]}
+    - {name: autoencoder-linear, experiment: autoencoder, over: {network: {activation: identity}}, methods: [badmm]}
 """
 
 

@@ -61,8 +61,8 @@ def train_seeds(
 
 
 def read(path: str | Path) -> list[SeedRun]:
-    """The runs of a file that the pipeline wrote."""
-    return [SeedRun(**run) for run in read_json(path)["runs"]]
+    """The runs of a record."""
+    return [SeedRun(**run) for run in read_json(path)["result"]["runs"]]
 
 
 def finished(runs: list[SeedRun]) -> list[SeedRun]:
