@@ -21,6 +21,7 @@ SETTINGS = {
     "adamw": {"learning_rate": 0.03},
     "adam-minibatch": {"learning_rate": 0.01, "batch_size": 30},
     "muon": {"learning_rate": 0.03},
+    "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
 }
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
@@ -115,6 +116,18 @@ class TestTorchOptimizer:
             nn.functional.mse_loss(network(teacher.training.inputs), teacher.training.targets).backward()
             torchs.step()
         assert (adapted[0].weight == network[0].weight).all()
+
+    def test_nesterov_takes_the_gradient_where_the_momentum_leads(self, make_network, teacher):
+        """v <- 0.9 v - 0.1 grad(y + 0.9 v), y <- y + v, trained weights y + 0.9 v (Sutskever and others, ICML 2013)."""
+        network = make_network(teacher.sizes, bias=False)
+        inputs, targets = teacher.training
+        y, v = network[0].weight.detach().clone(), 0.0
+        optimizer = build("nesterov", network, inputs, targets, seed=0, learning_rate=0.1, momentum=0.9)
+        for _ in range(5):
+            optimizer.step()
+            v = 0.9 * v - 0.1 * 2 / targets.numel() * (inputs @ (y + 0.9 * v).T - targets).T @ inputs
+            y = y + v
+        torch.testing.assert_close(network[0].weight.detach(), y + 0.9 * v)
 
     def test_muon_moves_matrices_by_the_polar_factor_of_the_gradient_and_biases_as_adam(self, make_network, teacher):
         """Newton-Schulz leaves singular values between 0.7 and 1.2; the exact polar factor is an SVD's U V^T."""

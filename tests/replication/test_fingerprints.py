@@ -41,6 +41,7 @@ SETTINGS: dict[str, list[dict]] = {
     "adamw": [{"learning_rate": 0.001, "weight_decay": 1.0}],
     "adam-minibatch": [{"learning_rate": 0.001, "batch_size": 16}],
     "muon": [{"learning_rate": 0.01}],
+    "nesterov": [{"learning_rate": 1.0, "momentum": 0.9}],
     "badmm": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],
     "badmm-ls": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],
 }
