@@ -7,9 +7,10 @@ from nonsmooth import bregman
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.lifting import check_range, check_tensor, checked
 from nonsmooth.linear import spectral_norm, with_ones
+from nonsmooth.muon import Muon
 from nonsmooth.processes import Group, summed
 
-ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "muon": Muon}
 
 
 def _check_samples(inputs: Tensor, targets: Tensor) -> None:
@@ -31,7 +32,7 @@ def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "mean") ->
 class TorchOptimizer(Trainer):
     """Trains any network in place on F.mse_loss, full-batch or on mini-batches.
 
-    algorithm: "sgd", "adam" or "adamw"; `options` go to torch.optim as they are (momentum, betas, weight_decay, ...).
+    algorithm: of ALGORITHMS; `options` go to it as they are (momentum, betas, weight_decay, ...).
     learning_rate: positive, for the mean (not the sum) of squared errors over samples and outputs.
     batch_size: samples in a mini-batch, or None for all of them. Mini-batches are drawn without replacement from
         `generator`, reshuffled when an epoch ends; they must not come from torch's global generator.

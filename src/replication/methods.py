@@ -63,6 +63,10 @@ METHODS: dict[str, Method] = {
     ),
     "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
     "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X"), version=2),
+    "nesterov": Method(
+        "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "D"), fixed={"algorithm": "sgd", "nesterov": True}
+    ),
+    "muon": Method("Muon", TORCH, REFERENCE, Look(GREEN, "-.", "v"), fixed={"algorithm": "muon"}),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),

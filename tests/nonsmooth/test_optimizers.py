@@ -20,6 +20,8 @@ SETTINGS = {
     "adam": {"learning_rate": 0.03},
     "adamw": {"learning_rate": 0.03},
     "adam-minibatch": {"learning_rate": 0.01, "batch_size": 30},
+    "muon": {"learning_rate": 0.03},
+    "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
 }
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
@@ -114,6 +116,39 @@ class TestTorchOptimizer:
             nn.functional.mse_loss(network(teacher.training.inputs), teacher.training.targets).backward()
             torchs.step()
         assert (adapted[0].weight == network[0].weight).all()
+
+    def test_nesterov_takes_the_gradient_where_the_momentum_leads(self, make_network, teacher):
+        """v <- 0.9 v - 0.1 grad(y + 0.9 v), y <- y + v, trained weights y + 0.9 v (Sutskever and others, ICML 2013)."""
+        network = make_network(teacher.sizes, bias=False)
+        inputs, targets = teacher.training
+        y, v = network[0].weight.detach().clone(), 0.0
+        optimizer = build("nesterov", network, inputs, targets, seed=0, learning_rate=0.1, momentum=0.9)
+        for _ in range(5):
+            optimizer.step()
+            v = 0.9 * v - 0.1 * 2 / targets.numel() * (inputs @ (y + 0.9 * v).T - targets).T @ inputs
+            y = y + v
+        torch.testing.assert_close(network[0].weight.detach(), y + 0.9 * v)
+
+    def test_muon_moves_matrices_by_the_polar_factor_of_the_gradient_and_biases_as_adam(self, make_network, teacher):
+        """Newton-Schulz leaves singular values between 0.7 and 1.2; the exact polar factor is an SVD's U V^T."""
+        network = make_network(teacher.sizes, hidden=[4])
+        expected, before = copy.deepcopy(network), copy.deepcopy(network)
+        TorchOptimizer(network, *teacher.training, algorithm="muon", learning_rate=0.1, momentum=0.0).step()
+        nn.functional.mse_loss(expected(teacher.training.inputs), teacher.training.targets).backward()
+        torch.optim.Adam([expected[0].bias, expected[2].bias], lr=0.1).step()
+        for layer in (0, 2):
+            torch.testing.assert_close(network[layer].bias, expected[layer].bias)
+            left, values, right = torch.linalg.svd(expected[layer].weight.grad, full_matrices=False)
+            large = values > 0.05 * values[0]
+            length = 0.1 * 0.2 * max(network[layer].weight.shape) ** 0.5
+            moved = (before[layer].weight - network[layer].weight).detach() / length
+            polar = left[:, large].T @ moved @ right[large].T
+            torch.testing.assert_close(polar, torch.eye(len(polar), dtype=polar.dtype), rtol=0, atol=0.35)
+
+    @pytest.mark.parametrize("momentum", [-0.1, 1.0])
+    def test_a_momentum_of_muon_that_cannot_be_used_is_refused(self, momentum, make_network, teacher):
+        with pytest.raises(ValueError, match="0 <= momentum < 1"):
+            build("muon", make_network(teacher.sizes), *teacher.training, seed=0, learning_rate=0.1, momentum=momentum)
 
     @pytest.fixture
     def recorded(self, make_network, teacher):

@@ -76,6 +76,7 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
         ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
         ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
+        ("experiments/autoencoder/optimizers/nesterov", {"learning_rate": 1.0}, "'momentum' is a required property"),
         ("experiments/autoencoder/optimizers/foof", {"dampign": 1.0}, "the nearest name is 'damping'"),
         ("experiments/autoencoder/optimizers/foof", {"damping": "much"}, "autoencoder.optimizers.foof: "),
         ("experiments/autoencoder/tuned_on/train_loss/adam", 3, "tuned_on.train_loss.adam: 3"),
