@@ -72,6 +72,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run. Raises ConfigError, which names every fault."""
     config = dict(config)
     validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
+    config["experiments"] = _with_middles(config.get("experiments"), validator.schema)
     faults = list(_unwritable(config)) or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
         for section in config["experiments"].values():
@@ -97,6 +98,36 @@ def _validator(schema_path: str):
     return validators.extend(Draft202012Validator, type_checker=types)(load(schema_path))
 
 
+def _with_middles(experiments: object, schema: dict) -> object:
+    """The sections, with the middle of its range for a setting that must be given and that no search has chosen yet."""
+    described = schema["$defs"]["optimizers"]["properties"]
+    if not isinstance(experiments, dict):
+        return experiments
+    filled = {}
+    for name, section in experiments.items():
+        middles: dict = {}
+        for optimizer, rule in described.items():
+            settings, ranges = section, section
+            for key in ("optimizers", optimizer):
+                settings = settings.get(key) if isinstance(settings, dict) else None
+            for key in ("tuning", "ranges", optimizer):
+                ranges = ranges.get(key) if isinstance(ranges, dict) else None
+            if _are_dicts(settings, ranges):
+                wanted = [key for key in rule.get("required", ()) if key not in settings and key in ranges]
+                middles[optimizer] = {key: value for key in wanted if (value := _middle(ranges[key])) is not None}
+        filled[name] = merge(section, {"optimizers": middles}) if any(middles.values()) else section
+    return filled
+
+
+def _middle(scale: object) -> float | None:
+    """The middle of a range; None for what is no range."""
+    try:
+        ((kind, (low, high)),) = scale.items()
+        return float(f"{math.sqrt(low * high) if kind == 'log' else (low + high) / 2:.3g}")
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
 def _settle_optimizers(section: dict) -> None:
     """Leave out the optimizers that are null; one with ranges alone has its constructor's settings until a search."""
     optimizers, tuning = section["optimizers"], section["tuning"]
@@ -105,6 +136,8 @@ def _settle_optimizers(section: dict) -> None:
     chosen = {name: settings for name, settings in optimizers.items() if name not in left_out}
     section["tuning"] = tuning | {"ranges": ranges}
     section["optimizers"] = {name: {} for name in ranges} | chosen
+    if "in_target" in section:
+        section["in_target"] = [name for name in section["in_target"] if name not in left_out]
 
 
 def _short(text: str) -> str:
@@ -393,7 +426,8 @@ def _wrong_settings(config: dict, validator, root: Path) -> list[str]:
         if not wrong:  # of the optimizers those that run there
             run = {name: section["optimizers"][name] for name in compared(section["optimizers"])}
             searched = section["tuning"] | {"ranges": {}}
-            wrong = _contradictions_in(section | {"optimizers": run, "tuning": searched}, key, config, root)
+            moved_section = section | {"optimizers": run, "tuning": searched, "in_target": list(run)}
+            wrong = _contradictions_in(moved_section, key, config, root)
             if key.startswith("ladder") and (last := max(config["ladder"]["rows"])) > section["iterations"]:
                 wrong.append(f"ladder.rows: {last} is more than the {section['iterations']} iterations of {key}")
         faults += wrong
