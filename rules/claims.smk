@@ -14,7 +14,7 @@ rule train_seeds:
         samples=plan.samples_to_judge,
         every=plan.every_to_judge,
         with_ssim=plan.ssim_to_judge,
-        keys=plan.keys_of_seeds,
+        known_by=plan.keys_of_seeds,
     script:
         "../src/replication/scripts/train_seeds.py"
 

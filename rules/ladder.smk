@@ -14,7 +14,7 @@ rule climb_ladder:
         search=plan.search_to_climb,
         rows=config["ladder"]["rows"],
         samples=plan.samples_to_climb,
-        keys=plan.keys_of_rung,
+        known_by=plan.keys_of_rung,
     script:
         "../src/replication/scripts/climb_ladder.py"
 

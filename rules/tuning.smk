@@ -13,7 +13,7 @@ rule tune_optimizer:
         run=plan.run_to_search,
         search=plan.search,
         samples=plan.samples_to_search,
-        keys=plan.keys_of_search,
+        known_by=plan.keys_of_search,
     script:
         "../src/replication/scripts/tune_optimizer.py"
 

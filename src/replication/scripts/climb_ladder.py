@@ -16,4 +16,4 @@ with job(snakemake):
     def climb() -> dict:
         return {"runs": study(parameters, Search(**params.search), params.rows, tuning, samples)}
 
-    record(climb, params.keys, snakemake.output.runs, snakemake.input.published)
+    record(climb, params.known_by, snakemake.output.runs, snakemake.input.published)

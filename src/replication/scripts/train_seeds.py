@@ -16,4 +16,4 @@ with job(snakemake):
         runs = train_seeds(Parameters(**params.run), read_samples(params.samples), params.every, params.with_ssim)
         return {"settings": params.run["settings"], "runs": [asdict(run) for run in runs]}
 
-    record(train, params.keys, snakemake.output.runs, snakemake.input.published)
+    record(train, params.known_by, snakemake.output.runs, snakemake.input.published)

@@ -15,4 +15,4 @@ with job(snakemake):
     def search() -> dict:
         return asdict(tune(Parameters(**params.run), Search(**params.search), read_samples(params.samples)))
 
-    record(search, params.keys, snakemake.output.report, snakemake.input.published)
+    record(search, params.known_by, snakemake.output.report, snakemake.input.published)
