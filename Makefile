@@ -17,7 +17,7 @@ ifneq ($(USABLE),yes)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: figures test tuned publish benchmark claims limits ladder verify lab slurm audit lock help
+.PHONY: figures test tuned publish benchmark claims limits ladder optimizers verify lab slurm audit lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -55,6 +55,11 @@ limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be st
 	$(SNAKEMAKE) limits
 	$(BIN)/python -m replication publish --limits results/limits.json --folder data/limits
 	cp results/notebooks/limits.ipynb notebooks/executed/
+	$(PAGES)
+
+optimizers: .venv/ready  ## the tests of the claims against today's optimizers: docs/optimizers.md
+	$(SNAKEMAKE) optimizers
+	rm -rf data/published/claims && cp -r results/claims data/published/
 	$(PAGES)
 
 ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed

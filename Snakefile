@@ -77,6 +77,13 @@ rule claims:
         tables=plan.tables_of("claims"),
 
 
+rule optimizers:
+    """The same tests against today's optimizers, and with every lever searched: `make optimizers`."""
+    input:
+        figures=plan.figures_of("optimizers"),
+        tables=plan.tables_of("optimizers"),
+
+
 rule ladder:
     """What the lead is made of: `make ladder`."""
     input:

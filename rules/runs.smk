@@ -23,9 +23,9 @@ rule time_iterations:
         images=plan.image_to_time,
         modules=plan.modules("speed/clock.py"),
     output:
-        report=files.timing("{experiment}"),
+        report=files.timing("{experiment}", "{compared}"),
     log:
-        "logs/time_iterations/{experiment}.log",
+        "logs/time_iterations/{experiment}{compared}.log",
     threads: WHOLE_MACHINE
     params:
         runs=plan.runs_to_time,

@@ -125,8 +125,9 @@ class ResultFiles:
 
     # Speed
 
-    def timing(self, experiment: str) -> str:
-        return self._path("timing", f"{experiment}.json")
+    def timing(self, experiment: str, compared: str = "") -> str:
+        """Of the optimizers that the experiment's target trains, or with "-compared" of all."""
+        return self._path("timing", f"{experiment}{compared}.json")
 
     def benchmark(self, part: str) -> str:
         """ "iterations", "processes", "pipeline" or "goals"."""

@@ -20,6 +20,11 @@ from replication.paths import PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, 
 from replication.report.figures import FIGURES as FIGURE_MODULES
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
+# The experiments that the figures of the search draw.
+SEARCHED = (
+    *("autoencoder", "autoencoder-regularised", "autoencoder-small-weights"),
+    *("perceptron", "perceptron-teacher", "perceptron-whitened"),
+)
 # The figures and tables of each target of snakemake.
 FIGURES = {
     "all": ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"],
@@ -27,6 +32,7 @@ FIGURES = {
     "tune": ["tuning", "tuning_perceptron"],
     "limits": ["limits", "conditioning", "ablation"],
     "ladder": ["ladder"],
+    "optimizers": ["search"],
     "benchmark": ["benchmark"],
 }
 TABLES = {
@@ -35,6 +41,7 @@ TABLES = {
     "claims": ["claims", "references", "trained", "time_claims"],
     "limits": ["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
     "ladder": ["ladder", "time_ladder"],
+    "optimizers": ["optimizers", "time_optimizers"],
     "benchmark": [
         *("goals", "quality", "cost_model", "predictions"),
         *("iterations", "setup", "memory", "processes", "machine", "overhead"),
@@ -161,7 +168,8 @@ class Plan:
         """The parameters of one run of each optimizer."""
         experiment = wildcards.experiment
         seed = self.seeds[experiment][0]
-        return plain([asdict(self.parameters(experiment, name, seed)) for name in self.trained(experiment)])
+        names = self.optimizers[experiment] if wildcards.compared else self.trained(experiment)
+        return plain([asdict(self.parameters(experiment, name, seed)) for name in names])
 
     def image_to_time(self, wildcards) -> list[str]:
         return self.image_files(wildcards.experiment, self.seeds[wildcards.experiment][:1])
@@ -263,6 +271,20 @@ class Plan:
         """The same of the table of references: settings chosen by validation loss, and the autoencoder's by both."""
         selections = {AUTOENCODER: SELECTIONS}
         return sorted((e, chosen, n) for e, n in self.shown for chosen in selections.get(e, ("validation_loss",)))
+
+    @property
+    def compared_runs(self) -> list[tuple[str, str, str]]:
+        """The same of the comparison with every optimizer, of the experiments whose target does not train all."""
+        experiments = [name for name, section in self.experiments.items() if "in_target" in section]
+        return [(e, selection, name) for e in experiments for selection in SELECTIONS for name in self.optimizers[e]]
+
+    @property
+    def compared_timings(self) -> list[str]:
+        return [self.results.timing(e, "-compared") for e in dict.fromkeys(e for e, *_ in self.compared_runs)]
+
+    @property
+    def compared_files(self) -> list[str]:
+        return [self.results.seeds(*run) for run in self.compared_runs]
 
     @property
     def claim_files(self) -> list[str]:
@@ -473,7 +495,11 @@ class Plan:
         results = self.results
         if figure in ("tuning", "tuning_perceptron"):
             family = "perceptron" if figure == "tuning_perceptron" else AUTOENCODER
-            searched = [(e, name) for e, name in self.searched if e.startswith(family)]
+            searched = [
+                (e, name)
+                for e, name in self.searched
+                if e.startswith(family) and e in SEARCHED and name in self.trained(family)
+            ]
             with_maps = {e for e, _ in searched if self.experiments[e]["problem"]["name"] == "denoising"}
             reports = [results.search(*run) for run in searched]
             return reports + [results.maps("tuning", experiment) for experiment in sorted(with_maps)]
@@ -497,6 +523,7 @@ class Plan:
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
             "ladder": [results.ladder],
+            "search": [results.search(e, n) for e, n in self.searched if "starts_from" in self.experiments[e]["tuning"]],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }
@@ -523,6 +550,7 @@ class Plan:
             "pixels": self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1]),
             "ablation": [results.ablation(selection) for selection in SELECTIONS],
             "ladder": [results.ladder],
+            "optimizers": [*self.compared_files, *self.compared_timings],
             **{name: [results.benchmark("goals")] for name in ("goals", "quality", "cost_model", "predictions")},
             **{name: [results.benchmark("iterations")] for name in ("iterations", "setup", "memory")},
             "processes": [results.benchmark("processes")],
@@ -532,10 +560,9 @@ class Plan:
         return behind[wildcards.table]
 
     def results_of_table(self, wildcards) -> dict:
-        if wildcards.table != "references":
-            return self.results_of(None)
+        tables = {"references": self.shown, "optimizers": [(e, name) for e, _, name in self.compared_runs]}
         optimizers: dict[str, list[str]] = {}
-        for experiment, name in self.shown:
+        for experiment, name in dict.fromkeys(tables.get(wildcards.table, ())):
             optimizers.setdefault(experiment, []).append(name)
         return self.results_of(None, optimizers)
 
@@ -546,6 +573,7 @@ class Plan:
             "tune": [results.search(*run) for run in self.searched],
             "claims": sorted({*self.claim_files, *self.reference_files}),
             "ladder": self.rung_files,
+            "optimizers": self.compared_files,
             "limits": [
                 *self.limits.files,
                 *(results.time("limits", f"conditioning-{experiment}") for experiment in PERCEPTRONS),
@@ -579,7 +607,8 @@ class Plan:
             "use": "figures|claims|tuning|ablation",
             "setting": "|".join(map(re.escape, self.limits.settings)),
             "added": "(-[a-z0-9-]+)?",
+            "compared": "(-compared)?",
             "table": "(?!time_)[a-z_]+",
-            "target": "tune|claims|limits|ladder",
+            "target": "tune|claims|limits|ladder|optimizers",
             "ladder": "|".join(entry["name"] for entry in self.config["ladder"]["experiments"]),
         }

@@ -76,7 +76,6 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
         ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
         ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
-        ("experiments/autoencoder/optimizers/nesterov", {"learning_rate": 1.0}, "'momentum' is a required property"),
         ("experiments/autoencoder/optimizers/foof", {"dampign": 1.0}, "the nearest name is 'damping'"),
         ("experiments/autoencoder/optimizers/foof", {"damping": "much"}, "autoencoder.optimizers.foof: "),
         ("experiments/autoencoder/tuned_on/train_loss/adam", 3, "tuned_on.train_loss.adam: 3"),
@@ -106,7 +105,7 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/optimizers/adam/learning_rate", 0, "optimizers.adam.learning_rate: 0"),
         ("experiments/autoencoder/optimizers/rmsprop", {}, "optimizers.rmsprop: no method, which are sgd, adam"),
         ("experiments/autoencoder/tuning/ranges/rmsprop", {"rho": {"log": [1, 2]}}, "optimizers.rmsprop: no method"),
-        ("experiments/autoencoder/optimizers/badmm/beta", 1.0, "'beta' was unexpected"),
+        ("experiments/autoencoder/optimizers/badmm/gamma", 1.0, "'gamma' was unexpected"),
         ("claims/statements/1/against", ["badmm"], "claims.statements.1.against: badmm must be of sgd, adam"),
         ("claims/statements/1/experiment", "nope", "claims.statements.1: nope is no experiment with"),
         (
@@ -188,6 +187,7 @@ def test_the_limits_search_needs_starts_and_ranges_of_the_same_methods(good, par
 
 def test_every_fault_is_named_at_once(good):
     del good["experiments"]["autoencoder"]["optimizers"]["sgd"]["learning_rate"]
+    del good["experiments"]["autoencoder"]["tuning"]["ranges"]["sgd"]
     good["threads"] = 0
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
@@ -276,11 +276,25 @@ def test_the_projects_own_files_mean_the_same_to_every_reader(path):
     assert repr(strict_yaml.parse(path.read_text(), path.name)) == repr(yaml.safe_load(path.read_text()))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("in_target", ["adamm"], "in_target: adamm is no optimizer there; the nearest name is 'adam'"),
+        ("tuning/starts_from", "autoencodr", "tuning.starts_from: autoencodr is no experiment"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused(good, path, value, message):
+    put(good["experiments"]["autoencoder-levers"], path, value)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        config.check(good, SCHEMA)
+
+
 def test_an_optimizer_that_is_null_is_left_out_with_its_ranges(good):
     section = good["experiments"]["autoencoder"]
     section["optimizers"]["adamw"] = None
     checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]
     assert "adamw" not in checked["optimizers"] | checked["tuning"]["ranges"]
+    assert "adamw" not in checked["in_target"]
 
 
 def test_images_are_counted_where_they_are(smoke_config):
@@ -299,6 +313,18 @@ def test_a_method_with_ranges_alone_starts_from_the_settings_of_its_constructor(
     section = good["experiments"]["perceptron"]
     del section["optimizers"]["gradient-d"]
     assert config.check(good, SCHEMA)["experiments"]["perceptron"]["optimizers"]["gradient-d"] == {}
+
+
+def test_a_searched_setting_begins_in_the_middle_of_its_range_until_one_is_chosen(good):
+    section = good["experiments"]["autoencoder"]
+    del section["optimizers"]["sgd"]["learning_rate"]
+    assert section["tuning"]["ranges"]["sgd"]["learning_rate"] == {"log": [0.1, 100.0]}
+    checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]["optimizers"]["sgd"]
+    assert checked["learning_rate"] == 3.16
+    assert checked["momentum"] == section["optimizers"]["sgd"]["momentum"]
+    del section["tuning"]["ranges"]["sgd"]["learning_rate"]
+    with pytest.raises(ConfigError, match="sgd: 'learning_rate' is a required property"):
+        config.check(good, SCHEMA)
 
 
 def test_root_is_found_from_below_and_missed_outside(tmp_path):

@@ -1,4 +1,5 @@
 import io
+import math
 import re
 import shutil
 import subprocess
@@ -470,8 +471,9 @@ def test_trials_of_the_search_are_drawn_by_the_seeds_that_all_were_tried_with(tm
     trials.append({"settings": {"learning_rate": 100.0}, "status": "diverged", "scores": {}})
     report = {"experiment": "perceptron", "optimizer": "sgd", "seeds": [7, 8], "statistic": "last"}
     report |= {"ranges": {"learning_rate": {"log": [1, 100]}}, "trials": trials}
-    write_json(empty(tmp_path).files.search("perceptron", "sgd"), report)
-    panel = figures.draw("tuning_perceptron", empty(tmp_path)).axes[0]
+    results = Results(str(tmp_path), {}, {"perceptron": ["sgd"]})
+    write_json(results.files.search("perceptron", "sgd"), {"result": report})
+    panel = figures.draw("tuning_perceptron", results).axes[0]
     losses = {line.get_fillstyle(): list(line.get_ydata()) for line in panel.lines if line.get_marker() != "x"}
     assert losses.keys() == drawn.keys()
     assert all(losses[fill] == pytest.approx(values) for fill, values in drawn.items())
@@ -480,11 +482,25 @@ def test_trials_of_the_search_are_drawn_by_the_seeds_that_all_were_tried_with(tm
 
 @pytest.mark.parametrize("name", FIGURES["tune"])
 def test_no_panel_of_the_search_is_empty(name):
-    figure = figures.draw(name, empty(ROOT / "tests" / "expected"))
+    compared = ["sgd", "adam", "badmm", "badmm-ls"]
+    results = Results(str(ROOT / "data/published"), {}, dict.fromkeys(("autoencoder", "perceptron"), compared))
+    figure = figures.draw(name, results)
     panels = [axes for axes in figure.axes if axes.axison]
     assert all(any(len(line.get_xdata()) for line in axes.lines) for axes in panels)
     assert len(panels) > 10
     assert smallest(figure) > 9
+
+
+def test_the_best_loss_so_far_never_rises(tmp_path):
+    trials = [{"settings": {}, "status": "diverged", "scores": {}}]
+    for loss in (0.3, 0.4, 0.1):
+        scores = {"train_loss": [loss], "validation_loss": [2 * loss]}
+        trials.append({"settings": {}, "status": "finished", "scores": scores})
+    report = {"experiment": "autoencoder-levers", "optimizer": "adam", "seeds": [7], "statistic": "last"}
+    results = empty(tmp_path)
+    write_json(results.files.search("autoencoder-levers", "adam"), {"result": report | {"ranges": {}, "trials": trials}})
+    panels = figures.draw("search", results).axes
+    assert [list(axes.lines[0].get_ydata()) for axes in panels] == [[math.inf, 0.3, 0.3, 0.1], [math.inf, 0.6, 0.6, 0.2]]
 
 
 def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):

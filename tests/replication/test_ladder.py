@@ -110,7 +110,7 @@ def test_the_figure_has_a_row_for_each_method_and_a_mark_for_each_experiment(res
             lambda ladder: ladder["experiments"][0]["over"].update(data={"training_images": 10}),
             "ladder.experiments.0.over.data: moves nothing there",
         ),
-        (lambda ladder: ladder["experiments"][0].update(experiment="autoencodr"), "autoencodr is no experiment .*autoencoder"),
+        (lambda ladder: ladder["experiments"][0].update(experiment="autoencodr"), "autoencodr is no experiment"),
         (
             lambda ladder: ladder["experiments"][1]["over"].update(network={"activation": "sine"}),
             "ladder.experiments.1.over.network.activation",

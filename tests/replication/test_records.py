@@ -34,6 +34,17 @@ def changed(project) -> dict:
     return copy.deepcopy(project)
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_published_record_is_copied_where_its_keys_are_the_same(same, tmp_path):
+    keys = [{"kind": "seeds", "seeds": [1, 2]}]
+    published, output = tmp_path / "published.json", tmp_path / "output.json"
+    write_json(published, {"keys": keys if same else [{"kind": "seeds", "seeds": [1]}], "result": {"loss": 1}})
+    records.record(lambda: {"loss": 2}, keys, output, [published])
+    assert read_json(output)["keys"] == keys
+    assert read_json(output)["result"] == {"loss": 1 if same else 2}
+    assert same or read_json(output)["seconds"] >= 0
+
+
 def plan_of(settings: dict) -> Plan:
     return Plan(settings, str(ROOT))
 
@@ -373,5 +384,5 @@ def test_keys_survive_their_file(project, tmp_path):
 @pytest.mark.parametrize("value", [{"some": "json"}, [1], None])
 def test_a_published_file_that_is_no_record_is_named(tmp_path, value):
     write_json(tmp_path / "other.json", value)
-    with pytest.raises(DataError, match=r"other\.json is no record of the limits"):
+    with pytest.raises(DataError, match=r"other\.json is no record"):
         records.read_keys(tmp_path)

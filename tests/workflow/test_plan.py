@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 from snakemake_calls import ROOT
 
-from replication import config
+from replication import config, records
 from replication.dependencies import library
 from replication.methods import METHODS
+from replication.parameters import SELECTIONS
 from replication.plan import FIGURES, TABLES, Plan
 from replication.report import figures, tables
 
@@ -32,9 +33,48 @@ def test_the_default_target_runs_every_method_of_its_experiments_with_every_seed
     runs = plan.runs_of(*experiments)
     assert len(set(runs)) == len(runs) == len(settings["seeds"]) * (5 + 5 + 7)
     rungs = {method for entry in settings["ladder"]["experiments"] for method in entry["methods"]}
+    beside = {method for _, _, method in plan.compared_runs}
     assert {optimizer for _, optimizer, _ in runs} <= METHODS.keys()
-    assert {optimizer for _, optimizer, _ in runs} | rungs == METHODS.keys()
+    assert {optimizer for _, optimizer, _ in runs} | rungs | beside == METHODS.keys()
     assert len(plan.run_files(*experiments)) == 3 * len(plan.run_notebooks(*experiments)) == 3 * len(runs)
+
+
+def test_an_experiments_target_trains_what_it_names_and_the_comparison_everything(plan, settings):
+    named = settings["experiments"]["autoencoder"]["in_target"]
+    assert {name for e, name, _ in plan.runs_of("autoencoder")} == set(named) < set(plan.optimizers["autoencoder"])
+    compared = {name for e, _, name in plan.compared_runs if e == "autoencoder"}
+    assert compared == set(plan.optimizers["autoencoder"])
+    run = SimpleNamespace(experiment="autoencoder", compared="")
+    assert {entry["optimizer"] for entry in plan.runs_to_time(run)} == set(named)
+    run.compared = "-compared"
+    assert {entry["optimizer"] for entry in plan.runs_to_time(run)} == compared
+
+
+def test_the_first_trials_are_the_choices_of_another_experiment(plan, settings):
+    """With what was not searched there as it was there."""
+    tuned = settings["experiments"]["autoencoder"]["tuned_on"]
+    wildcards = SimpleNamespace(experiment="autoencoder-levers", optimizer="badmm")
+    search = plan.search(wildcards)
+    assert search["first"] == [
+        {"beta": 1.0, "delta": 1.0, "initial_scale": 1.0} | tuned[column]["badmm"] for column in SELECTIONS
+    ]
+    assert search["trials"] == settings["experiments"]["autoencoder-levers"]["tuning"]["trials_beyond_two"]
+    assert plan.search(SimpleNamespace(experiment="autoencoder", optimizer="badmm"))["first"] == []
+
+
+def test_a_published_record_is_known_by_what_it_was_made_from(plan, settings):
+    wildcards = SimpleNamespace(experiment="autoencoder", optimizer="sgd", selection="train_loss")
+    (path,) = plan.published_search(wildcards)
+    assert records.keys_of(path) == plan.keys_of_search(wildcards)
+    for path, value in (("tuning/trials", 99), ("iterations", 7), ("optimizers/sgd/batch_size", 10)):
+        changed = copy.deepcopy(settings)
+        section = changed["experiments"]["autoencoder"]
+        *parents, last = path.split("/")
+        for name in parents:
+            section = section[name]
+        section[last] = value
+        assert Plan(changed, str(ROOT)).keys_of_search(wildcards) != plan.keys_of_search(wildcards)
+    assert Plan(settings | {"published": None}, str(ROOT)).published_search(wildcards) == []
 
 
 def test_another_seed_adds_its_own_runs_and_changes_no_other(plan, settings):
@@ -68,7 +108,8 @@ def test_a_new_choice_of_the_search_does_not_ask_for_another_search(plan, settin
     for experiment, optimizer in plan.searched:
         wildcards = SimpleNamespace(experiment=experiment, optimizer=optimizer)
         assert other.run_to_search(wildcards) == plan.run_to_search(wildcards)
-        assert other.search(wildcards) == plan.search(wildcards)
+        if "starts_from" not in plan.experiments[experiment]["tuning"]:  # such a search begins with the choice
+            assert other.search(wildcards) == plan.search(wildcards)
 
 
 def test_parameters_are_the_same_however_the_configuration_is_ordered(plan, settings):

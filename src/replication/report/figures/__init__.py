@@ -18,6 +18,7 @@ FIGURES = {
     "tuning_perceptron": "tuning",
     "limits": "limits",
     "ladder": "ladder",
+    "search": "search",
     "conditioning": "conditioning",
     "ablation": "ablation",
 }

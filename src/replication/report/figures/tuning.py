@@ -47,13 +47,14 @@ def tuning_perceptron(results: Results) -> Figure:
 def _search(results: Results, family: str, caption: str, alike: bool = False) -> Figure:
     """Every trial of the search: its score, over the seeds that all were tried with, against its rate or steps.
 
-    A row for each experiment whose name starts with `family`, a column for each setting that all of them have. What
+    A row for each experiment of SEARCHED whose name starts with `family`, with the optimizers that the default target
+    trains on `family`; a column for each setting that all of them have. What
     only some have stands in a last row, beside the legend. alike: one scale of losses for all panels, else for a row.
     """
-    paths = sorted((Path(results.folder) / "tuning").glob(f"{family}*/*.json"))
     reports: dict[str, list[Report]] = {}
-    for report in map(Report.read, paths):
-        reports.setdefault(report.experiment, []).append(report)
+    for path in sorted(Path(results.folder, "tuning").glob(f"{family}*/*.json")):
+        if path.parent.name in SEARCHED and path.stem in results.optimizers[family]:
+            reports.setdefault(path.parent.name, []).append(Report.read(path))
     settings = {name: [s for s in RATES if any(s in r.ranges for r in reports[name])] for name in reports}
     common = [setting for setting in RATES if all(setting in row for row in settings.values())]
     rest = [(name, setting) for setting in RATES for name in reports if setting in set(settings[name]) - set(common)]

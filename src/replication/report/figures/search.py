@@ -1,0 +1,38 @@
+"""What searching longer brings."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from replication.methods import METHODS, label
+from replication.parameters import SELECTIONS
+from replication.report.drawing import plain_ticks
+from replication.report.figures.curves import WIDTH, legend
+from replication.results import Results
+from replication.search import Report
+
+EXPERIMENT = "autoencoder-levers"
+
+
+def search(results: Results) -> Figure:
+    """The best loss so far against the number of trials, by either loss, where every lever is searched."""
+    reports = map(Report.read, sorted(Path(results.folder, "tuning", EXPERIMENT).glob("*.json")))
+    by_method = {report.optimizer: report for report in reports}
+    figure = plt.figure(figsize=(WIDTH, 3.2))
+    grid = figure.subplots(1, len(SELECTIONS), sharey=True)
+    for axes, column in zip(grid, SELECTIONS, strict=True):
+        for name in (name for name in METHODS if name in by_method):
+            trials = by_method[name].trials
+            losses = [trial.scores[column][0] if column in trial.scores else np.inf for trial in trials]
+            best = np.minimum.accumulate(losses)
+            look = METHODS[name].look
+            style = {"color": look.color, "linestyle": look.linestyle, "drawstyle": "steps-post"}
+            axes.plot(range(1, len(best) + 1), best, label=label(name), **style)
+        axes.set(xscale="log", yscale="log", xlabel="trials", title=f"best {column.replace('_', ' ')}")
+        plain_ticks(axes.xaxis)
+        plain_ticks(axes.yaxis)
+    caption = "Loss after the last iteration with the first seed of the search.\nThe first trials: the choice at the default."
+    legend(figure, grid, 4, caption)
+    return figure
