@@ -52,7 +52,8 @@ class Method:
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 SKY, BLACK = "#56B4E9", "#000000"
-TORCH, BADMM = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.badmm:Badmm"
+TORCH, COSINE = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.baselines:WarmupCosine"
+BADMM = "nonsmooth.badmm:Badmm"
 LAYERWISE, LIFTED = "nonsmooth.layerwise:Layerwise", "nonsmooth.lifted_loss:LiftedLoss"
 
 METHODS: dict[str, Method] = {
@@ -66,7 +67,13 @@ METHODS: dict[str, Method] = {
     "nesterov": Method(
         "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "D"), fixed={"algorithm": "sgd", "nesterov": True}
     ),
-    "muon": Method("Muon", TORCH, REFERENCE, Look(GREEN, "-.", "v"), fixed={"algorithm": "muon"}),
+    "sgd-cosine": Method(
+        "SGD, warm-up and cosine", COSINE, REFERENCE, Look(ORANGE, "-.", "p"), fixed={"algorithm": "sgd"}
+    ),
+    "adam-cosine": Method(
+        "Adam, warm-up and cosine", COSINE, REFERENCE, Look(GREEN, "-.", "H"), fixed={"algorithm": "adam"}
+    ),
+    "muon": Method("Muon", TORCH, REFERENCE, Look(SKY, "-.", "v"), fixed={"algorithm": "muon"}),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),

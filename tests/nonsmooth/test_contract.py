@@ -15,7 +15,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from nonsmooth import Badmm, Foof, GradientD, Layerwise, Lbfgs, LiftedLoss, Problem, Split, TorchOptimizer, train
+from nonsmooth import (
+    Badmm,
+    Foof,
+    GradientD,
+    Layerwise,
+    Lbfgs,
+    LiftedLoss,
+    Problem,
+    Split,
+    TorchOptimizer,
+    WarmupCosine,
+    train,
+)
 
 FORMS = {
     "usual": {},
@@ -67,6 +79,7 @@ def assert_equal(some, others):
         (Layerwise, ["tau_w", "mask"]),
         (Foof, ["learning_rate", "damping", "momentum"]),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), ["learning_rate", "size", "epochs"]),
+        (partial(WarmupCosine, algorithm="sgd", learning_rate=0.1, decay_over=9), ["learning_rate", "decay_over"]),
     ],
 )
 def test_a_setting_cannot_change_on_the_way(make, settings):
