@@ -65,15 +65,15 @@ METHODS: dict[str, Method] = {
     "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
     "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X"), version=2),
     "nesterov": Method(
-        "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "D"), fixed={"algorithm": "sgd", "nesterov": True}
+        "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "x"), fixed={"algorithm": "sgd", "nesterov": True}
     ),
     "sgd-cosine": Method(
-        "SGD, warm-up and cosine", COSINE, REFERENCE, Look(ORANGE, "-.", "p"), fixed={"algorithm": "sgd"}
+        "SGD, warm-up and cosine", COSINE, REFERENCE, Look(ORANGE, "-.", "+"), fixed={"algorithm": "sgd"}
     ),
     "adam-cosine": Method(
         "Adam, warm-up and cosine", COSINE, REFERENCE, Look(GREEN, "-.", "H"), fixed={"algorithm": "adam"}
     ),
-    "muon": Method("Muon", TORCH, REFERENCE, Look(SKY, "-.", "v"), fixed={"algorithm": "muon"}),
+    "muon": Method("Muon", TORCH, REFERENCE, Look(SKY, "-.", "3"), fixed={"algorithm": "muon"}),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),
