@@ -74,6 +74,12 @@ METHODS: dict[str, Method] = {
         "Adam, warm-up and cosine", COSINE, REFERENCE, Look(GREEN, "-.", "H"), fixed={"algorithm": "adam"}
     ),
     "muon": Method("Muon", TORCH, REFERENCE, Look(SKY, "-.", "3"), fixed={"algorithm": "muon"}),
+    "variable-projection": Method(
+        "variable projection",
+        "nonsmooth.variable_projection:VariableProjection",
+        REFERENCE,
+        Look(SKY, ":", "4"),
+    ),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),
@@ -170,14 +176,20 @@ def build(name: str, network, inputs, targets, *, seed: int, group=None, **setti
 
 
 def refusal(name: str, settings: dict) -> str | None:
-    """Why the method's constructor refuses these settings, tried on a network of one unit; None where it takes them."""
+    """Why the method's constructor refuses these settings on networks of one unit; None where it takes them.
+
+    One network ends in an activation, the other in an affine map: a method may train one kind alone.
+    """
     import torch
 
-    try:
-        data = torch.ones(settings.get("batch_size") or 2, 1)
-        with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
-            network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
-        build(name, network, data, data, seed=0, **settings)
-    except (TypeError, ValueError) as error:
-        return " ".join(str(error).split())
-    return None
+    for last in ([torch.nn.ReLU()], []):
+        try:
+            data = torch.ones(settings.get("batch_size") or 2, 1)
+            with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
+                network = torch.nn.Sequential(torch.nn.Linear(1, 1), *last)
+            build(name, network, data, data, seed=0, **settings)
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+        else:
+            return None
+    return reason

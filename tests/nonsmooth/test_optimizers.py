@@ -25,6 +25,7 @@ SETTINGS = {
     "muon": {"learning_rate": 0.03},
     "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
 }
+NETWORKS = {"variable-projection": {"hidden": [4]}}  # of methods that train no network that ends in an activation
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
 # name of the method, settings
@@ -38,11 +39,11 @@ every_method = pytest.mark.parametrize("case", CASES)
 
 @pytest.fixture
 def start(make_network, teacher):
-    """(network, optimizer) for a perceptron, which every method can train on 80 samples."""
+    """(network, optimizer) for 80 samples: a perceptron, or the method's own of NETWORKS."""
 
     def make(case, seed=0):
         name, settings = CASES[case]
-        network = make_network(teacher.sizes, output_activation="relu")
+        network = make_network(teacher.sizes, **NETWORKS.get(name, {"output_activation": "relu"}))
         return network, build(name, network, *teacher.training, seed=seed, **settings)
 
     return make
