@@ -12,6 +12,8 @@ _HOME = {
     "Layerwise": "nonsmooth.layerwise",
     "Lbfgs": "nonsmooth.baselines",
     "TorchOptimizer": "nonsmooth.baselines",
+    "VariableProjection": "nonsmooth.variable_projection",
+    "WarmupCosine": "nonsmooth.baselines",
     "LiftedLoss": "nonsmooth.lifted_loss",
     "Problem": "nonsmooth.problem",
     "Split": "nonsmooth.problem",

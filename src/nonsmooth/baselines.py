@@ -1,5 +1,7 @@
 """What lifted training is compared with, behind the same small protocol: torch.optim, L-BFGS, gradient descent on D."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -100,6 +102,35 @@ class TorchOptimizer(Trainer):
     def diagnostics(self) -> dict[str, float]:
         """Nothing: it keeps nothing that the loop cannot see."""
         return {}
+
+
+class WarmupCosine(TorchOptimizer):
+    """`TorchOptimizer` with a learning rate that rises linearly to `learning_rate`, then falls to zero as a cosine.
+
+    The rise takes the first tenth of the iterations. Source of the cosine: Loshchilov and Hutter, SGDR: Stochastic
+    Gradient Descent with Warm Restarts, ICLR 2017; here without restarts.
+
+    algorithm: of torch.optim. decay_over: iterations until the rate is zero, at least 1. Later iterations change
+        nothing. All else is that of `TorchOptimizer`.
+    """
+
+    def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, decay_over: int, **settings):
+        check_range("decay_over", decay_over, decay_over >= 1, "{} >= 1")
+        super().__init__(network, inputs, targets, **settings)
+        self.decay_over = decay_over
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._share)
+
+    def _share(self, iteration: int) -> float:
+        """The learning rate of an iteration, counted from 0, as a share of the highest."""
+        rise = self.decay_over // 10
+        if iteration < rise:
+            return (iteration + 1) / rise
+        fallen = min((iteration - rise) / (self.decay_over - rise), 1.0)
+        return (1 + math.cos(math.pi * fallen)) / 2
+
+    def _iterate(self) -> None:
+        super()._iterate()
+        self.schedule.step()
 
 
 class Lbfgs(Trainer):

@@ -66,18 +66,22 @@ class Layerwise(Trainer):
         self._watch(network, inputs, targets)
         self._norm_of_inputs = squared_norm(inputs, self.pairs[0][0].bias is not None)  # they never change
 
+    def _descent(self, number: int, X: list[Tensor], gradients: list[Tensor]) -> Tensor:
+        """The step of one layer along its gradient, out x (in + 1), from what `backward` gave."""
+        linear = self.pairs[number][0]
+        bias = linear.bias is not None
+        bound = squared_norm(X[number], bias) if number else self._norm_of_inputs
+        for following, _ in self.pairs[number + 1 :]:
+            W = following.weight
+            bound = bound * largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
+        step = torch.where(bound > 0, self.tau_w / bound, 0.0).to(linear.weight.dtype)
+        return step * (gradients[number].T @ with_ones(X[number], bias))
+
     @torch.no_grad()
     def _iterate(self) -> None:
         """Every layer once, from the first to the last."""
         for number, (linear, _) in enumerate(self.pairs):
-            X, gradients = backward(self.pairs, self.inputs, self.targets, self.mask)
-            bias = linear.bias is not None
-            bound = squared_norm(X[number], bias) if number else self._norm_of_inputs
-            for following, _ in self.pairs[number + 1 :]:
-                W = following.weight
-                bound = bound * largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T)
-            step = torch.where(bound > 0, self.tau_w / bound, 0.0).to(linear.weight.dtype)
-            change = step * (gradients[number].T @ with_ones(X[number], bias))
+            change = self._descent(number, *backward(self.pairs, self.inputs, self.targets, self.mask))
             linear.weight.sub_(change[:, : linear.in_features])
             if linear.bias is not None:
                 linear.bias.sub_(change[:, -1])

@@ -52,7 +52,8 @@ class Method:
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 SKY, BLACK = "#56B4E9", "#000000"
-TORCH, BADMM = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.badmm:Badmm"
+TORCH, COSINE = "nonsmooth.baselines:TorchOptimizer", "nonsmooth.baselines:WarmupCosine"
+BADMM = "nonsmooth.badmm:Badmm"
 LAYERWISE, LIFTED = "nonsmooth.layerwise:Layerwise", "nonsmooth.lifted_loss:LiftedLoss"
 
 METHODS: dict[str, Method] = {
@@ -64,9 +65,21 @@ METHODS: dict[str, Method] = {
     "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
     "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X"), version=2),
     "nesterov": Method(
-        "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "D"), fixed={"algorithm": "sgd", "nesterov": True}
+        "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "x"), fixed={"algorithm": "sgd", "nesterov": True}
     ),
-    "muon": Method("Muon", TORCH, REFERENCE, Look(GREEN, "-.", "v"), fixed={"algorithm": "muon"}),
+    "sgd-cosine": Method(
+        "SGD, warm-up and cosine", COSINE, REFERENCE, Look(ORANGE, "-.", "+"), fixed={"algorithm": "sgd"}
+    ),
+    "adam-cosine": Method(
+        "Adam, warm-up and cosine", COSINE, REFERENCE, Look(GREEN, "-.", "H"), fixed={"algorithm": "adam"}
+    ),
+    "muon": Method("Muon", TORCH, REFERENCE, Look(SKY, "-.", "3"), fixed={"algorithm": "muon"}),
+    "variable-projection": Method(
+        "variable projection",
+        "nonsmooth.variable_projection:VariableProjection",
+        REFERENCE,
+        Look(SKY, ":", "4"),
+    ),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),
@@ -187,14 +200,20 @@ def _scale(network, factor: float) -> None:
 
 
 def refusal(name: str, settings: dict) -> str | None:
-    """Why the method's constructor refuses these settings, tried on a network of one unit; None where it takes them."""
+    """Why the method's constructor refuses these settings on networks of one unit; None where it takes them.
+
+    One network ends in an activation, the other in an affine map: a method may train one kind alone.
+    """
     import torch
 
-    try:
-        data = torch.ones(settings.get("batch_size") or 2, 1)
-        with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
-            network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
-        build(name, network, data, data, seed=0, **settings)
-    except (TypeError, ValueError) as error:
-        return " ".join(str(error).split())
-    return None
+    for last in ([torch.nn.ReLU()], []):
+        try:
+            data = torch.ones(settings.get("batch_size") or 2, 1)
+            with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
+                network = torch.nn.Sequential(torch.nn.Linear(1, 1), *last)
+            build(name, network, data, data, seed=0, **settings)
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+        else:
+            return None
+    return reason

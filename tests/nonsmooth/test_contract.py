@@ -15,7 +15,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from nonsmooth import Badmm, Foof, GradientD, Layerwise, Lbfgs, LiftedLoss, Problem, Split, TorchOptimizer, train
+from nonsmooth import (
+    Badmm,
+    Foof,
+    GradientD,
+    Layerwise,
+    Lbfgs,
+    LiftedLoss,
+    Problem,
+    Split,
+    TorchOptimizer,
+    VariableProjection,
+    WarmupCosine,
+    train,
+)
 
 FORMS = {
     "usual": {},
@@ -66,7 +79,9 @@ def assert_equal(some, others):
         (LiftedLoss, ["tau_w", "tau_x", "beta", "weight_step"]),
         (Layerwise, ["tau_w", "mask"]),
         (Foof, ["learning_rate", "damping", "momentum"]),
+        (VariableProjection, ["tau_w", "momentum"]),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), ["learning_rate", "size", "epochs"]),
+        (partial(WarmupCosine, algorithm="sgd", learning_rate=0.1, decay_over=9), ["learning_rate", "decay_over"]),
     ],
 )
 def test_a_setting_cannot_change_on_the_way(make, settings):
@@ -382,6 +397,7 @@ def test_badmm_names_the_steps_before_anything_is_infinite(fast, hidden, last):
         (partial(Badmm, weight_step="least_squares", fast=False), (4,), "lower tau_x = 1"),
         (LiftedLoss, (4,), "lower tau_w = 1.3"),
         (Layerwise, (4,), "lower tau_w = 1"),
+        (VariableProjection, (4,), "lower tau_w = 1"),
         (Foof, (4,), "lower learning_rate = 0.1"),
         (GradientD, (), "lower tau_w = 1.9"),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
@@ -389,7 +405,7 @@ def test_badmm_names_the_steps_before_anything_is_infinite(fast, hidden, last):
     ],
 )
 def test_every_method_tells_weights_that_are_lost(value, make, hidden, advice):
-    net = network(hidden, nn.ReLU())
+    net = network(hidden, None if hidden else nn.ReLU())
     optimizer = make(net, *data())
     with torch.no_grad():
         net[0].bias.fill_(value)

@@ -1,4 +1,7 @@
-"""The controls: layerwise steps, the lifted loss alone, FOOF. Oracles are autograd, NumPy and BADMM itself."""
+"""The controls: layerwise steps, the lifted loss alone, FOOF. And a reference beside them: variable projection.
+
+Oracles are autograd, NumPy and BADMM itself.
+"""
 
 import copy
 
@@ -12,6 +15,7 @@ from nonsmooth.foof import Foof
 from nonsmooth.layerwise import Layerwise, backward
 from nonsmooth.lifted_loss import LiftedLoss
 from nonsmooth.lifting import affine_activation_pairs
+from nonsmooth.variable_projection import VariableProjection
 
 SHAPES = {"two layers": [7], "three layers": [7, 4], "wide": [30]}
 every_shape = pytest.mark.parametrize("hidden", SHAPES.values(), ids=SHAPES)
@@ -124,6 +128,55 @@ def test_undamped_foof_solves_a_linear_perceptron_in_one_step(start):
     Foof(network, inputs, targets, learning_rate=1.0, damping=1e-12).step()
     solution = np.linalg.lstsq(with_ones(inputs).numpy(), targets.numpy(), rcond=None)[0].T
     np.testing.assert_allclose(network[0].weight.detach().numpy(), solution[:, :-1], atol=1e-8)
+
+
+@every_shape
+def test_variable_projection_takes_heavy_ball_steps_along_the_gradient_of_the_projected_loss(hidden, start):
+    """Autograd differentiates the pseudo-inverse; the method does not."""
+    network, inputs, targets = start(hidden)
+    optimizer = VariableProjection(network, inputs, targets, tau_w=0.1, momentum=0.6)
+    moving = [0.0] * len(hidden)
+    for _ in range(3):
+        lower = copy.deepcopy(network[:-1])
+        X = with_ones(lower(inputs))
+        solution = torch.linalg.pinv(X) @ targets
+        ((X @ solution - targets).square().sum() / 2).backward()
+        with torch.no_grad():
+            norm = torch.linalg.matrix_norm(solution[:-1], 2) ** 2
+            for number, linear in reversed(list(enumerate(parameters(lower)))):
+                G = torch.cat([linear.weight.grad, linear.bias.grad[:, None]], 1)
+                of_inputs = (
+                    torch.linalg.matrix_norm(with_ones(lower[: 2 * number](inputs) if number else inputs), 2) ** 2
+                )
+                moving[number] = 0.6 * moving[number] + 0.1 / (of_inputs * norm) * G
+                norm *= torch.linalg.matrix_norm(linear.weight, 2) ** 2
+                linear.weight -= moving[number][:, :-1]
+                linear.bias -= moving[number][:, -1]
+        optimizer.step()
+        torch.testing.assert_close(list(network[:-1].parameters()), list(lower.parameters()))
+
+
+@pytest.mark.parametrize("hidden", [[], [7], [60]], ids=["linear", "narrow", "more units than samples"])
+def test_variable_projection_ends_with_the_least_squares_solution_of_minimum_norm(hidden, start):
+    network, inputs, targets = start(hidden)
+    VariableProjection(network, inputs, targets).step()
+    X = with_ones(network[:-1](inputs)).detach().numpy()
+    solution = np.linalg.lstsq(X, targets.numpy(), rcond=1e-10)[0].T
+    np.testing.assert_allclose(network[-1].weight.detach().numpy(), solution[:, :-1], atol=1e-8)
+    np.testing.assert_allclose(network[-1].bias.detach().numpy(), solution[:, -1], atol=1e-8)
+
+
+def test_variable_projection_refuses_a_network_that_ends_in_an_activation(start):
+    network, *data = start([7], output_activation="relu")
+    with pytest.raises(TypeError, match=r"ends in nn.Linear, not in ReLU\(\)"):
+        VariableProjection(network, *[part.abs() for part in data])
+
+
+@pytest.mark.parametrize("method", [VariableProjection, Foof])
+@pytest.mark.parametrize("momentum", [-0.1, 1.0])
+def test_a_momentum_outside_its_range_is_refused(method, momentum, start):
+    with pytest.raises(ValueError, match="0 <= momentum < 1"):
+        method(*start([7]), momentum=momentum)
 
 
 def energy(optimizer):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from nonsmooth import GradientD, Lbfgs, TorchOptimizer
+from nonsmooth import GradientD, Lbfgs, TorchOptimizer, WarmupCosine
 from replication.methods import METHODS, accepted, build
 
 SETTINGS = {
@@ -20,9 +20,12 @@ SETTINGS = {
     "adam": {"learning_rate": 0.03},
     "adamw": {"learning_rate": 0.03},
     "adam-minibatch": {"learning_rate": 0.01, "batch_size": 30},
+    "sgd-cosine": {"learning_rate": 0.3, "decay_over": 30},
+    "adam-cosine": {"learning_rate": 0.03, "decay_over": 30},
     "muon": {"learning_rate": 0.03},
     "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
 }
+NETWORKS = {"variable-projection": {"hidden": [4]}}  # of methods that train no network that ends in an activation
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
 # name of the method, settings
@@ -36,11 +39,11 @@ every_method = pytest.mark.parametrize("case", CASES)
 
 @pytest.fixture
 def start(make_network, teacher):
-    """(network, optimizer) for a perceptron, which every method can train on 80 samples."""
+    """(network, optimizer) for 80 samples: a perceptron, or the method's own of NETWORKS."""
 
     def make(case, seed=0):
         name, settings = CASES[case]
-        network = make_network(teacher.sizes, output_activation="relu")
+        network = make_network(teacher.sizes, **NETWORKS.get(name, {"output_activation": "relu"}))
         return network, build(name, network, *teacher.training, seed=seed, **settings)
 
     return make
@@ -195,6 +198,27 @@ class TestTorchOptimizer:
     def test_settings_that_cannot_be_used_are_refused(self, settings, message, make_network, teacher):
         with pytest.raises(ValueError, match=message):
             TorchOptimizer(make_network(teacher.sizes), *teacher.training, algorithm="adam", **settings)
+
+
+class TestWarmupCosine:
+    @pytest.mark.parametrize("decay_over", [1, 9, 10, 40])
+    def test_steps_are_the_gradient_times_the_rate_of_the_schedule(self, decay_over, make_network, teacher):
+        network = make_network(teacher.sizes, output_activation="relu")
+        settings = {"algorithm": "sgd", "learning_rate": 0.3, "decay_over": decay_over}
+        optimizer = WarmupCosine(network, *teacher.training, **settings)
+        rise = decay_over // 10
+        falling = 0.5 + 0.5 * np.cos(np.pi * np.arange(decay_over - rise) / (decay_over - rise))
+        for share in [*np.arange(1, rise + 1) / max(rise, 1), *falling, 0, 0]:
+            before = network[0].weight.detach().clone()
+            error = nn.functional.mse_loss(network(teacher.training.inputs), teacher.training.targets)
+            (gradient,) = torch.autograd.grad(error, network[0].weight)
+            optimizer.step()
+            torch.testing.assert_close(network[0].weight.detach(), before - 0.3 * share * gradient)
+
+    def test_a_schedule_of_no_iterations_is_refused(self, make_network, teacher):
+        settings = {"algorithm": "sgd", "learning_rate": 0.1, "decay_over": 0}
+        with pytest.raises(ValueError, match="decay_over = 0 is outside its range"):
+            WarmupCosine(make_network(teacher.sizes), *teacher.training, **settings)
 
 
 class TestLbfgs:

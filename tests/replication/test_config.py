@@ -18,7 +18,7 @@ from replication import config, data, run, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.launch import launch
-from replication.methods import METHODS
+from replication.methods import METHODS, refusal
 from replication.parameters import NEED_IMAGES
 from replication.paths import check_library, find_root
 from replication.plan import Plan
@@ -410,6 +410,12 @@ def test_an_accepted_configuration_trains(smoke_config, path, change):
     except ConfigError:
         return
     build_runs(checked, path, iterations=1)
+
+
+@pytest.mark.parametrize("method", ["gradient-d", "variable-projection", "badmm"])
+def test_settings_are_tried_on_a_network_that_the_method_trains(method):
+    assert refusal(method, {"tau_w": 1.0}) is None
+    assert refusal(method, {"tau_w": 2.0}).startswith("tau_w = 2.0 is outside its range")
 
 
 def test_a_training_in_another_clone_than_the_librarys_is_refused(tmp_path, monkeypatch):

@@ -40,6 +40,8 @@ SETTINGS: dict[str, list[dict]] = {
     "adam": [{"learning_rate": 0.001}, {"learning_rate": 0.001, "batch_size": 16, "weight_decay": 0.001}],
     "adamw": [{"learning_rate": 0.001, "weight_decay": 1.0}],
     "adam-minibatch": [{"learning_rate": 0.001, "batch_size": 16}],
+    "sgd-cosine": [{"learning_rate": 1.0, "momentum": 0.9, "decay_over": 20}],
+    "adam-cosine": [{"learning_rate": 0.001, "decay_over": 20}],
     "muon": [{"learning_rate": 0.01}],
     "nesterov": [{"learning_rate": 1.0, "momentum": 0.9}],
     "badmm": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],

@@ -1,0 +1,66 @@
+"""Variable projection: the last affine map is solved exactly, the layers below it take momentum steps."""
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth.contract import in_setup
+from nonsmooth.layerwise import Layerwise, backward
+from nonsmooth.lifting import check_range
+from nonsmooth.linear import gram, parts, pseudo_inverse
+
+
+class VariableProjection(Layerwise):
+    """Trains an `nn.Sequential` that ends in an `nn.Linear` in place on 1/2 |Y - f(X)|^2, full-batch.
+
+    [W_L, b_L] is the least-squares solution of minimum norm for the network's own X_{L-1}. So the loss depends on the
+    lower layers alone. Its gradient there is that of 1/2 |Y - f(X)|^2 at the solved [W_L, b_L] (envelope theorem). An
+    iteration is a heavy-ball step of all lower layers, then the solve:
+
+    V_l <- momentum V_l + tau_w / (|[X_{l-1}, 1]|^2 prod_{k>l} |W_k|^2) times the gradient,    [W_l, b_l] -= V_l.
+
+    The first iteration solves before its step, too. Source: Golub and Pereyra, The Differentiation of Pseudo-Inverses
+    and Nonlinear Least Squares Problems Whose Variables Separate, SIAM Journal on Numerical Analysis 10, 1973.
+
+    network, inputs, targets: those of `Badmm`, and so are the errors; a TypeError says so where the network ends in an
+        activation.
+    tau_w: in (0, 2). momentum: in [0, 1).
+    """
+
+    @in_setup
+    def __init__(
+        self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.0, momentum: float = 0.9
+    ):
+        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+        super().__init__(network, inputs, targets, tau_w=tau_w)
+        if self.pairs[-1][1] is not None:
+            raise TypeError(f"VariableProjection trains a network that ends in nn.Linear, not in {network[-1]}")
+        self.momentum = momentum
+        self._moving: list[Tensor | float] = [0.0] * (len(self.pairs) - 1)
+        self._solved = False
+
+    def _solve(self) -> None:
+        """[W_L, b_L] <- the least-squares solution of minimum norm."""
+        X = self.inputs
+        for linear, activation in self.pairs[:-1]:
+            X = activation.prox(nn.functional.linear(X, linear.weight, linear.bias))
+        linear = self.pairs[-1][0]
+        bias = linear.bias is not None
+        products = sum(part.T @ self.targets[rows].double() for rows, part in parts(X, bias))
+        solution = (pseudo_inverse(gram(X, bias), linear.weight.dtype) @ products).T
+        linear.weight.copy_(solution[:, : linear.in_features])
+        if bias:
+            linear.bias.copy_(solution[:, -1])
+        self._solved = True
+
+    @torch.no_grad()
+    def _iterate(self) -> None:
+        """The lower layers, then the last one."""
+        if not self._solved:
+            self._solve()
+        X, gradients = backward(self.pairs, self.inputs, self.targets)
+        for number, (linear, _) in enumerate(self.pairs[:-1]):
+            self._moving[number] = self.momentum * self._moving[number] + self._descent(number, X, gradients)
+            linear.weight.sub_(self._moving[number][:, : linear.in_features])
+            if linear.bias is not None:
+                linear.bias.sub_(self._moving[number][:, -1])
+        self._solve()
