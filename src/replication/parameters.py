@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the limits move
-NEED_IMAGES = ("denoising", "digit")  # the problems that are made from MNIST
+NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from MNIST
 SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
 
 

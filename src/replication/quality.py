@@ -1,4 +1,4 @@
-"""The numbers of a trained network: losses, PSNR, SSIM, active units."""
+"""The numbers of a trained network: losses, PSNR and SSIM of images, accuracy of classes, active units."""
 
 import math
 
@@ -27,19 +27,40 @@ def ssim(images: Tensor, clean: Tensor) -> float:
     return math.fsum(values) / len(values)
 
 
+def _are_images(targets: Tensor) -> bool:
+    return targets.shape[1] == SIDE**2
+
+
+def _are_classes(targets: Tensor, group: Group = None) -> bool:
+    """Whether there are several columns and every row, of all processes' together, is one-hot."""
+    one_hot = ((targets == 0) | (targets == 1)).all(1) & (targets.sum(1) == 1)
+    return targets.shape[1] > 1 and mean(one_hot, group) == 1
+
+
+@torch.no_grad()
+def _right(network: nn.Module, split: Split) -> Tensor:
+    """Whether the largest output is that of the right class, 1 or 0 for each row (N); nan for outputs not finite."""
+    outputs = network(split.inputs)
+    right = (outputs.argmax(1) == split.targets.argmax(1)).double()
+    return torch.where(outputs.isfinite().all(1), right, torch.nan)
+
+
 @torch.no_grad()
 def summary(network: nn.Module, problem: Problem, group: Group = None) -> dict[str, float | None]:
     """The numbers of a trained network that are computed once, at the end, None where they are not finite.
 
-    Mean squared error on the whole test set, and for images (targets of more than one pixel) the mean PSNR in dB on
-    training and unseen images.
+    Mean squared error on the whole test set. On training and unseen data the mean PSNR in dB where targets are images,
+    and the accuracy, as in `quality`, where they are classes.
     """
     numbers = {}
     if problem.test is not None:
         numbers["test_loss"] = mean_squared_error(network, problem.test, group)
-    if problem.sizes[1] > 1:
-        for name, split in (("train", problem.training), ("unseen", problem.unseen)):
+    images, classes = _are_images(problem.training.targets), _are_classes(problem.training.targets, group)
+    for name, split in (("train", problem.training), ("unseen", problem.unseen)):
+        if images:
             numbers[f"{name}_psnr"] = mean(psnr(network(split.inputs), split.targets), group)
+        if classes:
+            numbers[f"{name}_accuracy"] = mean(_right(network, split), group)
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
@@ -48,18 +69,22 @@ def quality(network: nn.Module, problem: Problem, with_ssim: bool = True) -> dic
     """Numbers of a network after its training, of training and of unseen data.
 
     "train_loss", "unseen_loss": mean squared error. For images the means over images of "..._psnr" (dB) and "..._ssim"
-    (which takes long). For networks with an activation between affine maps, "active": share of hidden units times
+    (which takes long). For classes (one-hot targets) "..._accuracy": share of samples whose largest output is that of
+    the right class. For networks with an activation between affine maps, "active": share of hidden units times
     training samples with a positive output, and "always_active": share of hidden units whose output is positive for
     every training sample, so that they are linear there.
     """
     numbers = {}
+    images, classes = _are_images(problem.training.targets), _are_classes(problem.training.targets)
     for name, split in (("train", problem.training), ("unseen", problem.unseen)):
         numbers[f"{name}_loss"] = mean_squared_error(network, split)
-        if split.targets.shape[1] == SIDE**2:
-            images = network(split.inputs)
-            numbers[f"{name}_psnr"] = psnr(images, split.targets).mean().item()
+        if classes:
+            numbers[f"{name}_accuracy"] = _right(network, split).mean().item()
+        if images:
+            outputs = network(split.inputs)
+            numbers[f"{name}_psnr"] = psnr(outputs, split.targets).mean().item()
             if with_ssim:
-                numbers[f"{name}_ssim"] = ssim(images, split.targets)
+                numbers[f"{name}_ssim"] = ssim(outputs, split.targets)
     modules = list(network) if isinstance(network, nn.Sequential) else []
     if len(modules) >= 3 and not isinstance(modules[1], nn.Linear):
         active = modules[1](modules[0](problem.training.inputs)) > 0

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nonsmooth.problem import Problem
+from nonsmooth.problem import Problem, Split
 from replication import data
 from replication.seeds import generator
 
@@ -16,6 +16,9 @@ DENOISING = {
     "unseen_images": 20,
 }
 DIGIT = {"name": "digit", "seed": 0, "dtype": "float64", "digit": 3, "unseen_images": 20}
+DIGITS = {"name": "digits", "seed": 0, "dtype": "float64", "unseen_images": 20}
+STUDENT = {"name": "student", "seed": 0, "dtype": "float64"}
+STUDENT |= {"inputs": 6, "teacher_hidden": 4, "outputs": 3, "samples": 50}
 TEACHER = {"name": "teacher", "seed": 0, "dtype": "float64", "inputs": 8, "samples": 20000, "label_noise": 0.1}
 
 
@@ -68,7 +71,9 @@ def test_noise_is_the_same_in_both_precisions_and_differs_between_seeds(sample):
     assert (single.training.inputs != other.training.inputs).any()
 
 
-@pytest.mark.parametrize("settings", [DENOISING, DIGIT | {"condition_number": None}], ids=["denoising", "digit"])
+@pytest.mark.parametrize(
+    "settings", [DENOISING, DIGIT | {"condition_number": None}, DIGITS], ids=lambda settings: settings["name"]
+)
 class TestProblemsOfImages:
     def test_more_unseen_images_than_there_are_is_refused(self, sample, settings):
         with pytest.raises(ValueError, match="unseen_images = 101 is more than the 100"):
@@ -119,6 +124,63 @@ def test_labels_of_the_teacher_can_be_trained_with_d_and_carry_the_noise():
     on = (exact.training.targets > 0.5) & (noisy.training.targets > 0)
     assert (noisy.training.targets - exact.training.targets)[on].std().item() == pytest.approx(0.1, rel=0.05)
     assert not (noisy.training.inputs == noisy.validation.inputs).any()
+
+
+def test_digits_are_one_hot(sample):
+    problem = data.build(sample, **DIGITS)
+    assert problem.sizes == (784, 10)
+    for split, images, digits in (
+        (problem.training, sample.training, sample.training_digits),
+        (problem.validation, sample.validation, sample.validation_digits),
+        (problem.unseen, sample.test[:20], sample.test_digits[:20]),
+        (problem.test, sample.test, sample.test_digits),
+    ):
+        torch.testing.assert_close(split.inputs, images.double() / 255)
+        assert (split.targets.argmax(1) == digits).all()
+        assert set(split.targets.unique().tolist()) == {0, 1}
+        assert (split.targets.sum(1) == 1).all()
+
+
+def parts_of(problem: Problem) -> list[Split]:
+    return [problem.training, problem.validation, problem.unseen]
+
+
+def test_a_student_has_the_shapes_of_its_settings_and_data_of_its_seed_alone():
+    one, again, other = (data.build(None, **STUDENT | {"seed": seed}) for seed in (0, 0, 1))
+    assert one.sizes == (6, 3)
+    for split, same, different in zip(*map(parts_of, (one, again, other)), strict=True):
+        assert len(split.inputs) == len(split.targets) == 50
+        for part in range(2):
+            assert (split[part] == same[part]).all()
+            assert (split[part] != different[part]).any()
+
+
+def test_the_splits_of_a_student_are_drawn_apart_from_one_teacher():
+    """More samples, or another teacher, move no input; more samples do not move the teacher either."""
+    few, more = (data.build(None, **STUDENT | {"samples": samples}) for samples in (50, 80))
+    wider = data.build(None, **STUDENT | {"teacher_hidden": 5})
+    for split, longer, elsewhere in zip(*map(parts_of, (few, more, wider)), strict=True):
+        assert (longer.inputs[:50] == split.inputs).all()
+        torch.testing.assert_close(longer.targets[:50], split.targets)
+        assert (elsewhere.inputs == split.inputs).all()
+        assert (elsewhere.targets != split.targets).any()
+    first, second, third = (split.inputs for split in parts_of(few))
+    assert not any((one == two).any() for one, two in ((first, second), (first, third), (second, third)))
+
+
+@pytest.mark.parametrize("teacher_hidden", [1, 12])
+def test_each_target_of_a_student_has_variance_one(teacher_hidden):
+    many = {"inputs": 30, "teacher_hidden": teacher_hidden, "samples": 100_000}
+    targets = data.build(None, **STUDENT | many).training.targets
+    torch.testing.assert_close(targets.var(0), torch.ones(3, dtype=torch.float64), atol=0.03, rtol=0)
+
+
+def test_targets_of_a_student_are_the_teachers_but_for_a_factor_each():
+    inputs, targets = data.build(None, **STUDENT).training
+    draw = generator(0, "data")
+    A, B = (torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((6, 4), (4, 3)))
+    outputs = torch.relu(inputs @ A) @ B
+    torch.testing.assert_close(targets, outputs * targets.norm(dim=0) / outputs.norm(dim=0))
 
 
 def test_an_unknown_problem_is_an_error_that_names_it(sample):

@@ -5,8 +5,9 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from nonsmooth.problem import Split
-from replication.quality import SIDE, off_share, quality
+from nonsmooth.problem import Problem, Split
+from replication import data
+from replication.quality import SIDE, off_share, quality, summary
 
 
 def test_quality_of_the_noisy_input_is_that_of_the_noise(denoising):
@@ -32,6 +33,51 @@ def test_ssim_is_left_out_where_it_is_not_wanted_and_nothing_else(denoising):
 def test_a_perceptron_has_losses_and_no_images(teacher, make_network):
     network = make_network(teacher.sizes, output_activation="relu")
     assert quality(network, teacher).keys() == {"train_loss", "unseen_loss"}
+
+
+@pytest.fixture(scope="module")
+def digits(sample) -> Problem:
+    return data.build(sample, name="digits", seed=0, dtype="float64", unseen_images=20)
+
+
+def test_accuracy_is_the_share_of_samples_whose_largest_output_is_the_right_one(digits, make_network):
+    network = make_network(digits.sizes, hidden=[8])
+    numbers = quality(network, digits)
+    assert numbers.keys() == {
+        *("train_loss", "unseen_loss", "train_accuracy", "unseen_accuracy"),
+        *("active", "always_active"),
+    }
+    for name, split in (("train", digits.training), ("unseen", digits.unseen)):
+        right = 0
+        for image, target in zip(*split, strict=True):
+            outputs = network(image).tolist()
+            right += target[outputs.index(max(outputs))].item() == 1
+        assert numbers[f"{name}_accuracy"] == pytest.approx(right / len(split.inputs))
+    assert 0 < numbers["train_accuracy"] < 1
+
+
+def test_the_summary_has_the_accuracies_of_the_quality(digits, make_network):
+    network = make_network(digits.sizes)
+    names = {"train_accuracy", "unseen_accuracy"}
+    assert summary(network, digits).keys() == {"test_loss", *names}
+    assert {name: summary(network, digits)[name] for name in names}.items() <= quality(network, digits).items()
+
+
+def test_outputs_that_are_not_finite_have_no_accuracy(digits, make_network):
+    network = make_network(digits.sizes)
+    with torch.no_grad():
+        network[0].bias[3] = torch.nan
+    assert set(summary(network, digits).values()) == {None}
+
+
+@pytest.mark.parametrize("rows", [[[0.0, 2.0]], [[1.0, 1.0]], [[0.0, 0.0]], [[0.5, 0.5]], [[1.0]]])
+def test_targets_are_classes_only_where_every_row_is_one_hot(rows):
+    one_hot = torch.eye(2)[:, : len(rows[0])]
+    split = Split(torch.ones(3, 2), torch.cat([one_hot, torch.tensor(rows)]))
+    network = torch.nn.Linear(2, len(rows[0]))
+    problem = Problem(split, unseen=split)
+    assert quality(network, problem).keys() == {"train_loss", "unseen_loss"}
+    assert summary(network, problem) == {}
 
 
 def test_active_units_are_counted(denoising, make_network):

@@ -5,9 +5,10 @@ import torch
 from nonsmooth.problem import Problem
 from replication.data.denoising import denoising
 from replication.data.mnist import Sample
+from replication.data.nonlinear import digits, student
 from replication.data.perceptron import digit, teacher
 
-PROBLEMS = {"denoising": denoising, "digit": digit, "teacher": teacher}
+PROBLEMS = {"denoising": denoising, "digit": digit, "digits": digits, "student": student, "teacher": teacher}
 
 
 def build(sample: Sample | None, *, name: str, **settings) -> Problem:

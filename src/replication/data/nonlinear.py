@@ -1,0 +1,63 @@
+"""Problems that no linear map solves, for networks with a hidden layer; the poster has none of them."""
+
+import torch
+from torch import Tensor, nn
+
+from nonsmooth.problem import Problem, Split
+from replication.data.mnist import Sample, first_rows
+from replication.seeds import generator
+
+CLASSES = 10  # digits
+
+
+def student(
+    sample: None, *, seed: int, dtype: str, inputs: int, teacher_hidden: int, outputs: int, samples: int
+) -> Problem:
+    """Learn the outputs of a teacher network: Y = relu(X A) B, no noise. X, A and B are standard normal.
+
+    The columns of B are scaled so that each output has variance 1 over all x ~ N(0, I), in closed form. So the teacher
+    does not depend on the number of samples. Training, validation and unseen data have `samples` rows each.
+    `sample` is not used: every problem takes one.
+    """
+    del sample
+    draw = generator(seed, "data")
+    A = torch.randn(inputs, teacher_hidden, generator=draw, dtype=torch.float64)
+    B = torch.randn(teacher_hidden, outputs, generator=draw, dtype=torch.float64)
+    B /= (B * (_covariance(A) @ B)).sum(0).sqrt()
+
+    def split(part: str) -> Split:
+        x = torch.randn(samples, inputs, generator=generator(seed, f"data/{part}"), dtype=torch.float64)
+        y = (x @ A).clamp(min=0) @ B
+        return Split(x.to(getattr(torch, dtype)), y.to(getattr(torch, dtype)))
+
+    return Problem(split("training"), split("validation"), split("unseen"))
+
+
+def _covariance(A: Tensor) -> Tensor:
+    """The covariance of relu(A^T x) for x ~ N(0, I).
+
+    With the angle t between columns a and b, E[relu(a^T x) relu(b^T x)] = |a| |b| (sin t + (pi - t) cos t) / (2 pi)
+    (Cho and Saul, Kernel Methods for Deep Learning, 2009), and E[relu(a^T x)] = |a| / sqrt(2 pi).
+    """
+    lengths = A.norm(dim=0)
+    cosines = (A.T @ A / torch.outer(lengths, lengths)).clamp(-1, 1)
+    angles = cosines.acos()
+    moments = angles.sin() + (torch.pi - angles) * cosines - 1
+    return torch.outer(lengths, lengths) * moments / (2 * torch.pi)
+
+
+def digits(sample: Sample, *, seed: int, dtype: str, unseen_images: int) -> Problem:
+    """Tell the ten digits apart: targets are one-hot, inputs are pixels in [0, 1]; no noise."""
+    del seed  # it has drawn the sample
+
+    def split(images: Tensor, classes: Tensor) -> Split:
+        targets = nn.functional.one_hot(classes.long(), CLASSES)
+        return Split(*(part.to(getattr(torch, dtype)) for part in (images.double() / 255, targets)))
+
+    test = split(sample.test, sample.test_digits)
+    return Problem(
+        split(sample.training, sample.training_digits),
+        split(sample.validation, sample.validation_digits) if len(sample.validation) else None,
+        first_rows(test, unseen_images),
+        test,
+    )
