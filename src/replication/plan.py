@@ -38,7 +38,7 @@ FIGURES = {
 TABLES = {
     "all": ["runs", "lead"],
     "tune": ["time_tune"],
-    "claims": ["claims", "references", "trained", "time_claims"],
+    "claims": ["claims", "timings", "references", "trained", "time_claims"],
     "limits": ["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
     "ladder": ["ladder", "time_ladder"],
     "optimizers": ["optimizers", "time_optimizers"],
@@ -543,6 +543,7 @@ class Plan:
             "runs": self.run_files(*self.of_target(None)),
             "lead": self.run_files(AUTOENCODER),
             "claims": [results.claims],
+            "timings": [results.claims, *self.timed_claims],
             "references": [results.maps("claims", AUTOENCODER), *self.reference_files],
             "trained": [file for file in self.claim_files if "/perceptron" in file],
             **{name: [results.limits] for name in ("limits", "limits_active", "limits_where")},

@@ -1,11 +1,13 @@
 """Runs of seeds that are made for a test and trained by nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from replication.studies.seeds import SeedRun
 from replication.verdicts.effects import IMAGES
 
-SEEDS = 6  # Wilcoxon's test of ties takes 2^seeds steps
+SEEDS = 6
 
 
 def made_run(
@@ -36,3 +38,13 @@ def ending_at(*losses: float, psnr: float = 20.0) -> list[SeedRun]:
 
 def diverged(seed: int) -> SeedRun:
     return made_run(seed, [1.0, 1e9], status="diverged")
+
+
+def dead(seed: int) -> SeedRun:
+    """A run that ends at the training loss of the targets' mean."""
+    return replace(made_run(seed, [1.0, 0.5]), mean_loss=0.5)
+
+
+def without(runs: list[SeedRun], *seeds: int, made=dead) -> list[SeedRun]:
+    """The runs, but `dead` ones (or what `made` makes) with these seeds."""
+    return [made(run.seed) if run.seed in seeds else run for run in runs]

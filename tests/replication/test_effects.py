@@ -2,19 +2,21 @@
 
 import math
 from dataclasses import replace
+from statistics import mean, stdev
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import SEEDS, diverged, ending_at, made_run, made_runs
-from scipy import stats
+from made_runs import SEEDS, dead, diverged, ending_at, made_run, made_runs, without
 
 from replication.speed.clock import Clock
 from replication.verdicts.effects import (
     HOLDS,
     IMAGES,
+    LEARNED,
     NEAR,
+    NO_DIFFERENCE,
+    NO_VERDICT,
     OPEN,
     QUANTITIES,
     REVERSED,
@@ -22,6 +24,7 @@ from replication.verdicts.effects import (
     compare,
     effect_text,
     iterations_to,
+    learned,
     outcome,
     pair,
     shared_loss,
@@ -29,6 +32,9 @@ from replication.verdicts.effects import (
 )
 
 LOSSES = st.lists(st.floats(0.01, 10), min_size=2, max_size=6)
+PAIRS = st.lists(st.tuples(st.floats(0.01, 10), st.floats(0.01, 10)), min_size=2, max_size=6)
+MARGINS = {"ratio": 1.02, "psnr": 0.1, "ssim": 0.005}
+T_OF_THREE = 4.302653  # the 97.5% quantile of Student's t with two degrees of freedom
 
 
 def test_effects_are_geometric_means_of_ratios_and_means_of_differences():
@@ -39,21 +45,42 @@ def test_effects_are_geometric_means_of_ratios_and_means_of_differences():
     assert compare("train_psnr", made_runs(psnr=21.0), made_runs(psnr=20.0)).value == pytest.approx(1.0)
 
 
-def test_the_interval_is_a_bootstrap_of_the_pairs_and_p_is_wilcoxons():
-    draw = np.random.default_rng(1)
-    losses, baseline = draw.lognormal(-0.2, 0.3, 10), draw.lognormal(0, 0.3, 10)
-    effect = compare("final", ending_at(*losses), ending_at(*baseline))
-    differences = np.log(losses / baseline)
-    low, high = stats.bootstrap((differences,), np.mean, rng=7).confidence_interval
-    assert effect.interval == pytest.approx((math.exp(low), math.exp(high)), rel=0.03)
-    assert effect.interval[0] < effect.value < effect.interval[1]
-    assert effect.p == pytest.approx(stats.wilcoxon(differences).pvalue)
+def test_the_interval_is_students_of_the_logarithms():
+    effect = compare("final", ending_at(0.4, 0.5, 0.7), ending_at(1.0, 1.0, 1.0))
+    logs = [math.log(ratio) for ratio in (0.4, 0.5, 0.7)]
+    half = T_OF_THREE * stdev(logs) / math.sqrt(3)
+    assert math.log(effect.value) == pytest.approx(mean(logs))
+    assert [math.log(bound) for bound in effect.interval] == pytest.approx([mean(logs) - half, mean(logs) + half])
 
 
-def test_a_few_seeds_allow_students_interval():
-    effect = compare("final", ending_at(0.4, 0.5, 0.7), ending_at(1.0, 1.0, 1.0), resamples=None)
-    expected = stats.ttest_1samp(np.log([0.4, 0.5, 0.7]), 0.0).confidence_interval(0.95)
-    assert effect.interval == pytest.approx((math.exp(expected.low), math.exp(expected.high)))
+def test_the_interval_of_a_difference_is_students_of_the_differences():
+    runs = [made_run(seed, [1.0, 0.1], psnr) for seed, psnr in enumerate((21.0, 22.0, 23.0))]
+    effect = compare("unseen_psnr", runs, ending_at(0.1, 0.1, 0.1, psnr=20.0))
+    half = T_OF_THREE / math.sqrt(3)  # the differences are 1, 2 and 3
+    assert (effect.value, *effect.interval) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
+
+
+@given(PAIRS)
+def test_swapping_the_sides_inverts_a_ratio_and_its_interval(losses):
+    runs, baseline = (ending_at(*ends) for ends in zip(*losses, strict=True))
+    one, other = compare("final", runs, baseline), compare("final", baseline, runs)
+    assert one.value * other.value == pytest.approx(1.0)
+    assert math.log(one.interval[0]) == pytest.approx(-math.log(other.interval[1]))
+    assert {side(one, "final"), side(other, "final")} in ({HOLDS, REVERSED}, {OPEN})
+
+
+@given(PAIRS, st.floats(0.01, 100))
+def test_a_factor_of_both_sides_changes_nothing(losses, factor):
+    runs, baseline = zip(*losses, strict=True)
+    scaled = [ending_at(*(factor * loss for loss in either)) for either in (runs, baseline)]
+    before, after = compare("final", ending_at(*runs), ending_at(*baseline)), compare("final", *scaled)
+    assert after.value == pytest.approx(before.value)
+    assert [math.log(b) for b in after.interval] == pytest.approx([math.log(b) for b in before.interval], abs=1e-9)
+
+
+def test_an_end_that_no_float_holds_is_infinite():
+    effect = compare("final", ending_at(1e-300, 1.0), ending_at(1.0, 1.0))
+    assert (effect.interval, side(effect, "final")) == ((0.0, math.inf), OPEN)
 
 
 def test_a_lower_level_gives_a_narrower_interval():
@@ -98,35 +125,44 @@ def test_a_loss_that_is_not_kept_does_not_count():
     assert pair("iterations", made_run(0, [1.0, 0.5, 0.1]), made_run(0, [1.0, 0.3, 0.2])) == (2, 2)
 
 
-def test_wall_time_is_setup_and_iterations_times_the_time_of_one():
+def test_wall_time_is_iterations_times_the_time_of_one_without_setup():
     runs = [made_run(seed, [1.0, 0.5, 0.1]) for seed in (0, 1)]
     baseline = [made_run(seed, [1.0, 0.8, 0.5]) for seed in (0, 1)]
     assert compare("iterations", runs, baseline).value == pytest.approx(1 / 2)
-    assert compare("seconds", runs, baseline, (Clock(0.0, 6.0), Clock(0.0, 1.0))).value == pytest.approx(3.0)
-    assert compare("seconds", runs, baseline, (Clock(8.0, 6.0), Clock(2.0, 1.0))).value == pytest.approx(14 / 4)
+    assert compare("seconds", runs, baseline, (Clock(8.0, 6.0), Clock(2.0, 1.0))).value == pytest.approx(3.0)
 
 
-def test_a_seed_with_which_the_baseline_diverged_is_left_out():
-    baseline = made_runs()
-    baseline[3] = diverged(3)
-    effect = compare("final", made_runs(0.5), baseline)
-    assert (effect.seeds, effect.diverged) == ([0, 1, 2, 4, 5], (0, 1))
-    assert outcome(effect, *side("final")) == HOLDS
+def test_a_run_has_learned_where_it_ends_well_below_the_loss_of_the_mean():
+    run = made_run(0, [1.0, 0.5])
+    assert learned(run, 0.51 / LEARNED)
+    assert not learned(run, 0.5 / LEARNED)
+    assert learned(run, None)
+    assert not learned(diverged(0), None)
 
 
-def test_nothing_holds_for_a_method_of_which_a_run_diverged():
-    runs = made_runs()
-    runs[3] = diverged(3)
-    effect = compare("final", runs, made_runs(2.0))
-    assert (effect.diverged, effect.interval[1] < 1) == ((1, 0), True)
-    assert outcome(effect, *side("final")) == OPEN
+@pytest.mark.parametrize("made", [dead, diverged])
+def test_a_lost_run_of_either_side_takes_its_pair_out_and_is_named(made):
+    """Seed 3 is lost by the method, seed 1 by the baseline: the others decide."""
+    effect = compare("final", without(made_runs(0.5), 3, made=made), without(made_runs(), 1, made=made))
+    assert (effect.seeds, effect.lost) == ([0, 2, 4, 5], ([3], [1]))
+    assert effect.value == pytest.approx(0.5)
+    assert outcome(effect, "final", MARGINS) == HOLDS
 
 
-def test_a_baseline_that_diverged_with_every_seed_leaves_no_effect():
+@pytest.mark.parametrize(
+    ("own", "baseline", "expected"),
+    [((0, 1), (), HOLDS), ((0, 1), (0, 1), HOLDS), ((0, 1), (2,), NO_VERDICT), ((), (0, 1, 2), NO_VERDICT)],
+)
+def test_more_than_two_lost_pairs_leave_no_verdict(own, baseline, expected):
+    effect = compare("final", without(made_runs(0.5), *own), without(made_runs(), *baseline))
+    assert outcome(effect, "final", MARGINS) == expected
+
+
+def test_where_every_pair_is_lost_there_is_no_effect():
     effect = compare("final", made_runs(0.5), [diverged(seed) for seed in range(SEEDS)])
     assert math.isnan(effect.value)
     assert effect.interval == (-math.inf, math.inf)
-    assert outcome(effect, *side("final")) == OPEN
+    assert side(effect, "final") == OPEN
 
 
 def test_a_loss_of_exactly_zero_is_a_very_small_one():
@@ -140,15 +176,34 @@ def test_runs_of_other_seeds_are_not_compared(baseline):
         compare("final", made_runs(), baseline)
 
 
+def effect_of(low: float, high: float) -> Effect:
+    return Effect((low + high) / 2, (low, high), [0, 1, 2], ([], []))
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_less_is_better_but_for_images(quantity):
-    direction, threshold = side(quantity)
-    assert (direction, threshold) == (("higher", 0.0) if quantity in IMAGES else ("lower", 1.0))
-    better, worse = ((0.5, 2.0), (0.2, -0.2))[quantity in IMAGES]
-    for value, expected in ((better, HOLDS), (worse, REVERSED)):
-        sure = Effect(value, (value - 0.1, value + 0.1), 0.01, [0, 1, 2], (0, 0))
-        assert outcome(sure, direction, threshold) == expected
-        assert outcome(replace(sure, interval=(-9.0, 9.0)), direction, threshold) == OPEN
+    better, worse = (effect_of(0.4, 0.6), effect_of(1.9, 2.1))
+    if quantity in IMAGES:
+        better, worse = effect_of(1.9, 2.1), effect_of(-0.3, -0.1)
+    assert [side(effect, quantity) for effect in (better, worse, effect_of(-9.0, 9.0))] == [HOLDS, REVERSED, OPEN]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "low", "high", "expected"),
+    [
+        ("final", 1 / 1.02, 1.02, NO_DIFFERENCE),
+        ("final", 0.985, 0.995, NO_DIFFERENCE),  # it excludes 1, by less than matters
+        ("final", 0.97, 0.99, HOLDS),
+        ("final", 1.01, 1.03, REVERSED),
+        ("final", 0.97, 1.03, OPEN),
+        ("unseen_psnr", -0.1, 0.1, NO_DIFFERENCE),
+        ("unseen_psnr", 0.05, 0.11, HOLDS),
+        ("unseen_ssim", 0.001, 0.005, NO_DIFFERENCE),
+        ("unseen_ssim", -0.006, -0.001, REVERSED),
+    ],
+)
+def test_an_interval_within_the_margin_is_no_difference(quantity, low, high, expected):
+    assert outcome(effect_of(low, high), quantity, MARGINS) == expected
 
 
 @pytest.mark.parametrize(

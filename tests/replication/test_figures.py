@@ -32,7 +32,8 @@ from replication.report.figures.convergence import ring_early_stops
 from replication.report.figures.limits import VERDICTS
 from replication.results import Results
 from replication.studies.maps import reduced_rank_ridge
-from replication.verdicts.claims import FAILED, REPLICATED, Judgement, Outcome
+from replication.verdicts.claims import Judgement, Outcome
+from replication.verdicts.effects import HOLDS, OPEN, REVERSED
 
 ROOT = Path(__file__).parents[2]
 AUTOENCODER = "autoencoder"
@@ -376,14 +377,14 @@ def test_trained_networks_are_those_of_the_runs(trained):
 # The figures of the studies
 
 
-def judgement(method: str, quantity: str, effect: float, verdict: str) -> Judgement:
-    own = Outcome(effect, [effect / 2, effect * 2], 0.01, [0, 1], [0, 0], "holds")
-    return Judgement("id", "claim", "source", verdict, quantity, own, AUTOENCODER, method, "sgd")
+def judgement(method: str, quantity: str, effect: float, outcome: str) -> Judgement:
+    own = Outcome(effect, [effect / 2, effect * 2], [0, 1], [[], []], outcome)
+    return Judgement("id", "claim", "source", "verdict", quantity, own, AUTOENCODER, method, "sgd")
 
 
-def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_is_replicated():
-    rows = [judgement("badmm", "final", 0.5, REPLICATED), judgement("badmm-ls", "final", 2.0, FAILED)]
-    rows += [judgement("badmm", "unseen_psnr", 0.7, REPLICATED)]
+def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_holds():
+    rows = [judgement("badmm", "final", 0.5, HOLDS), judgement("badmm-ls", "final", 2.0, REVERSED)]
+    rows += [judgement("badmm", "unseen_psnr", 0.7, HOLDS)]
     figure = plt.figure()
     draw_effects(figure, rows)
     ratios, decibels = figure.axes
@@ -398,9 +399,9 @@ def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_is_repl
 
 
 def test_an_effect_that_is_not_finite_is_not_drawn():
-    lost = Outcome(None, [None, None], 1.0, [], [2, 0], "open")
+    lost = Outcome(None, [None, None], [], [[0, 1], []], OPEN)
     figure = plt.figure()
-    draw_effects(figure, [replace(judgement("badmm", "final", 0.5, FAILED), own=lost)])
+    draw_effects(figure, [replace(judgement("badmm", "final", 0.5, OPEN), own=lost)])
     assert len(figure.axes[0].lines) == 1  # the line at one
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replication.errors import DataError
-from replication.methods import METHODS, PEER, label
+from replication.methods import METHODS, PEER, baselines, label
 from replication.paths import PUBLISHED_TABLES
 from replication.report import pages, rows
 
@@ -37,6 +37,13 @@ def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
 def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
     with pytest.raises(DataError, match=block.split()[0]):
         pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", TABLES | {"claims": {}})
+
+
+def test_a_claim_on_a_page_has_its_outcome_and_the_seeds_that_are_lost():
+    row = {"effect": 0.5, "low": 0.4, "high": 0.6, "outcome": "no difference", "lost": 10, "baseline_lost": "0 2"}
+    made = {f"e/{against}/final/badmm": row for against in baselines()}
+    text = pages.claims({"claims": made}, "e", "speed")
+    assert text.count("| 0.5 (0.4 to 0.6) | no difference, without seed 0, 2, 10 |") == len(baselines())
 
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):
@@ -123,6 +130,7 @@ def own_words(text: str) -> str:
 
 # Numbers with a point that are no results: versions, arXiv numbers, and settings that config.yaml has.
 KNOWN = {"3.11", "3.0", "0.3", "0.01", "1.3", "1.2"}  # Python, a licence, noise, the smallest ridge, tau_w, YAML
+KNOWN |= {"0.1", "0.005"}  # the claims' margins
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

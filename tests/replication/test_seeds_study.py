@@ -6,6 +6,7 @@ import pytest
 
 from replication.files import write_json
 from replication.parameters import of_run
+from replication.run import build_problem
 from replication.studies.seeds import SeedRun, finished, read, train_seeds
 
 
@@ -33,6 +34,12 @@ def test_losses_are_those_of_the_recorded_iterations(parameters, sample):
     assert some.iteration == [0, 4, 8, 12, 15]
     assert some.train_loss == [every.train_loss[number] for number in some.iteration]
     assert (some.final, every.final.keys()) == (every.final, some.stopped.keys())
+
+
+def test_a_run_knows_the_training_loss_of_the_targets_mean(parameters, sample):
+    (run,) = train_seeds(parameters, {0: sample}, with_ssim=False)
+    targets = build_problem(parameters, sample).training.targets.double()
+    assert run.mean_loss == pytest.approx(targets.var(0, correction=0).mean().item())
 
 
 def test_a_run_that_diverges_has_finite_losses_alone_and_no_quality(parameters, sample):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from replication.files import write_json
 from replication.paths import ResultFiles
 from replication.report import rows, tables
 from replication.results import Results
+from replication.verdicts.claims import Judgement, Outcome, write
 
 CELLS = st.one_of(st.none(), st.integers(-(10**9), 10**9), st.text("abc, \"'|é", min_size=1).filter(str.strip))
 
@@ -111,6 +113,43 @@ def test_a_perceptron_trains_where_its_loss_comes_below_half_of_the_initial_one(
         write_json(path, {"result": {"runs": [*runs, lost]}})
     counts = {row["id"]: (row["trained"], row["seeds"]) for row in tables.trained(results_in(tmp_path))}
     assert counts == {"perceptron/badmm": (1, 3), "perceptron/sgd": (2, 3)}
+
+
+@pytest.fixture
+def judged(tmp_path) -> Results:
+    """Wall time on the autoencoder and elsewhere, and a loss; one run of BADMM and two of Adam are lost elsewhere."""
+    own = Outcome(0.5, [0.4, 0.6], [0, 1, 2, 3], [[], []], "holds")
+    other = Outcome(2.0, [1.5, None], [1], [[0], [2, 3]], "reversed")
+    test = Judgement("id", "Faster", "s", "holds here only", "seconds", own, "autoencoder", "badmm", "adam")
+    results = results_in(tmp_path)
+    write([replace(test, elsewhere={"other": other}), replace(test, quantity="final")], results.files.claims)
+    timed = {"adam": {"setup": 0.001, "seconds": 0.002}, "badmm": {"setup": 0.03, "seconds": 0.01}}
+    for experiment in ("autoencoder", "other"):
+        write_json(results.files.timing(experiment), {"optimizers": timed | {"unused": timed["adam"]}})
+    return results
+
+
+def test_a_row_of_a_claim_has_its_outcome_and_the_lost_seeds_of_either_side(judged):
+    table = by_id(tables.claims(judged))
+    assert table.keys() == {
+        f"{test}/badmm" for test in ("autoencoder/adam/seconds", "other/adam/seconds", "autoencoder/adam/final")
+    }
+    own, other = table["autoencoder/adam/seconds/badmm"], table["other/adam/seconds/badmm"]
+    assert (own["outcome"], own["verdict"], own["lost"], own["baseline_lost"]) == (
+        "holds",
+        "holds here only",
+        None,
+        None,
+    )
+    assert (other["outcome"], other["verdict"], other["lost"], other["baseline_lost"]) == ("reversed", None, "0", "2 3")
+    assert (other["effect"], other["low"], other["high"], other["seeds"]) == (2.0, 1.5, None, 1)
+
+
+def test_the_timings_are_of_the_optimizers_whose_wall_time_is_compared(judged):
+    table = by_id(tables.timings(judged))
+    assert list(table) == ["autoencoder/adam", "autoencoder/badmm", "other/adam", "other/badmm"]
+    row = table["other/badmm"]
+    assert (row["milliseconds"], row["setup_milliseconds"], row["setup_iterations"]) == pytest.approx((10.0, 30.0, 3.0))
 
 
 def limit(group: str, name: str, verdict: str) -> dict:

@@ -102,6 +102,13 @@ def _spread(row: Row, column: str, form: str = ".3g") -> str:
     return f"{row[column]:{form}} ({row[f'{column}_low']:{form}} to {row[f'{column}_high']:{form}})"
 
 
+def _outcome(row: Row) -> str:
+    """The outcome of a test, with the seeds of the pairs that are no part of it."""
+    seeds = " ".join(str(row[column]) for column in ("lost", "baseline_lost") if row.get(column) is not None).split()
+    text = ", ".join(sorted(set(seeds), key=int))
+    return f"{row['outcome']}, without seed {text}" if text else row["outcome"]
+
+
 def claims(tables: Tables, experiment: str, kind: str) -> str:
     """Every test of one experiment; kind: "speed" or "images"."""
     rows = []
@@ -110,7 +117,7 @@ def claims(tables: Tables, experiment: str, kind: str) -> str:
             ids = [f"{experiment}/{against}/{quantity}/{method}" for against in baselines()]
             results = [tables["claims"].get(name) for name in ids]
             if None not in results and (quantity in IMAGES) == (kind == "images"):
-                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), r["outcome"]) for r in results]
+                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), _outcome(r)) for r in results]
                 rows.append([_name(method), label, *(text for pair in cells for text in pair)])
     if not rows:
         raise KeyError(f"{experiment}/.../{kind}")

@@ -43,8 +43,8 @@ def _ranked(column: str, values: list[float]) -> Row:
 def claims(results: Results) -> Iterator[Row]:
     """A row for each test of a claim and each experiment that it is put to.
 
-    outcome: "holds" where the whole interval is on the claim's side, "reversed" where it is on the other, else "open".
-    verdict: of the test as a whole (claims.judge), with its own experiment's row.
+    outcome: of effects.OUTCOMES. verdict: of the test as a whole (claims.verdict), with its own experiment's row.
+    lost, baseline_lost: the seeds with which the run of the method or of the baseline diverged or learned nothing.
     """
     for judgement in verdicts.read(results.files.claims):
         if judgement.method is None:
@@ -59,8 +59,20 @@ def claims(results: Results) -> Iterator[Row]:
 
 def _numbers(outcome: Outcome) -> Row:
     low, high = outcome.interval
-    row: Row = {"effect": outcome.effect, "low": low, "high": high, "p": outcome.p, "seeds": len(outcome.seeds)}
-    return row | {"diverged": outcome.diverged[0], "baseline_diverged": outcome.diverged[1]}
+    row: Row = {"effect": outcome.effect, "low": low, "high": high, "seeds": len(outcome.seeds)}
+    lost, baseline_lost = (" ".join(map(str, seeds)) or None for seeds in outcome.lost)
+    return row | {"lost": lost, "baseline_lost": baseline_lost}
+
+
+def timings(results: Results) -> Iterator[Row]:
+    """The time of an iteration and of the setup of each optimizer whose wall time is compared: in ms, and the setup in
+    iterations of the same optimizer as well."""
+    timed = [judgement for judgement in verdicts.read(results.files.claims) if judgement.quantity == "seconds"]
+    compared = {(e, name): None for j in timed for e in j.outcomes for name in (j.against, j.method)}
+    for experiment, optimizer in sorted(compared):
+        clock = results.clock(experiment, optimizer)
+        row: Row = {"id": f"{experiment}/{optimizer}", "milliseconds": 1e3 * clock.step}
+        yield row | {"setup_milliseconds": 1e3 * clock.setup, "setup_iterations": clock.setup / clock.step}
 
 
 def references(results: Results) -> Iterator[Row]:
@@ -265,7 +277,7 @@ def ladder(results: Results) -> Iterator[Row]:
             row |= _spread(column, [entry[column] for entry in same if entry[column] is not None])
         for other in ("badmm", "lifted"):
             if (experiment, other) in runs and other != method:
-                effect = compare("final", every, runs[experiment, other], resamples=None)
+                effect = compare("final", every, runs[experiment, other])
                 if len(effect.seeds) > 1:
                     row |= _ranked(f"to_{other}", [effect.value, *effect.interval])
         yield row | {"settings": " ".join(f"{name}={value:g}" for name, value in same[0]["settings"].items())}
@@ -402,6 +414,7 @@ def machine(results: Results) -> Iterator[Row]:
 
 TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "claims": claims,
+    "timings": timings,
     "references": references,
     "trained": trained,
     "runs": runs,

@@ -21,7 +21,7 @@ def noisy_input() -> nn.Module:
 def mean_image(problem: Problem) -> nn.Module:
     """The mean of the training targets, whatever the input."""
     inputs, targets = problem.training
-    network = nn.Linear(inputs.shape[1], targets.shape[1], dtype=inputs.dtype)
+    network = nn.Linear(inputs.shape[1], targets.shape[1], dtype=inputs.dtype, device=inputs.device)
     with torch.no_grad():
         network.weight.zero_()
         network.bias.copy_(targets.double().mean(0))

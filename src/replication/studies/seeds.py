@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nonsmooth.training import mean_squared_error
 from replication.data.mnist import Sample
 from replication.files import read_json
 from replication.parameters import Parameters
 from replication.quality import quality
 from replication.run import train_blind
+from replication.studies.maps import mean_image
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class SeedRun:
 
     iteration, train_loss: the training loss at the recorded iterations, the first and the last among them.
     final: the quality (quality.quality) after the last iteration. stopped: without SSIM, that after the recorded
-    iteration with the smallest validation loss, `stopped_at`.
+    iteration with the smallest validation loss, `stopped_at`. mean_loss: the training loss of the targets' mean, None
+    in records that do not have it.
     """
 
     seed: int
@@ -27,6 +30,7 @@ class SeedRun:
     final: dict[str, float] | None = None
     stopped_at: int | None = None
     stopped: dict[str, float] | None = None
+    mean_loss: float | None = None
 
     @property
     def diverged(self) -> bool:
@@ -47,6 +51,7 @@ def train_seeds(
         finite = [loss for loss in history["train_loss"] if math.isfinite(loss)]
         known = {"seed": seed, "status": training.status, "iteration": history["iteration"][: len(finite)]}
         known["train_loss"] = finite
+        known["mean_loss"] = mean_squared_error(mean_image(run.problem), run.problem.training)
         if training.status == "finished":
             known["final"] = quality(run.network, run.problem, with_ssim)
             losses = history["validation_loss"]

@@ -1,6 +1,7 @@
 """The poster's claims, each with its tests, and what the runs say of them: results/claims.json."""
 
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,29 +16,32 @@ from replication.speed import clock
 from replication.studies import seeds as seed_runs
 from replication.verdicts.effects import (
     HOLDS,
+    NO_DIFFERENCE,
+    NO_VERDICT,
     QUANTITIES,
-    REVERSED,
     UNTIMED,
     Effect,
     compare,
     effect_text,
     outcome,
-    side,
 )
 
-VERDICTS = REPLICATED, CONDITIONAL, FAILED = "replicated", "conditional", "not replicated"
+HERE_ONLY, ELSEWHERE_ONLY, FAILED = "holds here only", "holds elsewhere only", "does not hold"
+VERDICTS = HOLDS, HERE_ONLY, ELSEWHERE_ONLY, NO_DIFFERENCE, FAILED, NO_VERDICT
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A test on one experiment. effect and the bounds of the interval are None where they are not finite."""
+    """A test on one experiment. effect and the bounds of the interval are None where they are not finite.
+
+    lost: as in effects.Effect. outcome: of effects.OUTCOMES; None for the claim of the gradient.
+    """
 
     effect: float | None
     interval: list[float | None]
-    p: float
     seeds: list[int]
-    diverged: list[int]
-    outcome: str | None = None  # of effects.OUTCOMES; None for the claim of the gradient
+    lost: list[list[int]]
+    outcome: str | None = None
 
     @classmethod
     def of(cls, effect: Effect, outcome: str | None = None) -> "Outcome":
@@ -45,7 +49,7 @@ class Outcome:
             return number if math.isfinite(number) else None
 
         interval = [finite(bound) for bound in effect.interval]
-        return cls(finite(effect.value), interval, effect.p, effect.seeds, list(effect.diverged), outcome)
+        return cls(finite(effect.value), interval, effect.seeds, list(effect.lost), outcome)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Judgement:
     method: str | None = None
     against: str | None = None
     elsewhere: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """The verdict, one of VERDICTS, without names of experiments."""
+        return self.verdict.partition(":")[0]
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -89,16 +98,28 @@ def gradient(seeds: list[int], count: int = 2000) -> Effect:
         if wrong > 1e-6:
             raise ArithmeticError(f"sigma(z) - y is not the derivative of D: they differ by {wrong:.1e}")
         largest.append(((relu.prox(z) - relu.prox(other)) / (z - other)).abs().max().item())
-    return Effect(max(largest), (min(largest), max(largest)), 1.0, list(seeds), (0, 0))
+    return Effect(max(largest), (min(largest), max(largest)), list(seeds), ([], []))
+
+
+def verdict(own: str, elsewhere: dict[str, str]) -> str:
+    """What follows from a test's outcome on its own experiment, and by name from those on other experiments.
+
+    One of VERDICTS; ELSEWHERE_ONLY is followed by the experiments where it holds.
+    """
+    holding = [experiment for experiment, outcome in elsewhere.items() if outcome == HOLDS]
+    if own == NO_VERDICT:
+        return NO_VERDICT
+    if own == HOLDS:
+        return HOLDS if len(holding) == len(elsewhere) else HERE_ONLY
+    if holding:
+        return f"{ELSEWHERE_ONLY}: {', '.join(holding)}"
+    return NO_DIFFERENCE if own == NO_DIFFERENCE else FAILED
 
 
 def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) -> list[Judgement]:
     """Every claim, quantity, baseline and method.
 
     settings: the configuration's section "claims". optimizers: by experiment, those that take part.
-
-    A test is "replicated" where the interval lies wholly beyond the threshold in the claim's own experiment,
-    "conditional" where it does not and does in one of those named as `elsewhere`, else "not replicated".
     """
     judgements = []
     for statement in settings["statements"]:
@@ -116,9 +137,9 @@ def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) 
 
 def _judge_gradient(statement: dict, seeds: list[int]) -> Judgement:
     effect = gradient(seeds)
-    verdict = REPLICATED if effect.value <= statement["threshold"] * (1 + 1e-12) else FAILED
+    word = HOLDS if effect.value <= statement["threshold"] * (1 + 1e-12) else FAILED
     claim = statement["id"], statement["claim"], statement["source"]
-    return Judgement(*claim, verdict, "gradient", Outcome.of(effect))
+    return Judgement(*claim, word, "gradient", Outcome.of(effect))
 
 
 def _judge(
@@ -130,55 +151,46 @@ def _judge(
     quantity: str,
     method: str,
 ) -> Judgement:
-    direction, threshold = side(quantity)
-    threshold = statement.get("threshold", threshold)
-
     def test(experiment: str) -> Outcome:
         names = method, against
         clocks = UNTIMED
         if quantity == "seconds":
             clocks = tuple(clock.read(files.timing(experiment), name) for name in names)
         runs, baseline = (seed_runs.read(files.seeds(experiment, statement["selected_by"], name)) for name in names)
-        effect = compare(quantity, runs, baseline, clocks, settings["level"], settings["resamples"])
-        return Outcome.of(effect, outcome(effect, direction, threshold))
+        effect = compare(quantity, runs, baseline, clocks, settings["level"])
+        return Outcome.of(effect, outcome(effect, quantity, settings["margins"], statement.get("threshold")))
 
     own = test(statement["experiment"])
     other = {experiment: test(experiment) for experiment in elsewhere}
-    verdict = FAILED
-    if own.outcome == HOLDS:
-        verdict = REPLICATED
-    elif HOLDS in [result.outcome for result in other.values()]:
-        verdict = CONDITIONAL
+    follows = verdict(own.outcome, {experiment: result.outcome for experiment, result in other.items()})
     name = "/".join([statement["id"], against, quantity, method])
     claim = name, statement["claim"], statement["source"]
-    return Judgement(*claim, verdict, quantity, own, statement["experiment"], method, against, other)
+    return Judgement(*claim, follows, quantity, own, statement["experiment"], method, against, other)
 
 
-def _text(quantity: str, result: Outcome) -> str:
-    owners = zip(result.diverged, ("its own", "the baseline's"), strict=True)
-    lost = [f"; {count} of {whose} runs diverged" for count, whose in owners if count]
-    return "".join([effect_text(quantity, result.effect, result.interval), *lost])
-
-
-def _cell(judgement: Judgement) -> str:
-    quantity, own = judgement.quantity, judgement.own
-    parts = [f"{judgement.verdict}{', reversed here' if own.outcome == REVERSED else ''}: {_text(quantity, own)}"]
-    for name, result in judgement.elsewhere.items():
-        parts.append(f"{result.outcome} on {name}: {_text(quantity, result)}")
-    return "; ".join(parts)
+def _line(judgement: Judgement, experiment: str, result: Outcome) -> str:
+    """The outcome on one experiment, and the seeds whose pairs are no part of it."""
+    owners = zip(result.lost, (judgement.method, judgement.against), strict=True)
+    lost = [f"; lost: {label(name)} with seed {', '.join(map(str, seeds))}" for seeds, name in owners if seeds]
+    effect = effect_text(judgement.quantity, result.effect, result.interval)
+    return "".join([f"{experiment}: {result.outcome}, {effect}", *lost])
 
 
 def answer(judgements: list[Judgement]) -> str:
-    """The verdicts of one claim in a sentence for each method, and what each rests on."""
+    """The verdicts of one claim for each method, how many there are of each, and what each rests on."""
     lines = []
-    for method in sorted({judgement.method or "" for judgement in judgements}):
-        own = [judgement for judgement in judgements if (judgement.method or "") == method]
-        counts = [f"{verdict}: {sum(j.verdict == verdict for j in own)}" for verdict in VERDICTS]
-        lines.append(f"{label(method) if method else own[0].claim} - {', '.join(counts)}")
+    for method in dict.fromkeys(judgement.method for judgement in judgements):
+        own = [judgement for judgement in judgements if judgement.method == method]
+        if method is None:
+            text = effect_text(own[0].quantity, own[0].own.effect, own[0].own.interval)
+            lines.append(f"{own[0].claim} - {own[0].verdict}: largest difference quotient {text}")
+            continue
+        counts = Counter(judgement.word for judgement in own)
+        lines.append(f"{label(method)} - {', '.join(f'{word} ({counts[word]})' for word in VERDICTS if counts[word])}")
         for judgement in own:
-            what = QUANTITIES.get(judgement.quantity, "largest difference quotient")
-            against = f" against {label(judgement.against)}" if method else ""
-            lines.append(f"    {what}{against}: {_cell(judgement)}")
+            test = f"{QUANTITIES[judgement.quantity]} against {label(judgement.against)}"
+            lines.append(f"    {test}: {judgement.verdict}")
+            lines += [f"        {_line(judgement, *item)}" for item in judgement.outcomes.items()]
     return "\n".join(lines)
 
 

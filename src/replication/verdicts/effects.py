@@ -9,7 +9,7 @@ import numpy as np
 from replication.speed.clock import Clock
 from replication.studies.seeds import SeedRun
 
-OUTCOMES = HOLDS, OPEN, REVERSED = "holds", "open", "reversed"
+OUTCOMES = HOLDS, NO_DIFFERENCE, OPEN, REVERSED, NO_VERDICT = "holds", "no difference", "open", "reversed", "no verdict"
 TRAINING = {  # iterations and wall time: to the loss that both reach
     "iterations": "iterations",
     "seconds": "wall time",
@@ -25,6 +25,8 @@ IMAGES = {
 QUANTITIES = TRAINING | IMAGES
 ROUNDING = 1e-6  # ratios below it are of what rounding leaves
 NEAR = 1.05  # times a loss is near enough to count as having reached it
+LEARNED = 0.95  # of the training loss of the targets' mean: a run that does not end below has learned nothing
+MOST_LOST = 2  # pairs that an outcome can do without
 UNTIMED = Clock(0.0, 1.0), Clock(0.0, 1.0)
 
 
@@ -32,15 +34,26 @@ UNTIMED = Clock(0.0, 1.0), Clock(0.0, 1.0)
 class Effect:
     """Of pairs by seed: `value` with its `interval`, a ratio of TRAINING quantities, a difference of IMAGES ones.
 
-    p: of Wilcoxon's signed-rank test, two-sided. seeds: with which neither diverged. diverged: how many runs of the
-    method, and how many of the baseline.
+    seeds: of the pairs. lost: the seeds with which the method's run diverged or learned nothing, and the baseline's.
     """
 
     value: float
     interval: tuple[float, float]
-    p: float
     seeds: list[int]
-    diverged: tuple[int, int]
+    lost: tuple[list[int], list[int]]
+
+
+def unit(quantity: str) -> str:
+    """What an effect is measured in: "ratio", "psnr" (dB) or "ssim"."""
+    return quantity.rpartition("_")[2] if quantity in IMAGES else "ratio"
+
+
+def learned(run: SeedRun, mean_loss: float | None) -> bool:
+    """Whether a run ends below LEARNED times `mean_loss`, the training loss of the targets' mean.
+
+    A run that diverged has learned nothing. Where `mean_loss` is None, every other run has learned something.
+    """
+    return not run.diverged and (mean_loss is None or run.train_loss[-1] < LEARNED * mean_loss)
 
 
 def iterations_to(loss: float, iteration: Sequence[int], train_loss: Sequence[float]) -> int | None:
@@ -63,7 +76,10 @@ def shared_loss(run: SeedRun, other: SeedRun) -> float:
 
 
 def pair(quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock] = UNTIMED) -> tuple[float, float]:
-    """The quantity of a run and of the other, neither of them diverged; `clocks`: of each."""
+    """The quantity of a run and of the other, neither of them diverged; `clocks`: of each.
+
+    Wall time is that of the iterations; the setup time is no part of it.
+    """
     if quantity in IMAGES:
         return run.final[quantity], other.final[quantity]
     losses = run.train_loss, other.train_loss
@@ -75,7 +91,7 @@ def pair(quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock
     reached = [iterations_to(loss, either.iteration, either.train_loss) for either in (run, other)]
     if quantity == "iterations":
         return tuple(reached)
-    return tuple(clock.after(count) for count, clock in zip(reached, clocks, strict=True))
+    return tuple(count * clock.step for count, clock in zip(reached, clocks, strict=True))
 
 
 def compare(
@@ -84,54 +100,59 @@ def compare(
     baseline: list[SeedRun],
     clocks: tuple[Clock, Clock] = UNTIMED,
     level: float = 0.95,
-    resamples: int | None = 9999,
 ) -> Effect:
-    """`quantity` of runs against those of a baseline, paired by seed, over the seeds with which neither diverged.
+    """`quantity` of runs against those of a baseline, paired by seed, over the seeds with which both have `learned`.
 
-    Ratios are geometric means, differences means; the interval is a bootstrap over seeds (BCa) at `level` with so many
-    `resamples`, or with None Student's of the mean (of logarithms, for ratios), which a few seeds allow. `clocks`: of
-    the runs and of the baseline; one measurement, so that the interval is over seeds alone. Raises ValueError for runs
-    whose seeds are not the same.
+    Ratios are geometric means, differences means. The interval at `level` is Student's of the mean (of logarithms, for
+    ratios), and infinite with fewer than two pairs. `clocks`: of the runs and of the baseline; one measurement, so that
+    the interval is over seeds alone. Raises ValueError for runs whose seeds are not the same.
     """
     from scipy import stats  # imported late: it takes a second
 
     if [run.seed for run in runs] != [run.seed for run in baseline]:
         raise ValueError("runs to compare must be of the same seeds, in the same order")
-    diverged = tuple(sum(run.diverged for run in either) for either in (runs, baseline))
-    pairs = [(a, b) for a, b in zip(runs, baseline, strict=True) if not (a.diverged or b.diverged)]
+    lost = tuple([run.seed for run in either if not learned(run, run.mean_loss)] for either in (runs, baseline))
+    pairs = [(a, b) for a, b in zip(runs, baseline, strict=True) if a.seed not in lost[0] + lost[1]]
     seeds = [a.seed for a, _ in pairs]
     if len(pairs) < 2:
-        return Effect(math.nan, (-math.inf, math.inf), 1.0, seeds, diverged)
+        return Effect(math.nan, (-math.inf, math.inf), seeds, lost)
     values = np.array([pair(quantity, a, b, clocks) for a, b in pairs])
     scaled = values if quantity in IMAGES else np.log(values)
     differences = scaled[:, 0] - scaled[:, 1]
-    back = float if quantity in IMAGES else math.exp
-    if np.ptp(differences) == 0:  # a bootstrap of equal values is those values
-        low = high = differences[0]
-    elif resamples is None:
-        low, high = stats.t.interval(level, len(pairs) - 1, differences.mean(), stats.sem(differences))
-    else:
-        resampled = stats.bootstrap((differences,), np.mean, confidence_level=level, n_resamples=resamples, rng=0)
-        low, high = resampled.confidence_interval
-    p = stats.wilcoxon(differences).pvalue if np.any(differences) else 1.0
-    return Effect(back(differences.mean()), (back(low), back(high)), float(p), seeds, diverged)
+    middle = differences.mean()
+    half = stats.t.ppf((1 + level) / 2, len(pairs) - 1) * stats.sem(differences)
+    ends = np.array([middle, middle - half, middle + half])
+    with np.errstate(over="ignore"):  # an upper end that no float holds is infinite
+        value, low, high = (ends if quantity in IMAGES else np.exp(ends)).tolist()
+    return Effect(value, (low, high), seeds, lost)
 
 
-def side(quantity: str) -> tuple[str, float]:
-    """On which side of which threshold a quantity is better: differences of images above 0, ratios below 1."""
-    return ("higher", 0.0) if quantity in IMAGES else ("lower", 1.0)
+def side(effect: Effect, quantity: str, threshold: float | None = None) -> str:
+    """Where the whole interval lies: HOLDS, on the better side of the threshold, REVERSED, on the other, else OPEN.
 
-
-def outcome(effect: Effect, direction: str, threshold: float) -> str:
-    """One of OUTCOMES: "holds" where the whole interval lies beyond the threshold and no run of the method diverged,
-    "reversed" where the whole interval lies on the wrong side, else "open". `direction`: "lower" or "higher".
+    Better are differences of images above the threshold, by default 0, and ratios below it, by default 1.
     """
+    higher = quantity in IMAGES
+    if threshold is None:
+        threshold = 0.0 if higher else 1.0
     low, high = effect.interval
     below, above = high < threshold, low > threshold
-    beyond, wrong = (below, above) if direction == "lower" else (above, below)
-    if beyond and not effect.diverged[0]:
-        return HOLDS
-    return REVERSED if wrong else OPEN
+    better, worse = (above, below) if higher else (below, above)
+    return HOLDS if better else REVERSED if worse else OPEN
+
+
+def outcome(effect: Effect, quantity: str, margins: dict[str, float], threshold: float | None = None) -> str:
+    """One of OUTCOMES.
+
+    "no verdict" where more than MOST_LOST pairs are lost, "no difference" where the whole interval lies within the
+    margin, else the `side`. margins: by `unit`, a factor for ratios, an amount for differences.
+    """
+    if len({*effect.lost[0], *effect.lost[1]}) > MOST_LOST:
+        return NO_VERDICT
+    margin = margins[unit(quantity)]
+    lowest, highest = (-margin, margin) if quantity in IMAGES else (1 / margin, margin)
+    low, high = effect.interval
+    return NO_DIFFERENCE if lowest <= low and high <= highest else side(effect, quantity, threshold)
 
 
 def effect_text(quantity: str, effect: float | None, interval: Sequence[float | None]) -> str:

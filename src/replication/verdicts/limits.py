@@ -12,9 +12,8 @@ from replication.speed.clock import Clock, of_report
 from replication.studies.limits import Chosen
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
 from replication.studies.seeds import SeedRun
-from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, REVERSED, UNTIMED, compare, outcome, side
+from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, REVERSED, UNTIMED, compare, learned, side
 
-LEARNED = 0.95  # of the mean image's training loss: a run that does not come below has learned nothing
 FAILS = "fails"
 VERDICTS = HOLDS, OPEN, FAILS
 
@@ -70,10 +69,9 @@ class Setting:
 def verdicts(report: Report) -> list[Verdict]:
     """A verdict for each method, baseline and quantity.
 
-    The interval is Student's of the mean of paired differences (of logarithms, for ratios), at 95%: a bootstrap of
-    three seeds is none. A claim holds where the whole interval is on its side, fails where it is on the other, or one
-    of the method's runs diverged, or, for one of training, most of them end no better than the mean image (LEARNED)
-    while the baseline's do, and is open between.
+    A claim holds where the whole interval (effects.compare, at 95%) is on its side, fails where it is on the other, or
+    one of the method's runs diverged, or, for one of training, most of them have not `learned` while the baseline's
+    have, and is open between.
     """
     return [_verdict(report, method, *test) for method in judged(report.chosen) for test in tests()]
 
@@ -87,30 +85,30 @@ def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdic
     else:
         baseline = report.chosen[against][column].runs
     clocks = (report.clocks[method], report.clocks[against]) if quantity == "seconds" else UNTIMED
-    effect = compare(quantity, runs, baseline, clocks, resamples=None)
-    verdict = outcome(effect, *side(quantity))
-    fails = verdict == REVERSED or effect.diverged[0]
+    effect = compare(quantity, runs, baseline, clocks)
+    verdict = side(effect, quantity)
+    diverged = [sum(run.diverged for run in either) for either in (runs, baseline)]
+    fails = verdict == REVERSED or diverged[0]
     if quantity not in IMAGES:
-        fails = fails or (not learned(runs, images) and learned(baseline, images))
+        fails = fails or (not most_learned(runs, images) and most_learned(baseline, images))
     return Verdict(
         method,
         against,
         quantity,
         FAILS if fails else verdict,
-        learned=against not in baselines() or learned(baseline, images),
+        learned=against not in baselines() or most_learned(baseline, images),
         bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
         effect=_finite(effect.value),
         interval=[_finite(bound) for bound in effect.interval],
-        diverged=list(effect.diverged),
+        diverged=diverged,
         seeds=len(runs),
     )
 
 
-def learned(runs: list[SeedRun], images: list[dict]) -> bool:
-    """Whether most of the runs end below LEARNED times the mean image's training loss."""
+def most_learned(runs: list[SeedRun], images: list[dict]) -> bool:
+    """Whether most of the runs have `learned`. images: the mean image's numbers by seed."""
     pairs = zip(runs, images, strict=True)
-    below = [not run.diverged and run.train_loss[-1] < LEARNED * image["train_loss"] for run, image in pairs]
-    return sum(below) > len(below) / 2
+    return sum(learned(run, image["train_loss"]) for run, image in pairs) > len(runs) / 2
 
 
 def _finite(value: float) -> float | None:
