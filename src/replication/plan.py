@@ -523,7 +523,9 @@ class Plan:
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
             "ladder": [results.ladder],
-            "search": [results.search(e, n) for e, n in self.searched if "starts_from" in self.experiments[e]["tuning"]],
+            "search": [
+                results.search(e, n) for e, n in self.searched if "starts_from" in self.experiments[e]["tuning"]
+            ],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }

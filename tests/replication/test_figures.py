@@ -499,9 +499,14 @@ def test_the_best_loss_so_far_never_rises(tmp_path):
         trials.append({"settings": {}, "status": "finished", "scores": scores})
     report = {"experiment": "autoencoder-levers", "optimizer": "adam", "seeds": [7], "statistic": "last"}
     results = empty(tmp_path)
-    write_json(results.files.search("autoencoder-levers", "adam"), {"result": report | {"ranges": {}, "trials": trials}})
+    write_json(
+        results.files.search("autoencoder-levers", "adam"), {"result": report | {"ranges": {}, "trials": trials}}
+    )
     panels = figures.draw("search", results).axes
-    assert [list(axes.lines[0].get_ydata()) for axes in panels] == [[math.inf, 0.3, 0.3, 0.1], [math.inf, 0.6, 0.6, 0.2]]
+    assert [list(axes.lines[0].get_ydata()) for axes in panels] == [
+        [math.inf, 0.3, 0.3, 0.1],
+        [math.inf, 0.6, 0.6, 0.2],
+    ]
 
 
 def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):

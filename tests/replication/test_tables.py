@@ -1,15 +1,17 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import made_runs
 
 from nonsmooth.training import Training
 from replication import parameters, run
 from replication.files import write_json
+from replication.parameters import SELECTIONS
 from replication.paths import ResultFiles
 from replication.report import rows, tables
 from replication.results import Results
@@ -94,13 +96,32 @@ def test_references_tell_the_last_from_the_stopped_and_the_selections_apart(tmp_
     files = results.files
     write_json(files.maps("claims", "autoencoder"), {"maps": {"mean image": [numbers(0.7, 0.8)]}})
     write_json(files.seeds("autoencoder", "validation_loss", "sgd"), {"result": {"runs": [run, diverged]}})
-    write_json(files.seeds("autoencoder", "train_loss", "sgd"), {"result": {"runs": [run | {"final": numbers(0.5, 0.6)}]}})
+    write_json(
+        files.seeds("autoencoder", "train_loss", "sgd"), {"result": {"runs": [run | {"final": numbers(0.5, 0.6)}]}}
+    )
     table = list(tables.references(results))
     assert [row["id"] for row in table] == ["autoencoder/mean-image", "autoencoder/sgd"]
     assert [row["train_loss"] for row in table] == [0.7, 0.1]
     assert [row["unseen_loss"] for row in table] == [0.8, 0.2]
     assert [row.get("fitted_train_loss") for row in table] == [None, 0.5]
     assert (table[1]["stopped_unseen_loss"], table[1]["stopped_at"]) == (0.4, 7)
+
+
+def test_every_optimizer_is_compared_with_those_that_claims_are_judged_for(tmp_path):
+    results = results_in(tmp_path, autoencoder=["sgd", "lbfgs", "badmm"])
+    for number, name in enumerate(("sgd", "lbfgs", "badmm")):
+        for column in SELECTIONS:
+            runs = [asdict(made) for made in made_runs(2.0 ** -(number + (column == "train_loss")), psnr=20.0 + number)]
+            write_json(results.files.seeds("autoencoder", column, name), {"result": {"runs": runs}})
+    entries = [(name, {"setup": 0.5, "seconds": seconds}) for name, seconds in (("sgd", 1), ("lbfgs", 4), ("badmm", 2))]
+    timing = {"optimizers": dict([*entries, ("adam", {"setup": 0.5, "seconds": 2.0})])}
+    write_json(results.files.timing("autoencoder", "-compared"), timing)
+    table = by_id(tables.optimizers(results))
+    assert table["autoencoder/lbfgs"]["to_adam"] == 2
+    assert table["autoencoder/sgd/final/badmm"]["effect"] == pytest.approx(1 / 4)
+    assert table["autoencoder/lbfgs/final/badmm"]["effect"] == pytest.approx(1 / 2)
+    assert table["autoencoder/lbfgs/unseen_psnr/badmm"]["effect"] == pytest.approx(1.0)
+    assert "autoencoder/badmm/final/badmm" not in table
 
 
 def test_a_perceptron_trains_where_its_loss_comes_below_half_of_the_initial_one(tmp_path):

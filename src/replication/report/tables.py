@@ -9,17 +9,18 @@ import torch
 
 from replication.data.perceptron import ABSENT
 from replication.files import read_json
-from replication.methods import METHODS, baselines, compared, judged, label
-from replication.parameters import AUTOENCODER
+from replication.methods import ANCHOR, METHODS, baselines, compared, judged, label
+from replication.parameters import AUTOENCODER, SELECTIONS
 from replication.report.rows import Row, slug, write
 from replication.results import Results
 from replication.run import Run
+from replication.speed import clock
 from replication.studies import seeds as seed_runs
 from replication.studies.seeds import SeedRun, finished
 from replication.verdicts import claims as verdicts
 from replication.verdicts import limits as limit_verdicts
 from replication.verdicts.claims import Outcome
-from replication.verdicts.effects import HOLDS, OPEN, compare
+from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, compare
 from replication.verdicts.limits import FAILS, Setting
 
 START = 10  # the iteration from which on two optimizers are compared at every iteration
@@ -283,6 +284,41 @@ def ladder(results: Results) -> Iterator[Row]:
         yield row | {"settings": " ".join(f"{name}={value:g}" for name, value in same[0]["settings"].items())}
 
 
+# Today's optimizers
+
+
+def optimizers(results: Results) -> Iterator[Row]:
+    """Every optimizer of an experiment, and each judged method against each of the others.
+
+    A row for an optimizer: medians over seeds, of training with settings chosen by the training loss and of images with
+    those chosen by the validation loss, and the time of an iteration. A row for a pair and a quantity: the effect as
+    for claims, with the seeds of both.
+    """
+    for experiment, names in results.optimizers.items():
+        names = sorted(names, key=list(METHODS).index)
+        runs = {c: {n: seed_runs.read(results.files.seeds(experiment, c, n)) for n in names} for c in SELECTIONS}
+        timing = results.files.timing(experiment, "-compared")
+        clocks, unit = {name: clock.read(timing, name) for name in names}, clock.read(timing, ANCHOR).step
+        for name in names:
+            row: Row = {"id": f"{experiment}/{name}", "name": label(name)}
+            fitted, chosen = (finished(runs[column][name]) for column in SELECTIONS)
+            row |= {"seeds": len(runs["train_loss"][name]), "diverged": len(runs["train_loss"][name]) - len(fitted)}
+            row |= _spread("train_loss", [run.train_loss[-1] for run in fitted])
+            row |= _spread("unseen_psnr", [run.final["unseen_psnr"] for run in chosen])
+            counts = [run.gradient_evaluations for run in fitted if run.gradient_evaluations is not None]
+            row |= {"gradient_evaluations": statistics.median(counts)} if counts else {}
+            yield row | {"milliseconds": 1e3 * clocks[name].step, "to_adam": clocks[name].step / unit}
+        for method in judged(names):
+            for other in (name for name in names if name != method):
+                for quantity in QUANTITIES:
+                    column = "validation_loss" if quantity in IMAGES else "train_loss"
+                    pair = runs[column][method], runs[column][other]
+                    effect = compare(quantity, *pair, (clocks[method], clocks[other]))
+                    if len(effect.seeds) > 1:
+                        row = {"id": "/".join([experiment, other, quantity, method]), "seeds": len(effect.seeds)}
+                        yield row | _ranked("effect", [effect.value, *effect.interval])
+
+
 # What it takes
 
 
@@ -426,6 +462,7 @@ TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "pixels": pixels,
     "ablation": ablation,
     "ladder": ladder,
+    "optimizers": optimizers,
     "goals": goals,
     "iterations": iterations,
     "memory": memory,

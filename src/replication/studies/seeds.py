@@ -19,7 +19,8 @@ class SeedRun:
 
     iteration, train_loss: the training loss at the recorded iterations, the first and the last among them.
     final: the quality (quality.quality) after the last iteration. stopped: without SSIM, that after the recorded
-    iteration with the smallest validation loss, `stopped_at`. mean_loss: the training loss of the targets' mean, None
+    iteration with the smallest validation loss, `stopped_at`. gradient_evaluations: of the whole run, where the
+    optimizer counts them. mean_loss: the training loss of the targets' mean, None
     in records that do not have it.
     """
 
@@ -31,6 +32,7 @@ class SeedRun:
     stopped_at: int | None = None
     stopped: dict[str, float] | None = None
     mean_loss: float | None = None
+    gradient_evaluations: float | None = None
 
     @property
     def diverged(self) -> bool:
@@ -53,6 +55,7 @@ def train_seeds(
         known["train_loss"] = finite
         known["mean_loss"] = mean_squared_error(mean_image(run.problem), run.problem.training)
         if training.status == "finished":
+            known["gradient_evaluations"] = history.get("gradient_evaluations", [None])[-1]
             known["final"] = quality(run.network, run.problem, with_ssim)
             losses = history["validation_loss"]
             known["stopped_at"] = history["iteration"][losses.index(min(losses))]

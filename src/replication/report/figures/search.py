@@ -33,6 +33,8 @@ def search(results: Results) -> Figure:
         axes.set(xscale="log", yscale="log", xlabel="trials", title=f"best {column.replace('_', ' ')}")
         plain_ticks(axes.xaxis)
         plain_ticks(axes.yaxis)
-    caption = "Loss after the last iteration with the first seed of the search.\nThe first trials: the choice at the default."
+    caption = (
+        "Loss after the last iteration with the first seed of the search.\nThe first trials: the choice at the default."
+    )
     legend(figure, grid, 4, caption)
     return figure
