@@ -174,8 +174,9 @@ def default(name: str, setting: str) -> object:
 def build(name: str, network, inputs, targets, *, seed: int, group=None, initial_scale: float = 1.0, **settings):
     """The optimizer called `name` (a key of METHODS) with its settings, to train `network` on inputs and targets.
 
-    Weights and biases of the network are multiplied by `initial_scale` first. Mini-batches come from the stream "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this
-    process's rows; ValueError is raised for a method that runs in one process alone.
+    Weights and biases of the network are multiplied by `initial_scale` first. Mini-batches come from the stream
+    "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this process's rows; ValueError is
+    raised for a method that runs in one process alone.
     """
     from replication.seeds import generator  # imported late: it needs torch
 
