@@ -504,6 +504,7 @@ class Plan:
             reports = [results.search(*run) for run in searched]
             return reports + [results.maps("tuning", experiment) for experiment in sorted(with_maps)]
         first = self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1])
+        from_choices = [e for e, section in self.experiments.items() if "starts_from" in section["tuning"]]
         full = self.of_target("full_mnist")
         behind = {
             "comparison": [*self.run_files(AUTOENCODER), *first],
@@ -523,9 +524,7 @@ class Plan:
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
             "ladder": [results.ladder],
-            "search": [
-                results.search(e, n) for e, n in self.searched if "starts_from" in self.experiments[e]["tuning"]
-            ],
+            "search": [results.search(e, name) for e, name in self.searched if e in from_choices],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }
