@@ -108,6 +108,18 @@ def test_the_linear_map_has_the_rank_of_the_smallest_layer(measured, parameters,
     assert entry == {"seed": 0, **expected, "ridge": entry["ridge"]}
 
 
+@pytest.mark.parametrize(("experiment", "hidden", "rank"), [("student", 8, 2), ("digits", 50, 10), ("digits", 8, 8)])
+def test_the_rank_is_at_most_the_number_of_outputs(smoke_config, sample, monkeypatch, experiment, hidden, rank):
+    monkeypatch.setattr(maps, "RIDGES", FEWER)
+    parameters = of_run(smoke_config, experiment, "sgd", 0)
+    wide = parameters.but(network=parameters.network | {"hidden": [hidden]})
+    measured = maps.measure(wide, {0: sample})
+    assert (measured["rank"], list(measured["maps"])) == (rank, [MEAN_IMAGE, LINEAR_MAP, UNPENALISED])
+    mean, linear = (measured["maps"][name][0] for name in (MEAN_IMAGE, LINEAR_MAP))
+    assert linear["train_loss"] < mean["train_loss"]
+    assert ("unseen_accuracy" in linear) == (experiment == "digits")
+
+
 def test_next_to_no_penalty_gives_the_smallest_training_loss(measured, parameters, sample):
     chosen, unpenalised = (measured["maps"][name][0] for name in (LINEAR_MAP, UNPENALISED))
     assert chosen["ridge"] > RIDGES[0]

@@ -67,14 +67,17 @@ def linear_map(problem: Problem, rank: int) -> tuple[nn.Sequential, float]:
 def measure(parameters: Parameters, samples: dict[int, Sample], with_ssim: bool = True) -> dict:
     """The quality (quality.quality) of each reference map by seed: "rank" of the linear map, and "maps" by name.
 
-    The rank is the network's smallest layer. The linear map has the ridge that validation images choose, "ridge", and
-    is there once more with next to none; where there are no validation images only the latter is.
+    The rank is the network's smallest layer, the output among them. The noisy input is there where it has the targets'
+    size. The linear map has the ridge that validation images choose, "ridge", and is there once more with next to none;
+    where there are no validation images only the latter is.
     """
     by_name: dict[str, list[dict]] = {}
-    rank = min(parameters.network["hidden"])
     for seed, sample in samples.items():
         problem = build_problem(parameters.but(seed=seed), sample)
-        maps = {NOISY_INPUT: (noisy_input(), {}), MEAN_IMAGE: (mean_image(problem), {})}
+        inputs, outputs = problem.sizes
+        rank = min(*parameters.network["hidden"], outputs)
+        maps = {NOISY_INPUT: (noisy_input(), {})} if inputs == outputs else {}
+        maps[MEAN_IMAGE] = mean_image(problem), {}
         if problem.validation is not None:
             linear, ridge = linear_map(problem, rank)
             maps[LINEAR_MAP] = linear, {"ridge": ridge}
