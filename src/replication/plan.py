@@ -261,6 +261,13 @@ class Plan:
         ]
 
     @property
+    def mapped(self) -> list[str]:
+        """Of the experiments in that table those with data of their own: reference maps stand beside them."""
+        problem = self.experiments[AUTOENCODER]["problem"]
+        experiments = dict.fromkeys(e for e, _ in self.shown)
+        return [e for e in experiments if e == AUTOENCODER or self.experiments[e]["problem"] != problem]
+
+    @property
     def claim_runs(self) -> list[tuple[str, str, str]]:
         """Experiment, selection and optimizer of the runs that claims are judged by."""
         judged = {(e, s["selected_by"]) for s in self.statements for e in self.experiments_of(s)}
@@ -545,7 +552,7 @@ class Plan:
             "lead": self.run_files(AUTOENCODER),
             "claims": [results.claims],
             "timings": [results.claims, *self.timed_claims],
-            "references": [results.maps("claims", AUTOENCODER), *self.reference_files],
+            "references": [*(results.maps("claims", e) for e in self.mapped), *self.reference_files],
             "trained": [file for file in self.claim_files if "/perceptron" in file],
             **{name: [results.limits] for name in ("limits", "limits_active", "limits_where")},
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],

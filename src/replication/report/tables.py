@@ -83,15 +83,16 @@ def references(results: Results) -> Iterator[Row]:
     "stopped...": at the iteration with the smallest validation loss.
     """
     columns = ["train_loss", "unseen_loss", "train_psnr", "unseen_psnr", "train_ssim", "unseen_ssim"]
-    columns += ["active", "always_active"]
+    columns += ["active", "always_active", "unseen_accuracy"]
 
     def medians(entries: list[dict]) -> Row:
         numbers = {column: [entry[column] for entry in entries if column in entry] for column in columns}
         return {column: statistics.median(values) for column, values in numbers.items() if values}
 
-    for name, entries in read_json(results.files.maps("claims", AUTOENCODER))["maps"].items():
-        yield {"id": f"{AUTOENCODER}/{slug(name)}", "name": name} | medians(entries)
     for experiment, optimizers in results.optimizers.items():
+        maps = Path(results.files.maps("claims", experiment))
+        for name, entries in read_json(maps)["maps"].items() if maps.exists() else ():
+            yield {"id": f"{experiment}/{slug(name)}", "name": name} | medians(entries)
         for optimizer in sorted(optimizers, key=list(METHODS).index):
             row: Row = {"id": f"{experiment}/{optimizer}", "name": label(optimizer)}
             runs = finished(seed_runs.read(results.files.seeds(experiment, "validation_loss", optimizer)))
