@@ -8,6 +8,7 @@ from importlib import import_module
 _HOME = {
     "Badmm": "nonsmooth.badmm",
     "Foof": "nonsmooth.foof",
+    "GaussNewton": "nonsmooth.gauss_newton",
     "GradientD": "nonsmooth.baselines",
     "Layerwise": "nonsmooth.layerwise",
     "Lbfgs": "nonsmooth.baselines",

@@ -9,6 +9,13 @@ from nonsmooth.lifting import check_range, checked
 from nonsmooth.linear import gram, largest_eigenvalue, with_ones
 
 
+def damped_inverse(H: Tensor, damping: float, dtype: torch.dtype) -> Tensor:
+    """(H + damping |H| I)^-1. Changes H. Raises torch.linalg.LinAlgError where entries are not finite."""
+    norm = largest_eigenvalue(H)
+    H.diagonal().add_(damping * torch.where(norm > 0, norm, 1.0))
+    return torch.cholesky_inverse(torch.linalg.cholesky(H)).to(dtype)
+
+
 class Foof(Trainer):
     """Gradient descent on the network's own loss, each layer's gradient times an inverse Gram matrix of its inputs.
 
@@ -45,20 +52,23 @@ class Foof(Trainer):
         self._moving: list[Tensor | float] = [0.0] * len(self.pairs)
 
     def _inverse(self, linear: nn.Linear, X: Tensor) -> Tensor:
-        """(H + damping |H| I)^-1. Raises torch.linalg.LinAlgError where entries are not finite."""
-        H = gram(X, linear.bias is not None)
-        norm = largest_eigenvalue(H)
-        H.diagonal().add_(self.damping * torch.where(norm > 0, norm, 1.0))
-        return torch.cholesky_inverse(torch.linalg.cholesky(H)).to(linear.weight.dtype)
+        """(H + damping |H| I)^-1, H = [X, 1]^T [X, 1]."""
+        return damped_inverse(gram(X, linear.bias is not None), self.damping, linear.weight.dtype)
+
+    def _directions(self, X: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+        """By layer what is added to V_l, from what `backward` gave."""
+        directions = []
+        for number, (linear, _) in enumerate(self.pairs):
+            G = gradients[number].T @ with_ones(X[number], linear.bias is not None)
+            directions.append(G @ (self._inverse(linear, X[number]) if number else self._of_inputs))
+        return directions
 
     @torch.no_grad()
     def _iterate(self) -> None:
         """All layers at once."""
-        X, gradients = backward(self.pairs, self.inputs, self.targets)
+        directions = self._directions(*backward(self.pairs, self.inputs, self.targets))
         for number, (linear, _) in enumerate(self.pairs):
-            G = gradients[number].T @ with_ones(X[number], linear.bias is not None)
-            inverse = self._inverse(linear, X[number]) if number else self._of_inputs
-            self._moving[number] = self.momentum * self._moving[number] + G @ inverse
+            self._moving[number] = self.momentum * self._moving[number] + directions[number]
             change = self.learning_rate * self._moving[number]
             linear.weight.sub_(change[:, : linear.in_features])
             if linear.bias is not None:

@@ -80,6 +80,9 @@ METHODS: dict[str, Method] = {
         REFERENCE,
         Look(SKY, ":", "4"),
     ),
+    "gauss-newton": Method(
+        "layerwise Gauss-Newton", "nonsmooth.gauss_newton:GaussNewton", REFERENCE, Look(RED, ":", "|")
+    ),
     "badmm": Method(
         "BADMM (gradient)", BADMM, POSTER, Look(BLUE, "-", "o"), "train_d", fixed={"weight_step": "gradient"}
     ),

@@ -18,6 +18,7 @@ from torch.nn.utils import prune
 from nonsmooth import (
     Badmm,
     Foof,
+    GaussNewton,
     GradientD,
     Layerwise,
     Lbfgs,
@@ -79,6 +80,7 @@ def assert_equal(some, others):
         (LiftedLoss, ["tau_w", "tau_x", "beta", "weight_step"]),
         (Layerwise, ["tau_w", "mask"]),
         (Foof, ["learning_rate", "damping", "momentum"]),
+        (GaussNewton, ["learning_rate", "damping", "momentum"]),
         (VariableProjection, ["tau_w", "momentum"]),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), ["learning_rate", "size", "epochs"]),
         (partial(WarmupCosine, algorithm="sgd", learning_rate=0.1, decay_over=9), ["learning_rate", "decay_over"]),
@@ -399,6 +401,7 @@ def test_badmm_names_the_steps_before_anything_is_infinite(fast, hidden, last):
         (Layerwise, (4,), "lower tau_w = 1"),
         (VariableProjection, (4,), "lower tau_w = 1"),
         (Foof, (4,), "lower learning_rate = 0.1"),
+        (GaussNewton, (4,), "lower learning_rate = 0.1"),
         (GradientD, (), "lower tau_w = 1.9"),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
         (Lbfgs, (), "scale inputs"),

@@ -1,4 +1,5 @@
-"""The controls: layerwise steps, the lifted loss alone, FOOF. And a reference beside them: variable projection.
+"""The controls: layerwise steps, the lifted loss alone, FOOF. And references beside them: variable projection,
+layerwise Gauss-Newton.
 
 Oracles are autograd, NumPy and BADMM itself.
 """
@@ -12,6 +13,7 @@ from torch import nn
 
 from nonsmooth import Badmm
 from nonsmooth.foof import Foof
+from nonsmooth.gauss_newton import GaussNewton, output_factors
 from nonsmooth.layerwise import Layerwise, backward
 from nonsmooth.lifted_loss import LiftedLoss
 from nonsmooth.lifting import affine_activation_pairs
@@ -123,11 +125,52 @@ def test_foof_multiplies_gradients_by_damped_inverse_gram_matrices(hidden, start
         torch.testing.assert_close(made, wanted)
 
 
-def test_undamped_foof_solves_a_linear_perceptron_in_one_step(start):
+@pytest.mark.parametrize("method", [Foof, GaussNewton])
+def test_undamped_curvature_solves_a_linear_perceptron_in_one_step(method, start):
     network, inputs, targets = start([])
-    Foof(network, inputs, targets, learning_rate=1.0, damping=1e-12).step()
+    method(network, inputs, targets, learning_rate=1.0, damping=1e-12).step()
     solution = np.linalg.lstsq(with_ones(inputs).numpy(), targets.numpy(), rcond=None)[0].T
     np.testing.assert_allclose(network[0].weight.detach().numpy(), solution[:, :-1], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "settings"),
+    [
+        ([7], {}),
+        ([30], {"activation": "softshrink"}),
+        ([], {"output_activation": "relu"}),
+        ([7, 4], {"activation": "identity"}),
+    ],
+)
+def test_the_factors_of_the_outputs_are_means_of_squared_jacobians(hidden, settings, start):
+    """Jacobians by torch.func, sample by sample."""
+    network, inputs, targets = start(hidden, **settings)
+    with torch.no_grad():
+        pairs = affine_activation_pairs(network)
+        X, _ = backward(pairs, inputs, targets)
+        *factors, diagonal = output_factors(pairs, X)
+        for number, factor in enumerate([*factors, diagonal.diag()]):
+            A = parameters(network)[number](X[number])
+            J = torch.func.vmap(torch.func.jacrev(network[2 * number + 1 :]))(A)
+            torch.testing.assert_close(factor, torch.einsum("noi,noj->ij", J, J) / len(J))
+
+
+@every_shape
+def test_gauss_newton_multiplies_gradients_by_both_damped_inverse_factors(hidden, start):
+    network, inputs, targets = start(hidden)
+    before = copy.deepcopy(network)
+    GaussNewton(network, inputs, targets, learning_rate=0.3, damping=0.1).step()
+    loss(before, inputs, targets).backward()
+    with torch.no_grad():
+        X, _ = backward(affine_activation_pairs(before), inputs, targets)
+        *factors, diagonal = output_factors(affine_activation_pairs(before), X)
+        for number, F in enumerate([*factors, diagonal.diag()]):
+            linear, H = parameters(before)[number], with_ones(X[number]).T @ with_ones(X[number])
+            F, H = (M + 0.1 * torch.linalg.eigvalsh(M)[-1] * torch.eye(len(M), dtype=M.dtype) for M in (F, H))
+            G = torch.cat([linear.weight.grad, linear.bias.grad[:, None]], 1)
+            change = 0.3 * torch.linalg.solve(F, torch.linalg.solve(H, G, left=False))
+            torch.testing.assert_close(parameters(network)[number].weight, linear.weight - change[:, :-1])
+            torch.testing.assert_close(parameters(network)[number].bias, linear.bias - change[:, -1])
 
 
 @every_shape
