@@ -78,6 +78,7 @@ def test_a_factor_of_both_sides_changes_nothing(losses, factor):
     assert [math.log(b) for b in after.interval] == pytest.approx([math.log(b) for b in before.interval], abs=1e-9)
 
 
+@pytest.mark.filterwarnings("error")
 def test_an_end_that_no_float_holds_is_infinite():
     effect = compare("final", ending_at(1e-300, 1.0), ending_at(1.0, 1.0))
     assert (effect.interval, side(effect, "final")) == ((0.0, math.inf), OPEN)

@@ -102,11 +102,11 @@ def _spread(row: Row, column: str, form: str = ".3g") -> str:
     return f"{row[column]:{form}} ({row[f'{column}_low']:{form}} to {row[f'{column}_high']:{form}})"
 
 
-def _outcome(row: Row) -> str:
-    """The outcome of a test, with the seeds of the pairs that are no part of it."""
-    seeds = " ".join(str(row[column]) for column in ("lost", "baseline_lost") if row.get(column) is not None).split()
-    text = ", ".join(sorted(set(seeds), key=int))
-    return f"{row['outcome']}, without seed {text}" if text else row["outcome"]
+def _verdict(row: Row) -> str:
+    """The verdict on a claim, elsewhere than on its own experiment the outcome, and the seeds of the lost pairs."""
+    seeds = " ".join(str(row[column]) for column in ("lost", "baseline_lost") if row[column] is not None).split()
+    text = row["verdict"] or row["outcome"]
+    return f"{text}; lost: seed {', '.join(sorted(set(seeds), key=int))}" if seeds else text
 
 
 def claims(tables: Tables, experiment: str, kind: str) -> str:
@@ -117,7 +117,7 @@ def claims(tables: Tables, experiment: str, kind: str) -> str:
             ids = [f"{experiment}/{against}/{quantity}/{method}" for against in baselines()]
             results = [tables["claims"].get(name) for name in ids]
             if None not in results and (quantity in IMAGES) == (kind == "images"):
-                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), _outcome(r)) for r in results]
+                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), _verdict(r)) for r in results]
                 rows.append([_name(method), label, *(text for pair in cells for text in pair)])
     if not rows:
         raise KeyError(f"{experiment}/.../{kind}")
