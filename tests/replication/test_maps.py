@@ -1,6 +1,7 @@
 """The reference maps, against independent solvers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ from scipy import linalg, optimize
 
 from nonsmooth.problem import Problem, Split
 from nonsmooth.training import mean_squared_error
+from replication import config
 from replication.parameters import of_run
 from replication.quality import quality
-from replication.run import build_problem
+from replication.run import build_problem, train_blind
 from replication.studies import maps
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT, RIDGES, UNPENALISED, reduced_rank_ridge
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -118,6 +122,14 @@ def test_the_rank_is_at_most_the_number_of_outputs(smoke_config, sample, monkeyp
     mean, linear = (measured["maps"][name][0] for name in (MEAN_IMAGE, LINEAR_MAP))
     assert linear["train_loss"] < mean["train_loss"]
     assert ("unseen_accuracy" in linear) == (experiment == "digits")
+
+
+def test_a_student_needs_its_hidden_layer():
+    parameters = of_run(config.project(ROOT), "student", "adam", 0)
+    student, _ = train_blind(parameters, None, every=100)
+    linear, _ = maps.linear_map(student.problem, 5)
+    losses = [mean_squared_error(network, student.problem.unseen) for network in (linear, student.network)]
+    assert losses[0] > 2 * losses[1]
 
 
 def test_next_to_no_penalty_gives_the_smallest_training_loss(measured, parameters, sample):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from nonsmooth import training
 from nonsmooth.problem import Problem, Split
 from replication import data
 from replication.quality import SIDE, off_share, quality, summary
@@ -70,14 +71,21 @@ def test_outputs_that_are_not_finite_have_no_accuracy(digits, make_network):
     assert set(summary(network, digits).values()) == {None}
 
 
-@pytest.mark.parametrize("rows", [[[0.0, 2.0]], [[1.0, 1.0]], [[0.0, 0.0]], [[0.5, 0.5]], [[1.0]]])
-def test_targets_are_classes_only_where_every_row_is_one_hot(rows):
-    one_hot = torch.eye(2)[:, : len(rows[0])]
-    split = Split(torch.ones(3, 2), torch.cat([one_hot, torch.tensor(rows)]))
-    network = torch.nn.Linear(2, len(rows[0]))
+@pytest.mark.parametrize(
+    "targets", [[[1.0], [1.0]], [[1, 0], [0, 2.0]], [[1, 0], [1.0, 1]], [[1, 0], [0.0, 0]], [[1, 0], [0.5, 0.5]]]
+)
+def test_targets_are_classes_only_where_every_row_of_several_columns_is_one_hot(targets):
+    split = Split(torch.ones(2, 3), torch.tensor(targets))
     problem = Problem(split, unseen=split)
+    network = torch.nn.Linear(*problem.sizes)
     assert quality(network, problem).keys() == {"train_loss", "unseen_loss"}
     assert summary(network, problem) == {}
+
+
+def test_the_rows_of_every_process_decide_whether_targets_are_classes(digits, make_network, monkeypatch):
+    """Another process has one row, which is not one-hot."""
+    monkeypatch.setattr(training, "summed", lambda sums, group: sums + torch.tensor([0.0, 1.0]))
+    assert summary(make_network(digits.sizes), digits).keys() == {"test_loss"}
 
 
 def test_active_units_are_counted(denoising, make_network):
