@@ -17,6 +17,7 @@ _HOME = {
     "WarmupCosine": "nonsmooth.baselines",
     "LiftedLoss": "nonsmooth.lifted_loss",
     "Problem": "nonsmooth.problem",
+    "SolvedLbfgs": "nonsmooth.variable_projection",
     "Split": "nonsmooth.problem",
     "train": "nonsmooth.training",
 }

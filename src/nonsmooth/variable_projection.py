@@ -1,12 +1,34 @@
-"""Variable projection: the last affine map is solved exactly, the layers below it take momentum steps."""
+"""The last affine map solved exactly: at every iteration (variable projection), or once, before L-BFGS."""
 
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.baselines import Lbfgs
 from nonsmooth.contract import in_setup
-from nonsmooth.layerwise import Layerwise, backward
-from nonsmooth.lifting import check_range
+from nonsmooth.layerwise import Layerwise, Pairs, backward
+from nonsmooth.lifting import check_range, checked
 from nonsmooth.linear import gram, parts, pseudo_inverse
+
+
+def check_ends_affine(name: str, network: nn.Sequential, pairs: Pairs) -> None:
+    """Raise TypeError unless no activation follows the last affine map."""
+    if pairs[-1][1] is not None:
+        raise TypeError(f"{name} trains a network that ends in nn.Linear, not in {network[-1]}")
+
+
+@torch.no_grad()
+def solve_last(pairs: Pairs, inputs: Tensor, targets: Tensor) -> None:
+    """[W_L, b_L] <- the least-squares solution of minimum norm for the network's own X_{L-1}, by float64."""
+    X = inputs
+    for linear, activation in pairs[:-1]:
+        X = activation.prox(nn.functional.linear(X, linear.weight, linear.bias))
+    linear = pairs[-1][0]
+    bias = linear.bias is not None
+    products = sum(part.T @ targets[rows].double() for rows, part in parts(X, bias))
+    solution = (pseudo_inverse(gram(X, bias), linear.weight.dtype) @ products).T
+    linear.weight.copy_(solution[:, : linear.in_features])
+    if bias:
+        linear.bias.copy_(solution[:, -1])
 
 
 class VariableProjection(Layerwise):
@@ -32,35 +54,45 @@ class VariableProjection(Layerwise):
     ):
         check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
         super().__init__(network, inputs, targets, tau_w=tau_w)
-        if self.pairs[-1][1] is not None:
-            raise TypeError(f"VariableProjection trains a network that ends in nn.Linear, not in {network[-1]}")
+        check_ends_affine("VariableProjection", network, self.pairs)
         self.momentum = momentum
         self._moving: list[Tensor | float] = [0.0] * (len(self.pairs) - 1)
         self._solved = False
-
-    def _solve(self) -> None:
-        """[W_L, b_L] <- the least-squares solution of minimum norm."""
-        X = self.inputs
-        for linear, activation in self.pairs[:-1]:
-            X = activation.prox(nn.functional.linear(X, linear.weight, linear.bias))
-        linear = self.pairs[-1][0]
-        bias = linear.bias is not None
-        products = sum(part.T @ self.targets[rows].double() for rows, part in parts(X, bias))
-        solution = (pseudo_inverse(gram(X, bias), linear.weight.dtype) @ products).T
-        linear.weight.copy_(solution[:, : linear.in_features])
-        if bias:
-            linear.bias.copy_(solution[:, -1])
-        self._solved = True
 
     @torch.no_grad()
     def _iterate(self) -> None:
         """The lower layers, then the last one."""
         if not self._solved:
-            self._solve()
+            solve_last(self.pairs, self.inputs, self.targets)
+            self._solved = True
         X, gradients = backward(self.pairs, self.inputs, self.targets)
         for number, (linear, _) in enumerate(self.pairs[:-1]):
             self._moving[number] = self.momentum * self._moving[number] + self._descent(number, X, gradients)
             linear.weight.sub_(self._moving[number][:, : linear.in_features])
             if linear.bias is not None:
                 linear.bias.sub_(self._moving[number][:, -1])
-        self._solve()
+        solve_last(self.pairs, self.inputs, self.targets)
+
+
+class SolvedLbfgs(Lbfgs):
+    """`Lbfgs` whose first iteration starts with the least-squares solution of minimum norm for [W_L, b_L].
+
+    Without the solve, the outputs start far from the targets. The first steps close that distance through the hidden
+    layers, too. They push many ReLUs below zero for all samples, and those stay there.
+
+    network, inputs, targets: those of `Badmm`, and so are the errors; a TypeError says so where the network ends in an
+        activation. history_size: that of `Lbfgs`.
+    """
+
+    @in_setup
+    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
+        self.pairs, inputs, targets = checked(network, inputs, targets)
+        check_ends_affine("SolvedLbfgs", network, self.pairs)
+        super().__init__(network, inputs, targets, history_size=history_size)
+        self._solved = False
+
+    def _iterate(self) -> None:
+        if not self._solved:
+            solve_last(self.pairs, self.inputs, self.targets)
+            self._solved = True
+        super()._iterate()

@@ -64,6 +64,12 @@ METHODS: dict[str, Method] = {
     ),
     "adamw": Method("Adam, weight decay", TORCH, REFERENCE, Look(GREEN, ":", "<"), fixed={"algorithm": "adamw"}),
     "lbfgs": Method("L-BFGS", "nonsmooth.baselines:Lbfgs", REFERENCE, Look(RED, "-", "X"), version=2),
+    "lbfgs-solved": Method(
+        "L-BFGS, last layer solved first",
+        "nonsmooth.variable_projection:SolvedLbfgs",
+        REFERENCE,
+        Look(RED, "-.", "_"),
+    ),
     "nesterov": Method(
         "SGD, Nesterov", TORCH, REFERENCE, Look(ORANGE, "--", "x"), fixed={"algorithm": "sgd", "nesterov": True}
     ),

@@ -24,6 +24,7 @@ from nonsmooth import (
     Lbfgs,
     LiftedLoss,
     Problem,
+    SolvedLbfgs,
     Split,
     TorchOptimizer,
     VariableProjection,
@@ -405,6 +406,7 @@ def test_badmm_names_the_steps_before_anything_is_infinite(fast, hidden, last):
         (GradientD, (), "lower tau_w = 1.9"),
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
         (Lbfgs, (), "scale inputs"),
+        (SolvedLbfgs, (4,), "scale inputs"),
     ],
 )
 def test_every_method_tells_weights_that_are_lost(value, make, hidden, advice):

@@ -1,5 +1,5 @@
 """The controls: layerwise steps, the lifted loss alone, FOOF. And references beside them: variable projection,
-layerwise Gauss-Newton.
+L-BFGS after a solve, layerwise Gauss-Newton.
 
 Oracles are autograd, NumPy and BADMM itself.
 """
@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from nonsmooth import Badmm
+from nonsmooth import Badmm, Lbfgs
 from nonsmooth.foof import Foof
 from nonsmooth.gauss_newton import GaussNewton, output_factors
 from nonsmooth.layerwise import Layerwise, backward
 from nonsmooth.lifted_loss import LiftedLoss
 from nonsmooth.lifting import affine_activation_pairs
-from nonsmooth.variable_projection import VariableProjection
+from nonsmooth.variable_projection import SolvedLbfgs, VariableProjection
 
 SHAPES = {"two layers": [7], "three layers": [7, 4], "wide": [30]}
 every_shape = pytest.mark.parametrize("hidden", SHAPES.values(), ids=SHAPES)
@@ -209,10 +209,38 @@ def test_variable_projection_ends_with_the_least_squares_solution_of_minimum_nor
     np.testing.assert_allclose(network[-1].bias.detach().numpy(), solution[:, -1], atol=1e-8)
 
 
-def test_variable_projection_refuses_a_network_that_ends_in_an_activation(start):
+@every_shape
+def test_solved_lbfgs_is_lbfgs_from_the_least_squares_solution(hidden, start):
+    network, inputs, targets = start(hidden)
+    expected = copy.deepcopy(network)
+    with torch.no_grad():
+        solution = (torch.linalg.pinv(with_ones(expected[:-1](inputs))) @ targets).T
+        expected[-1].weight.copy_(solution[:, :-1])
+        expected[-1].bias.copy_(solution[:, -1])
+    optimizers = Lbfgs(expected, inputs, targets), SolvedLbfgs(network, inputs, targets)
+    for _ in range(4):
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(list(network.parameters()), list(expected.parameters()))
+
+
+def test_solved_lbfgs_stays_at_the_optimum_of_a_linear_network(start):
+    network, *data = start([])
+    optimizer = SolvedLbfgs(network, *data)
+    losses = []
+    for _ in range(10):
+        optimizer.step()
+        losses.append(loss(network, *data).item())
+    np.testing.assert_allclose(
+        losses, np.linalg.lstsq(*(part.numpy() for part in (with_ones(data[0]), data[1])))[1].sum() / 2
+    )
+
+
+@pytest.mark.parametrize("method", [VariableProjection, SolvedLbfgs])
+def test_a_solve_of_the_last_layer_refuses_a_network_that_ends_in_an_activation(method, start):
     network, *data = start([7], output_activation="relu")
-    with pytest.raises(TypeError, match=r"ends in nn.Linear, not in ReLU\(\)"):
-        VariableProjection(network, *[part.abs() for part in data])
+    with pytest.raises(TypeError, match=rf"{method.__name__} .* ends in nn.Linear, not in ReLU\(\)"):
+        method(network, *[part.abs() for part in data])
 
 
 @pytest.mark.parametrize("method", [VariableProjection, Foof])

@@ -25,7 +25,8 @@ SETTINGS = {
     "muon": {"learning_rate": 0.03},
     "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
 }
-NETWORKS = {"variable-projection": {"hidden": [4]}}  # of methods that train no network that ends in an activation
+# of methods that train no network that ends in an activation
+NETWORKS = {name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved")}
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
 # name of the method, settings
