@@ -36,7 +36,7 @@ OPTIMIZERS = {experiment: sorted(compared()) for experiment in EXPERIMENTS}
 
 
 def write_runs(files: ResultFiles, experiment: str, selection: str, name: str, runs: list[SeedRun]) -> None:
-    write_json(files.seeds(experiment, selection, name), {"runs": [vars(run) for run in runs]})
+    write_json(files.seeds(experiment, selection, name), {"result": {"runs": [vars(run) for run in runs]}})
 
 
 def write_clocks(files: ResultFiles, clocks: dict[str, tuple[float, float]]) -> None:

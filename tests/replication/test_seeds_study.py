@@ -52,5 +52,5 @@ def test_a_run_that_diverges_has_finite_losses_alone_and_no_quality(parameters, 
 
 def test_runs_survive_their_file(parameters, sample, tmp_path):
     runs = train_seeds(parameters, {0: sample}, with_ssim=False)
-    write_json(tmp_path / "adam.json", {"parameters": asdict(parameters), "runs": [asdict(run) for run in runs]})
+    write_json(tmp_path / "adam.json", {"result": {"runs": [asdict(run) for run in runs]}})
     assert read(tmp_path / "adam.json") == runs

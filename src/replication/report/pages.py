@@ -190,16 +190,33 @@ def ablation(tables: Tables) -> str:
 
 
 def ladder(tables: Tables, experiment: str) -> str:
-    """Each rung's training losses and its PSNR on unseen images."""
+    """Each rung's training losses and its PSNR on unseen images, or its unseen loss where there are none."""
     table = _under(tables["ladder"], experiment)
     losses = [column for column in next(iter(table.values())) if re.fullmatch(r"loss_\d+", column)]
     losses = [*losses[:2], losses[-1]]
+    images = any(row["unseen_psnr"] is not None for row in table.values())
+    column, heading, form = ("unseen_psnr", "unseen, dB", ".1f") if images else ("unseen_loss", "unseen loss", ".3g")
     rows = []
     for name, row in table.items():
-        cells = [_number(row[column], ".4f") for column in losses]
-        rows.append([_name(name), *cells, _number(row.get("to_badmm"), ".2f"), _number(row["unseen_psnr"], ".1f")])
-    headings = [f"loss at {column.removeprefix('loss_')}" for column in losses]
-    return markdown(["method", *headings, "last loss / gradient BADMM's", "unseen, dB"], rows)
+        cells = [_number(row[loss], ".4f" if images else ".3g") for loss in losses]
+        rows.append([_name(name), *cells, _number(row.get("to_badmm"), ".2f"), _number(row[column], form)])
+    headings = [f"loss at {loss.removeprefix('loss_')}" for loss in losses]
+    return markdown(["method", *headings, "last loss / gradient BADMM's", heading], rows)
+
+
+def optimizers(tables: Tables, experiment: str) -> str:
+    """Every optimizer of an experiment, with what gradient BADMM is to it."""
+    table, rows = _under(tables["optimizers"], experiment), []
+    for name in (name for name in table if "/" not in name):
+        row = table[name]
+        cells = [_number(row["train_loss"], ".4f"), _number(row["unseen_psnr"], ".2f"), _number(row["to_adam"], ".2f")]
+        for quantity in ("final", "unseen_psnr"):
+            effect = table.get(f"{name}/{quantity}/badmm")
+            bounds = effect and (effect["effect_low"], effect["effect_high"])
+            cells.append(effect_text(quantity, effect["effect"], bounds) if effect else "-")
+        rows.append([_name(name), *cells])
+    head = ["optimizer", "training loss", "unseen PSNR, dB", "an iteration / Adam's"]
+    return markdown([*head, "BADMM's loss / its", "BADMM's PSNR - its"], rows)
 
 
 def times(tables: Tables) -> str:
@@ -210,6 +227,7 @@ def times(tables: Tables) -> str:
         ("claims", "make claims"),
         ("limits", "make limits"),
         ("ladder", "make ladder"),
+        ("optimizers", "make optimizers"),
     ):
         row = tables[f"time_{target}"][target]
         rows.append([f"`{command}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
@@ -339,6 +357,6 @@ def overhead(tables: Tables) -> str:
     return markdown(["part", "s", "of all"], rows)
 
 
-MAKERS = (claims, references, runs, limits_where, conditioning, ablation, ladder, times)
+MAKERS = (claims, references, runs, limits_where, conditioning, ablation, ladder, optimizers, times)
 SPEED = (goals, iterations, floor, setup, memory, quality, processes, cost_model, predictions, overhead)
 BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}
