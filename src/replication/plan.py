@@ -36,7 +36,7 @@ FIGURES = {
     "benchmark": ["benchmark"],
 }
 TABLES = {
-    "all": ["runs", "lead"],
+    "all": ["runs"],
     "tune": ["time_tune"],
     "claims": ["claims", "timings", "references", "trained", "time_claims"],
     "limits": ["limits", "limits_active", "limits_where", "conditioning", "pixels", "ablation", "time_limits"],
@@ -549,7 +549,6 @@ class Plan:
         results = self.results
         behind = {
             "runs": self.run_files(*self.of_target(None)),
-            "lead": self.run_files(AUTOENCODER),
             "claims": [results.claims],
             "timings": [results.claims, *self.timed_claims],
             "references": [*(results.maps("claims", e) for e in self.mapped), *self.reference_files],

@@ -39,7 +39,6 @@ def test_everything_has_its_name(finished):
         assert (finished / "figures" / f"{figure}.pdf").stat().st_size > 5000
         assert (finished / "figures" / f"{figure}.png").stat().st_size > 5000
     tables = rows.read(finished / "results" / "tables")
-    assert tables["lead"]["autoencoder/badmm/adam"]["seeds"] == 1
     runs = {f"{experiment}/{name}" for experiment, names in OPTIMIZERS.items() for name in names}
     assert tables["runs"].keys() == runs
     for name in runs:

@@ -138,20 +138,13 @@ def references(tables: Tables, *experiments: str) -> str:
     return markdown(head, rows)
 
 
-def runs(tables: Tables, experiment: str) -> str:
-    """The default target's runs of one experiment."""
-    table = _under(tables["runs"], experiment)
-    if not table:
-        raise KeyError(experiment)
-    if any(row["train_psnr"] is not None for row in table.values()):
-        columns = {"train_loss": ("training loss", ".3g"), "unseen_loss": ("unseen loss", ".3g")}
-        columns |= {"train_psnr": ("training PSNR, dB", ".1f"), "unseen_psnr": ("unseen PSNR, dB", ".1f")}
-    else:
-        columns = {"train_loss": ("training squared error", ".3g"), "train_d": ("training $D$", ".3g")}
-        if any(row["unseen_loss"] is not None for row in table.values()):
-            columns["unseen_loss"] = ("unseen squared error", ".3g")
-    rows = [[row["name"], *(_spread(row, c, form) for c, (_, form) in columns.items())] for row in table.values()]
-    return markdown(["optimizer", *(label for label, _ in columns.values())], rows)
+def trained(tables: Tables, experiment: str) -> str:
+    """With how many seeds a perceptron trains, and its squared errors."""
+    rows = []
+    for name, row in _under(tables["trained"], experiment).items():
+        losses = [_spread(row, column) for column in ("train_loss", "unseen_loss")]
+        rows.append([_name(name), f"{row['trained']} of {row['seeds']}", *losses])
+    return markdown(["optimizer", "seeds with which it trains", "training squared error", "unseen squared error"], rows)
 
 
 def limits_where(tables: Tables, method: str, *quantities: str) -> str:
@@ -357,6 +350,6 @@ def overhead(tables: Tables) -> str:
     return markdown(["part", "s", "of all"], rows)
 
 
-MAKERS = (claims, references, runs, limits_where, conditioning, ablation, ladder, optimizers, times)
+MAKERS = (claims, references, trained, limits_where, conditioning, ablation, ladder, optimizers, times)
 SPEED = (goals, iterations, floor, setup, memory, quality, processes, cost_model, predictions, overhead)
 BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}

@@ -9,11 +9,10 @@ import torch
 
 from replication.data.perceptron import ABSENT
 from replication.files import read_json
-from replication.methods import ANCHOR, METHODS, baselines, compared, judged, label
+from replication.methods import ANCHOR, METHODS, compared, judged, label
 from replication.parameters import AUTOENCODER, SELECTIONS
 from replication.report.rows import Row, slug, write
 from replication.results import Results
-from replication.run import Run
 from replication.speed import clock
 from replication.studies import seeds as seed_runs
 from replication.studies.seeds import SeedRun, finished
@@ -22,8 +21,6 @@ from replication.verdicts import limits as limit_verdicts
 from replication.verdicts.claims import Outcome
 from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, compare
 from replication.verdicts.limits import FAILS, Setting
-
-START = 10  # the iteration from which on two optimizers are compared at every iteration
 
 
 def _spread(column: str, values: list[float]) -> Row:
@@ -107,12 +104,18 @@ def references(results: Results) -> Iterator[Row]:
 
 
 def trained(results: Results) -> Iterator[Row]:
-    """With how many of the claims' seeds a perceptron trains: its training loss comes below half of the initial one."""
+    """With how many of the claims' seeds a perceptron trains: its training loss comes below half of the initial one.
+
+    And its squared errors at the end: medians over seeds, with the smallest and the largest.
+    """
     for path in sorted(Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")):
         runs = seed_runs.read(path)
         low = [run for run in finished(runs) if run.train_loss[-1] < run.train_loss[0] / 2]
         experiment, _, name = path.with_suffix("").parts[-3:]
-        yield {"id": f"{experiment}/{name}", "trained": len(low), "seeds": len(runs)}
+        row: Row = {"id": f"{experiment}/{name}", "trained": len(low), "seeds": len(runs)}
+        for column in ("train_loss", "unseen_loss"):
+            row |= _spread(column, [run.final[column] for run in finished(runs)])
+        yield row
 
 
 # The runs of the default target
@@ -132,27 +135,6 @@ def runs(results: Results) -> Iterator[Row]:
                 numbers = [run.final for run in kept]
                 row |= _spread(column, [final[column] for final in numbers if column in final])
             yield row
-
-
-def lead(results: Results) -> Iterator[Row]:
-    """Each judged method against each baseline on the autoencoder, over the seeds with which neither diverged.
-
-    "below": with how many seeds the training loss is lower at every iteration from START on.
-    """
-    optimizers = results.optimizers[AUTOENCODER]
-    for method in judged(optimizers):
-        for other in baselines(optimizers):
-            pairs = [_pair(results, seed, method, other) for seed in results.seeds[AUTOENCODER]]
-            pairs = [(a.history, b.history) for a, b in pairs if not (a.diverged or b.diverged)]
-            below = sum(bool((a["train_loss"][START:] < b["train_loss"][START:]).all()) for a, b in pairs)
-            row: Row = {"id": f"{AUTOENCODER}/{method}/{other}", "from": START, "below": below, "seeds": len(pairs)}
-            for column in ("train_loss", "unseen_loss"):
-                row |= _spread(column, [float(a[column][-1] / b[column][-1]) for a, b in pairs])
-            yield row
-
-
-def _pair(results: Results, seed: int, *optimizers: str) -> tuple[Run, ...]:
-    return tuple(results.run(AUTOENCODER, name, seed) for name in optimizers)
 
 
 # Where the claims stop holding
@@ -455,7 +437,6 @@ TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "references": references,
     "trained": trained,
     "runs": runs,
-    "lead": lead,
     "limits": limits,
     "limits_active": limits_active,
     "limits_where": limits_where,
