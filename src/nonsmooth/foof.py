@@ -9,7 +9,7 @@ from nonsmooth.lifting import check_range, checked
 from nonsmooth.linear import gram, largest_eigenvalue, with_ones
 
 
-def damped_inverse(H: Tensor, damping: float, dtype: torch.dtype) -> Tensor:
+def shifted_inverse(H: Tensor, damping: float, dtype: torch.dtype) -> Tensor:
     """(H + damping |H| I)^-1. Changes H. Raises torch.linalg.LinAlgError where entries are not finite."""
     norm = largest_eigenvalue(H)
     H.diagonal().add_(damping * torch.where(norm > 0, norm, 1.0))
@@ -53,7 +53,7 @@ class Foof(Trainer):
 
     def _inverse(self, linear: nn.Linear, X: Tensor) -> Tensor:
         """(H + damping |H| I)^-1, H = [X, 1]^T [X, 1]."""
-        return damped_inverse(gram(X, linear.bias is not None), self.damping, linear.weight.dtype)
+        return shifted_inverse(gram(X, linear.bias is not None), self.damping, linear.weight.dtype)
 
     def _directions(self, X: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
         """By layer what is added to V_l, from what `backward` gave."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.foof import Foof, damped_inverse
+from nonsmooth.foof import Foof, shifted_inverse
 from nonsmooth.layerwise import Pairs, derivative
 
 
@@ -46,7 +46,7 @@ class GaussNewton(Foof):
         directions = super()._directions(X, gradients)
         *factors, diagonal = output_factors(self.pairs, X)
         for number, factor in enumerate(factors):
-            directions[number] = damped_inverse(factor, self.damping, directions[number].dtype) @ directions[number]
+            directions[number] = shifted_inverse(factor, self.damping, directions[number].dtype) @ directions[number]
         largest = diagonal.max()
         damped = diagonal + self.damping * torch.where(largest > 0, largest, 1.0)
         directions[-1] = directions[-1] / damped[:, None].to(directions[-1].dtype)
