@@ -262,10 +262,11 @@ class Plan:
 
     @property
     def mapped(self) -> list[str]:
-        """Of the experiments in that table those with data of their own: reference maps stand beside them."""
-        problem = self.experiments[AUTOENCODER]["problem"]
-        experiments = dict.fromkeys(e for e, _ in self.shown)
-        return [e for e in experiments if e == AUTOENCODER or self.experiments[e]["problem"] != problem]
+        """Of the experiments in that table the first with each problem: reference maps stand beside them."""
+        first: dict[str, str] = {}
+        for experiment, _ in self.shown:
+            first.setdefault(repr(self.experiments[experiment]["problem"]), experiment)
+        return list(first.values())
 
     @property
     def claim_runs(self) -> list[tuple[str, str, str]]:

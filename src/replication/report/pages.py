@@ -202,7 +202,7 @@ def optimizers(tables: Tables, experiment: str) -> str:
     table, rows = _under(tables["optimizers"], experiment), []
     for name in (name for name in table if "/" not in name):
         row = table[name]
-        cells = [_number(row["train_loss"], ".4f"), _number(row["unseen_psnr"], ".2f"), _number(row["to_adam"], ".2f")]
+        cells = [_number(row["train_loss"], ".4g"), _number(row["unseen_psnr"], ".2f"), _number(row["to_adam"], ".2f")]
         for quantity in ("final", "unseen_psnr"):
             effect = table.get(f"{name}/{quantity}/badmm")
             bounds = effect and (effect["effect_low"], effect["effect_high"])

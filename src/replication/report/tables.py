@@ -287,7 +287,8 @@ def optimizers(results: Results) -> Iterator[Row]:
             fitted, chosen = (finished(runs[column][name]) for column in SELECTIONS)
             row |= {"seeds": len(runs["train_loss"][name]), "diverged": len(runs["train_loss"][name]) - len(fitted)}
             row |= _spread("train_loss", [run.train_loss[-1] for run in fitted])
-            row |= _spread("unseen_psnr", [run.final["unseen_psnr"] for run in chosen])
+            for column in ("unseen_loss", "unseen_psnr"):
+                row |= _spread(column, [run.final[column] for run in chosen if column in run.final])
             counts = [run.gradient_evaluations for run in fitted if run.gradient_evaluations is not None]
             row |= {"gradient_evaluations": statistics.median(counts)} if counts else {}
             yield row | {"milliseconds": 1e3 * clocks[name].step, "to_adam": clocks[name].step / unit}
@@ -295,6 +296,8 @@ def optimizers(results: Results) -> Iterator[Row]:
             for other in (name for name in names if name != method):
                 for quantity in QUANTITIES:
                     column = "validation_loss" if quantity in IMAGES else "train_loss"
+                    if quantity in IMAGES and not all(quantity in run.final for run in finished(runs[column][other])):
+                        continue
                     pair = runs[column][method], runs[column][other]
                     effect = compare(quantity, *pair, (clocks[method], clocks[other]))
                     if len(effect.seeds) > 1:
