@@ -232,7 +232,10 @@ def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
     assert (row["jobs"], row["minutes"], row["longest"], row["records"]) == (2, 2.5, 1.5, 0)
     (row,) = tables.time_of("limits", [*times, tmp_path / "c.json"])
     assert (row["jobs"], row["minutes"], row["longest"]) == (3, 6.5, 4.0)
-    assert (row["records"], row["minutes_of_records"]) == (1, 4.0)
+    assert (row["records"], row["minutes_of_records"], row["untimed"]) == (1, 4.0, 0)
+    (tmp_path / "d.json").write_text(json.dumps({"seconds": None}))
+    (row,) = tables.time_of("tune", [tmp_path / "c.json", tmp_path / "d.json"])
+    assert (row["jobs"], row["minutes"], row["untimed"]) == (2, 4.0, 1)
 
 
 def test_a_table_is_made_by_its_name(limits, tmp_path):

@@ -220,10 +220,10 @@ def times(tables: Tables) -> str:
         ("claims", "make claims"),
         ("limits", "make limits"),
         ("ladder", "make ladder"),
-        ("optimizers", "make optimizers"),
     ):
         row = tables[f"time_{target}"][target]
-        rows.append([f"`{command}`", str(row["jobs"]), f"{row['minutes']:.0f}", f"{row['longest']:.1f}"])
+        least = "at least " if row.get("untimed") else ""
+        rows.append([f"`{command}`", str(row["jobs"]), f"{least}{row['minutes']:.0f}", _number(row["longest"], ".1f")])
     return markdown(["command", "jobs", "minutes of one core", "minutes of the longest job"], rows)
 
 

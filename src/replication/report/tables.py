@@ -312,18 +312,22 @@ def time_of(target: str, times: list[str | Path]) -> Iterator[Row]:
     """What the jobs of a target took, in minutes: one row.
 
     times: the jobs' files from Snakemake's directive `benchmark`, or their records (records.record). The sum is over
-    jobs, so that a target which was stopped and resumed tells the same.
+    jobs, so that a target which was stopped and resumed tells the same. "untimed": jobs whose records have no time.
     """
-    minutes, recorded = [], []
+    minutes, recorded, untimed = [], [], 0
     for path in map(Path, times):
         if path.suffix == ".json":
-            recorded.append(read_json(path)["seconds"] / 60)
+            seconds = read_json(path)["seconds"]
+            if seconds is None:
+                untimed += 1
+            else:
+                recorded.append(seconds / 60)
         else:
             row = next(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
             minutes.append(float(row["s"]) / 60)
     every = [*minutes, *recorded]
-    row: Row = {"id": target, "jobs": len(every), "minutes": sum(every), "longest": max(every)}
-    yield row | {"records": len(recorded), "minutes_of_records": sum(recorded)}
+    row: Row = {"id": target, "jobs": len(every) + untimed, "minutes": sum(every), "longest": max(every, default=None)}
+    yield row | {"records": len(recorded) + untimed, "minutes_of_records": sum(recorded), "untimed": untimed}
 
 
 def goals(results: Results) -> Iterator[Row]:

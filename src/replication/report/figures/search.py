@@ -14,6 +14,7 @@ from replication.results import Results
 from replication.search import Report
 
 EXPERIMENT = "autoencoder-levers"
+TITLES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 
 
 def search(results: Results) -> Figure:
@@ -30,7 +31,7 @@ def search(results: Results) -> Figure:
             look = METHODS[name].look
             style = {"color": look.color, "linestyle": look.linestyle, "drawstyle": "steps-post"}
             axes.plot(range(1, len(best) + 1), best, label=label(name), **style)
-        axes.set(xscale="log", yscale="log", xlabel="trials", title=f"best {column.replace('_', ' ')}")
+        axes.set(xscale="log", yscale="log", xlabel="trials", title=f"best {TITLES[column]}")
         plain_ticks(axes.xaxis)
         plain_ticks(axes.yaxis)
     caption = (
