@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman, proximal
+from nonsmooth.lifting import modules
 from nonsmooth.problem import Problem, Split
 from nonsmooth.processes import Group, is_first, summed
 
@@ -82,13 +83,16 @@ def clock(device: torch.device) -> float:
 
 @torch.no_grad()
 def _mean_bregman_distance(network: nn.Sequential, split: Split, group: Group) -> float:
-    z = network[:-1](split.inputs)
-    return mean(bregman.distance(proximal.of(network[-1]), split.targets, z), group)
+    *before, activation = modules(network).values()
+    z = split.inputs
+    for module in before:
+        z = module(z)
+    return mean(bregman.distance(proximal.of(activation), split.targets, z), group)
 
 
 def _training_losses(network: nn.Sequential, problem: Problem, group: Group) -> dict[str, float]:
     losses = {"train_loss": mean_squared_error(network, problem.training, group)}
-    if not isinstance(network[-1], nn.Linear):
+    if not isinstance([*modules(network).values()][-1], nn.Linear):
         losses["train_d"] = _mean_bregman_distance(network, problem.training, group)
     return losses
 
