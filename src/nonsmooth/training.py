@@ -41,7 +41,8 @@ class Training:
     initial network. "train_loss" (mean squared error of the network's own forward pass) and "train_d" (mean Bregman
     distance D, where the network ends in a proximal activation) are in every row. "validation_loss" and "unseen_loss"
     (where there is such data) and the optimizer's diagnostics are nan in rows between (`train`).
-    status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
+    status: "finished", "stopped" (by the callback) or "diverged"; a diverged history ends with the row at which it was
+    found.
     reason: why it diverged and what to lower, None where it finished.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
@@ -130,16 +131,22 @@ def train(
     every: int = 1,
     validate_every: int = 5,
     keep_best: bool = False,
+    callback: Callable[[dict[str, float]], object] | None = None,
 ) -> Training:
-    """`iterations` steps of an optimizer made for `network`, stopped early only by divergence.
+    """`iterations` steps of an optimizer made for `network`, stopped early only by divergence or the callback.
 
     It is evaluated after each `every` iterations and after the last one: a row of the history. Data held out and the
     optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
     `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
-    well. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is told the
-    progress, at most every `report_every` seconds and once at the end. Of a `group` of processes each has its own rows
-    of the problem; the history is that of all together, and the first process reports.
+    well. `callback` is given each row after the first, and training stops where it returns True. A UserWarning says
+    when the network's loss has risen while the lifted loss fell. `report` is told the progress and the time left, at
+    most every `report_every` seconds, and once the end. Of a `group` of processes each has its own rows of the problem;
+    the history is that of all together, and the first process reports. The callback is called in every process.
+
+    Raises ValueError for `keep_best` without validation data.
     """
+    if keep_best and problem.validation is None:
+        raise ValueError("keep_best = True needs validation data: Problem(training, validation)")
     if not is_first(group):
         report = None
     rows = [
@@ -178,8 +185,12 @@ def train(
         if keep_best and row["validation_loss"] < lowest:
             lowest = row["validation_loss"]
             best = {name: value.clone() for name, value in network.state_dict().items()}
+        if callback and callback(row) is True:
+            status = "stopped" if iteration < iterations else status
+            break
         if report and end - reported >= report_every and iteration < iterations:
-            report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}")
+            left = (end - begun) / iteration * (iterations - iteration)
+            report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}, {left:.0f} s left")
             reported = end
     if report:
         end_of_line = f": {reason}" if reason else ""
