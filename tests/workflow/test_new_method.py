@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from snakemake_calls import ROOT, output, snakemake
 
+from replication.search import Report
+
 PAGE = (ROOT / "docs" / "adding-a-method.md").read_text()
 BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 
@@ -64,8 +66,8 @@ def test_the_method_of_the_page_is_run_tuned_drawn_and_judged(project, tmp_path,
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / "results/runs/autoencoder/sign-descent/seed-0/run.json").read_text())
     assert record["status"] == "finished"
-    report = json.loads((tmp_path / "results/tuning/perceptron-teacher/sign-descent.json").read_text())
-    assert [trial["settings"].keys() for trial in report["trials"]] == [{"step"}] * 3
+    report = Report.read(tmp_path / "results/tuning/perceptron-teacher/sign-descent.json")
+    assert [trial.settings.keys() for trial in report.trials] == [{"step"}] * 3
     judgements = json.loads((tmp_path / "results/claims.json").read_text())
     assert {judgement["method"] for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
     assert all(len(judgement["own"]["seeds"]) == 3 for judgement in judgements)
