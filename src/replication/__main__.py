@@ -40,6 +40,12 @@ def denoise(arguments: argparse.Namespace) -> None:
     denoise(arguments.run_folder, arguments.images, arguments.output)
 
 
+def crate(arguments: argparse.Namespace) -> None:
+    from replication.crate import describe
+
+    describe(arguments.run_folder)
+
+
 def notebook(arguments: argparse.Namespace) -> None:
     from replication.files import check_new
     from replication.notebooks import execute
@@ -149,6 +155,11 @@ def parser() -> argparse.ArgumentParser:
         seed={"type": int},
         configfile={"nargs": "*", "required": False, "default": [], "help": "on top of the project's configuration"},
         run_folder={"help": "folder to write the run to"},
+    )
+    command(
+        crate,
+        "Describe a finished run for an archive: ro-crate-metadata.json in its folder.",
+        run_folder={"help": "of fit, of train or of the pipeline"},
     )
     command(
         notebook,

@@ -1,6 +1,7 @@
-"""The commands for people's own arrays and images: methods, fit and denoise."""
+"""The commands for people's own arrays and images: methods, fit and denoise, and crate for an archive."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from skimage import io
 from replication import __main__ as commands
 from replication import methods, run
 from replication.errors import DataError
+from replication.paths import RUN_FILES
 from replication.quality import psnr
 
 
@@ -104,6 +106,24 @@ def test_an_array_that_no_network_could_learn_is_refused(array, message, tmp_pat
     np.save(tmp_path / "rows.npy", array, allow_pickle=True)
     with pytest.raises(DataError, match=rf"rows\.npy cannot be read: .*{message}"):
         call("fit", data=tmp_path / "rows.npy", run_folder=tmp_path / "run")
+
+
+def test_a_finished_run_is_described_for_an_archive(clean, tmp_path):
+    rocrate = pytest.importorskip("rocrate.rocrate", reason="rocrate is in the extra archive")
+    call("fit", data=clean, iterations=2, run_folder=tmp_path / "run")
+    call("crate", run_folder=tmp_path / "run")
+    crate = rocrate.ROCrate(tmp_path / "run")
+    assert {Path(part.id).name for part in crate.root_dataset["hasPart"]} == set(RUN_FILES)
+    assert crate.dereference("#software")["version"] == run.load(tmp_path / "run").record["versions"]["nonsmooth"]
+    assert crate.dereference("#unseen_psnr")["value"] == run.load(tmp_path / "run").final["unseen_psnr"]
+    with pytest.raises(FileExistsError, match=r"ro-crate-metadata\.json is there already"):
+        call("crate", run_folder=tmp_path / "run")
+
+
+def test_a_run_is_described_only_with_the_library_for_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rocrate.rocrate", None)
+    with pytest.raises(DataError, match=r"rocrate is not installed: pip install -e '\.\[archive\]'"):
+        call("crate", run_folder=tmp_path / "run")
 
 
 def test_every_method_is_listed_with_the_settings_that_it_takes(capsys):

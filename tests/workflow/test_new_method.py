@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 def project(tmp_path_factory) -> Path:
     """A copy of the project with the method of the page."""
     copy = tmp_path_factory.mktemp("new") / "project"
-    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits"):
+    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "data/published"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("Snakefile", "data/SHA256SUMS"):
         shutil.copy(ROOT / name, copy / name)
@@ -40,7 +40,7 @@ def project(tmp_path_factory) -> Path:
             text = text[:place] + "\n      ranges:\n        <<: *perceptron_ranges\n" + ranges.rstrip() + text[end:]
         else:
             text = text[:end] + "\n" + ranges.rstrip() + text[end:]
-    config.write_text(text)
+    config.write_text(text.replace("    in_target: [", "    in_target: [sign-descent, ", 1))
     return copy
 
 
