@@ -12,6 +12,7 @@ import pytest
 from snakemake_calls import ROOT, output, snakemake
 
 from replication.search import Report
+from replication.verdicts import claims
 
 PAGE = (ROOT / "docs" / "adding-a-method.md").read_text()
 BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
@@ -68,9 +69,9 @@ def test_the_method_of_the_page_is_run_tuned_drawn_and_judged(project, tmp_path,
     assert record["status"] == "finished"
     report = Report.read(tmp_path / "results/tuning/perceptron-teacher/sign-descent.json")
     assert [trial.settings.keys() for trial in report.trials] == [{"step"}] * 3
-    judgements = json.loads((tmp_path / "results/claims.json").read_text())
-    assert {judgement["method"] for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
-    assert all(len(judgement["own"]["seeds"]) == 3 for judgement in judgements)
+    judgements = claims.read(tmp_path / "results/claims.json")
+    assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
+    assert all({*own.seeds, *own.lost[0], *own.lost[1]} == {0, 1, 2} for own in (each.own for each in judgements))
 
 
 def test_settings_that_the_method_does_not_have_are_refused_by_name(project):
