@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nonsmooth import _badmm_fast, bregman, proximal
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.graphs import Repeated
-from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
+from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift, modules
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.processes import Group, summed
 
@@ -113,8 +113,9 @@ class Badmm(Trainer):
     Parameters
     ----------
     network: `nn.Sequential` of `nn.Linear` (with or without bias), each followed by at most one of `nn.ReLU`,
-        `nn.ReLU6`, `nn.Hardtanh`, `nn.Softshrink`, `nn.Identity`. Its parameters are the initial W, b.
-    inputs: X_0, N x in, of the network's dtype (float32 or float64) and device.
+        `nn.ReLU6`, `nn.Hardtanh`, `nn.Softshrink`, `nn.Identity`. It may begin with `nn.Flatten`, and an
+        `nn.Sequential` may stand inside another. Its parameters are the initial W, b.
+    inputs: X_0, N x in (N x ... behind `nn.Flatten`), of the network's dtype (float32 or float64) and device.
     targets: Y, N x out, in the domain of the last activation where there is one.
     weight_step: "gradient", one gradient step on delta/2 |Z + M/delta - X W^T - b|^2; or "least_squares", its
         minimiser (the minimum-norm change of (W, b) where there are many). "least_squares_first" and
@@ -229,8 +230,8 @@ class Badmm(Trainer):
     def _view(self) -> dict[str, list]:
         """What must be the same when the next step begins."""
         view: dict[str, list] = {}
-        for position, module in enumerate(self.network):
-            activation = None if isinstance(module, nn.Linear) else proximal.of(module)
+        for position, module in modules(self.network).items():
+            activation = None if isinstance(module, nn.Linear | nn.Flatten) else proximal.of(module)
             marks = [
                 (name, id(p), p.requires_grad, p.dtype, p.device, self.fast and p._version)
                 for name, p in module._parameters.items()
@@ -259,7 +260,7 @@ class Badmm(Trainer):
         changed = [name for name in view | self._seen if view.get(name) != self._seen.get(name)]
         if not changed:
             names = [name for name, _ in self.network.named_parameters()]
-            position = names[(sums != self._seen_sums).tolist().index(True)].partition(".")[0]
+            position = names[(sums != self._seen_sums).tolist().index(True)].rpartition(".")[0]
             changed = [f"module {position} of the network"]
         raise RuntimeError(
             f"{changed[0]} changed since the last step of Badmm: make a new Badmm, or use its load_state_dict"

@@ -203,7 +203,7 @@ class GradientD(Trainer):
             form = " ".join(str(network).split())
             raise TypeError(f"GradientD trains one nn.Linear followed by a proximal activation, not {form}")
         self.tau_w, (self.linear, self.activation) = tau_w, pairs[0]
-        norm = spectral_norm(with_ones(inputs.double(), self.linear.bias is not None)).item() ** 2
+        norm = spectral_norm(with_ones(self.inputs.double(), self.linear.bias is not None)).item() ** 2
         self.step_size = tau_w / norm if norm > 0 else 0.0
         self._watch(network, inputs, targets)
 

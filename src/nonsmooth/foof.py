@@ -48,7 +48,7 @@ class Foof(Trainer):
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self._watch(network, inputs, targets)
         self.learning_rate, self.damping, self.momentum = learning_rate, damping, momentum
-        self._of_inputs = self._inverse(self.pairs[0][0], inputs)  # they never change
+        self._of_inputs = self._inverse(self.pairs[0][0], self.inputs)  # they never change
         self._moving: list[Tensor | float] = [0.0] * len(self.pairs)
 
     def _inverse(self, linear: nn.Linear, X: Tensor) -> Tensor:

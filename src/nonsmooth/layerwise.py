@@ -64,7 +64,7 @@ class Layerwise(Trainer):
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.tau_w, self.mask = tau_w, mask
         self._watch(network, inputs, targets)
-        self._norm_of_inputs = squared_norm(inputs, self.pairs[0][0].bias is not None)  # they never change
+        self._norm_of_inputs = squared_norm(self.inputs, self.pairs[0][0].bias is not None)  # they never change
 
     def _descent(self, number: int, X: list[Tensor], gradients: list[Tensor]) -> Tensor:
         """The step of one layer along its gradient, out x (in + 1), from what `backward` gave."""

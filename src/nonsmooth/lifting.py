@@ -24,16 +24,31 @@ def check_range(name: str, value: float, holds: bool, bound: str) -> None:
         raise ValueError(f"{name} = {value} is outside its range, {bound.format(name)}")
 
 
+def modules(network: nn.Sequential) -> dict[str, nn.Module]:
+    """The modules in their order, each nn.Sequential inside opened, by position: "0", "1.0", "1.1", "2"."""
+    opened: dict[str, nn.Module] = {}
+    for position, module in enumerate(network):
+        if isinstance(module, nn.Sequential):
+            opened |= {f"{position}.{inner}": value for inner, value in modules(module).items()}
+        else:
+            opened[str(position)] = module
+    return opened
+
+
 def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Proximal | None]]:
     """The network as affine maps, each with the activation behind it (None behind the last, if it has none).
 
-    An affine map followed at once by another has the identity as its activation. Raises TypeError, naming the module,
-    for anything else.
+    An affine map followed at once by another has the identity as its activation. nn.Flatten may stand first. Raises
+    TypeError, naming the module, for anything else.
     """
     if not isinstance(network, nn.Sequential):
         raise TypeError(f"network must be an nn.Sequential, not {type(network).__name__}")
     pairs: list[tuple[nn.Linear, Proximal | None]] = []
-    for position, module in enumerate(network):
+    for number, (position, module) in enumerate(modules(network).items()):
+        if type(module) is nn.Flatten:
+            if number or (module.start_dim, module.end_dim) != (1, -1):
+                raise TypeError(f"module {position} of the network, {module}, must be nn.Flatten() and stand first")
+            continue
         if type(module) is nn.Linear:
             _check_parameters(position, module)
             if any(module is linear for linear, _ in pairs):
@@ -55,7 +70,7 @@ def affine_activation_pairs(network: nn.Sequential) -> list[tuple[nn.Linear, Pro
     return [(linear, activation or identity) for linear, activation in pairs[:-1]] + pairs[-1:]
 
 
-def _check_parameters(position: int, module: nn.Linear) -> None:
+def _check_parameters(position: str, module: nn.Linear) -> None:
     """Raise TypeError unless weight and bias are parameters of their own that may be trained; ValueError for nan."""
     where = f"module {position} of the network, {module}"
     for name, parameter in (("weight", module.weight), ("bias", module.bias)):
@@ -64,7 +79,7 @@ def _check_parameters(position: int, module: nn.Linear) -> None:
         if parameter is None:
             continue
         if not parameter.requires_grad:
-            raise TypeError(f"{where}: its {name} is frozen; unfreeze it by network[{position}].requires_grad_(True)")
+            raise TypeError(f"{where}: its {name} is frozen; unfreeze it by {_reached(position)}.requires_grad_(True)")
         if parameter.is_inference():
             raise TypeError(f"{where}: its {name} was made in inference mode and cannot be trained; make it outside")
         shape = (module.out_features, module.in_features)[: 2 if name == "weight" else 1]
@@ -73,6 +88,11 @@ def _check_parameters(position: int, module: nn.Linear) -> None:
         check_tensor(f"{where}: its {name}", parameter)
         if not bool(parameter.isfinite().all()):
             raise ValueError(f"{where}: its {name} must be finite")
+
+
+def _reached(position: str) -> str:
+    """How Python reaches the module: network[1][0] for "1.0"."""
+    return "network" + "".join(f"[{number}]" for number in position.split("."))
 
 
 def _memory(values: Tensor) -> tuple[int, int]:
@@ -84,7 +104,7 @@ def _memory(values: Tensor) -> tuple[int, int]:
 def _check_memory(network: nn.Sequential, inputs: Tensor, targets: Tensor) -> None:
     """Raise TypeError where a parameter shares memory with another one, with itself or with the data."""
     occupied = [("the inputs", _memory(inputs)), ("the targets", _memory(targets))]
-    for position, module in enumerate(network):
+    for position, module in modules(network).items():
         for name, parameter in module.named_parameters():
             where, (first, last) = f"{name} of module {position}", _memory(parameter)
             shared = [other for other, (start, end) in occupied if first <= end and start <= last]
@@ -120,6 +140,9 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
                     if labels
                     else f": use {name}[:, None]"
                 )
+            elif data.ndim > 2 and data[0].numel() == columns:
+                first = ", or nn.Flatten as the first module" if name == "inputs" else ""
+                hint = f": use {name}.flatten(1){first}"
             raise ValueError(
                 f"{name} must have shape (N, {columns}) with one N >= 1 for both, not {tuple(data.shape)}{hint}"
             )
@@ -147,12 +170,19 @@ def check_tensor(name: str, data: Tensor) -> None:
         raise TypeError(f"{name} must be a dense tensor, not {kind}: use {name}.to_dense() or padding")
 
 
+def _rows(network: nn.Sequential, inputs: Tensor) -> Tensor:
+    """The inputs as the first affine map takes them: N x in where the network begins with nn.Flatten."""
+    flattened = inputs.ndim > 2 and any(type(module) is nn.Flatten for module in modules(network).values())
+    return inputs.flatten(1) if flattened else inputs
+
+
 def _check_forward(network: nn.Sequential, inputs: Tensor) -> None:
     """Raise TypeError, naming the module, unless the network computes what is lifted, on some of the inputs.
 
     Two ways to compute a sum of n terms differ by at most n eps times the sum of their absolute values, `size`.
     """
-    X = start = inputs[:: -(-len(inputs) // ROWS)]
+    start = inputs[:: -(-len(inputs) // ROWS)]
+    X = _rows(network, start)
     whole, terms, eps = X.abs(), 4, torch.finfo(X.dtype).eps
 
     def check(name: str, module: nn.Module, X: Tensor, expected: Tensor, size: Tensor, terms: int) -> None:
@@ -162,8 +192,11 @@ def _check_forward(network: nn.Sequential, inputs: Tensor) -> None:
         if not bool(((value - expected).abs() <= terms * eps * size).all()):
             raise TypeError(f"{name} computes something else than its type says: its forward or a hook changes it")
 
-    for position, module in enumerate(network):
+    for position, module in modules(network).items():
         name, more = f"module {position} of the network, {module},", 4
+        if isinstance(module, nn.Flatten):
+            check(name, module, start, X, X.abs(), more)
+            continue
         if isinstance(module, nn.Linear):
             W, b = module.weight, module.bias
             expected, more = nn.functional.linear(X, W, b), more + module.in_features
@@ -185,10 +218,12 @@ def checked(
 ) -> tuple[list[tuple[nn.Linear, Proximal | None]], Tensor, Tensor]:
     """`affine_activation_pairs`, inputs and targets without their graphs, once all is known to fit (see `Badmm`)."""
     pairs = affine_activation_pairs(network)
-    check_data(pairs, inputs, targets)
-    _check_memory(network, inputs, targets)
+    check_tensor("inputs", inputs)
+    rows = _rows(network, inputs)
+    check_data(pairs, rows, targets)
+    _check_memory(network, rows, targets)
     _check_forward(network, inputs.detach())
-    return pairs, inputs.detach(), targets.detach()
+    return pairs, rows.detach(), targets.detach()
 
 
 @dataclass

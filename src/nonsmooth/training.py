@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman, proximal
+from nonsmooth.lifting import modules
 from nonsmooth.problem import Problem, Split
 from nonsmooth.processes import Group, is_first, summed
 
@@ -40,7 +41,8 @@ class Training:
     initial network. "train_loss" (mean squared error of the network's own forward pass) and "train_d" (mean Bregman
     distance D, where the network ends in a proximal activation) are in every row. "validation_loss" and "unseen_loss"
     (where there is such data) and the optimizer's diagnostics are nan in rows between (`train`).
-    status: "finished" or "diverged"; a diverged history ends with the row at which it was found.
+    status: "finished", "stopped" (by the callback) or "diverged"; a diverged history ends with the row at which it was
+    found.
     reason: why it diverged and what to lower, None where it finished.
     seconds: time inside `step()` alone. loop_seconds: time of the whole loop, evaluation included.
     best: the weights (as of `state_dict`) of the row with the smallest "validation_loss", where that was asked for.
@@ -82,13 +84,16 @@ def clock(device: torch.device) -> float:
 
 @torch.no_grad()
 def _mean_bregman_distance(network: nn.Sequential, split: Split, group: Group) -> float:
-    z = network[:-1](split.inputs)
-    return mean(bregman.distance(proximal.of(network[-1]), split.targets, z), group)
+    *before, activation = modules(network).values()
+    z = split.inputs
+    for module in before:
+        z = module(z)
+    return mean(bregman.distance(proximal.of(activation), split.targets, z), group)
 
 
 def _training_losses(network: nn.Sequential, problem: Problem, group: Group) -> dict[str, float]:
     losses = {"train_loss": mean_squared_error(network, problem.training, group)}
-    if not isinstance(network[-1], nn.Linear):
+    if not isinstance([*modules(network).values()][-1], nn.Linear):
         losses["train_d"] = _mean_bregman_distance(network, problem.training, group)
     return losses
 
@@ -126,16 +131,22 @@ def train(
     every: int = 1,
     validate_every: int = 5,
     keep_best: bool = False,
+    callback: Callable[[dict[str, float]], object] | None = None,
 ) -> Training:
-    """`iterations` steps of an optimizer made for `network`, stopped early only by divergence.
+    """`iterations` steps of an optimizer made for `network`, stopped early only by divergence or the callback.
 
     It is evaluated after each `every` iterations and after the last one: a row of the history. Data held out and the
     optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
     `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
-    well. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is told the
-    progress, at most every `report_every` seconds and once at the end. Of a `group` of processes each has its own rows
-    of the problem; the history is that of all together, and the first process reports.
+    well. `callback` is given each row after the first, and training stops where it returns True. A UserWarning says
+    when the network's loss has risen while the lifted loss fell. `report` is told the progress and the time left, at
+    most every `report_every` seconds, and once the end. Of a `group` of processes each has its own rows of the problem;
+    the history is that of all together, and the first process reports. The callback is called in every process.
+
+    Raises ValueError for `keep_best` without validation data.
     """
+    if keep_best and problem.validation is None:
+        raise ValueError("keep_best = True needs validation data: Problem(training, validation)")
     if not is_first(group):
         report = None
     rows = [
@@ -174,8 +185,12 @@ def train(
         if keep_best and row["validation_loss"] < lowest:
             lowest = row["validation_loss"]
             best = {name: value.clone() for name, value in network.state_dict().items()}
+        if callback and callback(row) is True:
+            status = "stopped" if iteration < iterations else status
+            break
         if report and end - reported >= report_every and iteration < iterations:
-            report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}")
+            left = (end - begun) / iteration * (iterations - iteration)
+            report(f"iteration {iteration}/{iterations}, training loss {row['train_loss']:.4g}, {left:.0f} s left")
             reported = end
     if report:
         end_of_line = f": {reason}" if reason else ""

@@ -6,14 +6,14 @@ from torch import Tensor, nn
 from nonsmooth.baselines import Lbfgs
 from nonsmooth.contract import in_setup
 from nonsmooth.layerwise import Layerwise, Pairs, backward
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import check_range, checked, modules
 from nonsmooth.linear import gram, parts, pseudo_inverse
 
 
 def check_ends_affine(name: str, network: nn.Sequential, pairs: Pairs) -> None:
     """Raise TypeError unless no activation follows the last affine map."""
     if pairs[-1][1] is not None:
-        raise TypeError(f"{name} trains a network that ends in nn.Linear, not in {network[-1]}")
+        raise TypeError(f"{name} trains a network that ends in nn.Linear, not in {[*modules(network).values()][-1]}")
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 
 from replication.errors import DataError, NotebookError
 from replication.forkserver import end_with_workflow
@@ -19,6 +20,30 @@ def train(arguments: argparse.Namespace) -> None:
     from replication.launch import launch
 
     launch(arguments.experiment, arguments.optimizer, arguments.seed, arguments.configfile, arguments.run_folder)
+
+
+def methods(arguments: argparse.Namespace) -> None:
+    from replication.fit import describe_methods
+
+    print(describe_methods())
+
+
+def fit(arguments: argparse.Namespace) -> None:
+    from replication.fit import fit
+
+    fit(**{name: value for name, value in vars(arguments).items() if name != "run"})
+
+
+def denoise(arguments: argparse.Namespace) -> None:
+    from replication.fit import denoise
+
+    denoise(arguments.run_folder, arguments.images, arguments.output)
+
+
+def crate(arguments: argparse.Namespace) -> None:
+    from replication.crate import describe
+
+    describe(arguments.run_folder)
 
 
 def notebook(arguments: argparse.Namespace) -> None:
@@ -51,12 +76,35 @@ def publish(arguments: argparse.Namespace) -> None:
     publish(arguments.limits, arguments.folder)
 
 
+FIT = """\
+  python -m replication fit --data mnist --run-folder my-run
+  python -m replication fit --data clean.npy --noise 0.1 --hidden 64 64 --run-folder my-run
+  python -m replication fit --data pairs.npz --method adam --settings learning_rate=0.001 --run-folder my-run
+"""
+DENOISE = """\
+  python -m replication denoise --run-folder my-run --images noisy --output denoised
+"""
+
+
+def optional(default: object, about: str, **settings) -> dict:
+    """An option that may be left out."""
+    shown = " ".join(map(str, default)) if isinstance(default, list) else default
+    text = f"{about} (default: {shown})" if shown != "" else about
+    return {"required": False, "default": default, "help": text, **settings}
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m replication", description=__doc__)
+    form = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m replication", description=__doc__, epilog=f"examples:\n{FIT}{DENOISE}", formatter_class=form
+    )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(function, about: str, **options) -> None:
-        sub = commands.add_parser(function.__name__, help=about, description=about)
+    def command(function, about: str, examples: str = "", **options) -> None:
+        epilog = f"examples:\n{examples}" if examples else None
+        sub = commands.add_parser(
+            function.__name__, help=about, description=textwrap.fill(about), epilog=epilog, formatter_class=form
+        )
         for name, settings in options.items():
             sub.add_argument(f"--{name.replace('_', '-')}", **({"required": True} | settings))
         sub.set_defaults(run=function)
@@ -73,6 +121,32 @@ def parser() -> argparse.ArgumentParser:
         },
     )
     command(
+        methods,
+        "List the methods, each with its settings and their defaults.",
+    )
+    command(
+        fit,
+        "Train a ReLU network on your own arrays, without the configuration, and save it.",
+        FIT,
+        data={"help": "an .npz with inputs and targets, an .npy with clean rows, or mnist"},
+        method=optional("badmm", "one that the command methods lists"),
+        settings=optional([], "the method's, such as tau_w=1.0 ridge=10", nargs="*", metavar="NAME=VALUE"),
+        hidden=optional([64], "sizes of the hidden layers", nargs="*", type=int, metavar="UNITS"),
+        iterations=optional(500, "full-batch iterations", type=int),
+        noise=optional(0.3, "standard deviation of the noise that clean rows are given", type=float),
+        held_out=optional(0.2, "share of the rows, the last ones, to judge by", type=float),
+        seed=optional(0, "of initial weights and noise", type=int),
+        run_folder={"help": "new folder for weights.safetensors, history.parquet and run.json"},
+    )
+    command(
+        denoise,
+        "Denoise the PNG files of a folder, as grey images, with a trained network.",
+        DENOISE,
+        run_folder={"help": "of fit, of train or of the pipeline"},
+        images={"help": "folder of PNG files, each with as many pixels as the network has inputs"},
+        output={"help": "folder to write to"},
+    )
+    command(
         train,
         "Train one network as the configuration says and keep the run, without a notebook. "
         "torchrun --nproc-per-node K -m replication train ... shares the samples among K processes.",
@@ -81,6 +155,11 @@ def parser() -> argparse.ArgumentParser:
         seed={"type": int},
         configfile={"nargs": "*", "required": False, "default": [], "help": "on top of the project's configuration"},
         run_folder={"help": "folder to write the run to"},
+    )
+    command(
+        crate,
+        "Describe a finished run for an archive: ro-crate-metadata.json in its folder.",
+        run_folder={"help": "of fit, of train or of the pipeline"},
     )
     command(
         notebook,

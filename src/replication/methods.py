@@ -172,6 +172,23 @@ def accepted(name: str) -> set[str]:
     return {"initial_scale", *_keywords(name)}
 
 
+def settings(name: str) -> dict[str, object]:
+    """The method's settings with their defaults, `inspect.Parameter.empty` where one must be given.
+
+    A constructor that passes settings on by `**` has those of its base class as well. What is passed on to torch.optim
+    (momentum, weight_decay) is not among them.
+    """
+    own: dict[str, object] = {}
+    for kind in resolve_name(METHODS[name].constructor).__mro__:
+        if "__init__" in vars(kind):
+            parameters = inspect.signature(kind).parameters.values()
+            own = {value.name: value.default for value in parameters if value.kind == value.KEYWORD_ONLY} | own
+            if all(value.kind != value.VAR_KEYWORD for value in parameters):
+                break
+    hidden = {"generator", "group", *METHODS[name].fixed}
+    return {key: value for key, value in own.items() if key not in hidden} | {"initial_scale": 1.0}
+
+
 def default(name: str, setting: str) -> object:
     """The value that a setting has where the configuration gives none; None where it must give one."""
     if setting == "initial_scale":

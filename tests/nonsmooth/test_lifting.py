@@ -12,7 +12,17 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from nonsmooth import Badmm, Foof, Layerwise, LiftedLoss
+from nonsmooth import (
+    Badmm,
+    Foof,
+    Layerwise,
+    LiftedLoss,
+    Problem,
+    SolvedLbfgs,
+    Split,
+    VariableProjection,
+    train,
+)
 from nonsmooth.baselines import GradientD, Lbfgs, TorchOptimizer
 
 LIFTED = [Badmm, LiftedLoss, Layerwise, Foof]
@@ -146,6 +156,79 @@ def test_a_network_with_its_own_forward_is_refused_and_one_without_is_trained(op
     with pytest.raises(TypeError, match="the network, Residual, computes something else"):
         optimizer(residual(*network()), *data())
     optimizer(type("Named", (nn.Sequential,), {})(*network()), *data()).step()
+
+
+def nested():
+    """The network with Flatten before it and its first two modules in an nn.Sequential of their own."""
+    first, activation, last = network((6, 4, 3))
+    return nn.Sequential(nn.Flatten(), nn.Sequential(first, activation), last)
+
+
+@pytest.mark.parametrize("optimizer", [*LIFTED, VariableProjection, SolvedLbfgs])
+def test_a_network_of_networks_behind_flatten_trains_as_a_flat_one(optimizer):
+    (inputs, targets), flat, deep = data(inputs=6), network((6, 4, 3)), nested()
+    histories = []
+    for net, rows in ((flat, inputs), (deep, inputs.view(30, 2, 3))):
+        made = optimizer(net, rows, targets)
+        histories.append(train(net, made, Problem(Split(rows, targets)), 3, validate_every=1).history)
+    assert histories[0] == histories[1]
+    assert all(map(torch.equal, flat.parameters(), deep.parameters()))
+
+
+@pytest.mark.parametrize("optimizer", [Badmm, GradientD])
+def test_an_activation_inside_a_last_sequential_is_that_of_the_loss(optimizer):
+    inputs, targets = data(inputs=6)
+    images = inputs.view(30, 2, 3)
+    deep = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(6, 3), nn.ReLU()))
+    history = train(deep, optimizer(deep, images, targets), Problem(Split(images, targets)), 2).history
+    assert history["train_d"][2] < history["train_d"][0]
+
+
+def flatten_of_another_kind(net):
+    net[0] = nn.Flatten(0)
+
+
+def flatten_later(net):
+    net[1].insert(0, nn.Flatten())
+
+
+def frozen_inside(net):
+    net[1][0].requires_grad_(False)
+
+
+def hook_inside(net):
+    hook(net[1])
+
+
+def hook_on_the_inner_network(net):
+    hook_on_the_network(net[1])
+
+
+@every_lifted
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (flatten_of_another_kind, r"module 0 .*must be nn.Flatten\(\) and stand first"),
+        (flatten_later, r"module 1\.0 .*must be nn.Flatten\(\) and stand first"),
+        (frozen_inside, r"module 1\.0 .*unfreeze it by network\[1\]\[0\]"),
+        (hook_inside, r"module 1\.1 .*computes something else"),
+        (hook_on_the_inner_network, "the network, Sequential, computes something else"),
+        (lambda net: net.pop(0), r"not \(30, 2, 3\): use inputs.flatten\(1\), or nn.Flatten as the first module"),
+    ],
+)
+def test_a_module_inside_another_is_refused_by_its_position(change, message, optimizer):
+    net, (inputs, targets) = nested(), data(inputs=6)
+    change(net)
+    with pytest.raises((TypeError, ValueError), match=message):
+        optimizer(net, inputs.view(30, 2, 3), targets)
+
+
+def test_a_module_inside_another_that_changes_between_steps_is_named():
+    net, (inputs, targets) = nested(), data(inputs=6)
+    optimizer = Badmm(net, inputs, targets)
+    net[1][0].bias.data += 1
+    with pytest.raises(RuntimeError, match=r"module 1\.0 of the network changed"):
+        optimizer.step()
 
 
 @pytest.mark.parametrize("optimizer", [*LIFTED, GradientD])

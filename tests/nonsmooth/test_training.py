@@ -186,6 +186,38 @@ def test_only_steps_are_on_the_clock(teacher, make_network, monkeypatch):
     assert result.loop_seconds == 306.0  # the initial row comes before the loop
 
 
+def test_the_callback_sees_every_row_and_stops_the_training(denoising, make_network):
+    rows = []
+
+    def stop(row):
+        rows.append(row)
+        return row["iteration"] == 7
+
+    network = make_network(denoising.sizes, hidden=[4])
+    lines = []
+    result = train(network, Scripted(*[nothing] * 9), denoising, 9, lines.append, callback=stop)
+    assert (result.status, result.history["iteration"]) == ("stopped", list(range(8)))
+    assert [row["train_loss"] for row in rows] == result.history["train_loss"][1:]
+    assert [row["iteration"] for row in rows if not math.isnan(row["validation_loss"])] == [5]
+    assert lines == [f"stopped after 7 iterations, training loss {rows[-1]['train_loss']:.4g}"]
+
+
+def test_best_weights_without_validation_data_are_refused(teacher, make_network):
+    with pytest.raises(ValueError, match="keep_best = True needs validation data"):
+        train(make_network(teacher.sizes), Scripted(), Problem(teacher.training), 1, keep_best=True)
+
+
+def test_progress_has_the_time_left(teacher, make_network, monkeypatch):
+    now, lines = [0.0], []
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+
+    def work():
+        now[0] += 6.0
+
+    train(make_network(teacher.sizes), Scripted(*[work] * 4), Problem(teacher.training), 4, lines.append)
+    assert [line.rpartition(", ")[2] for line in lines[:-1]] == ["18 s left", "12 s left", "6 s left"]
+
+
 def test_progress_is_reported_now_and_then_and_at_the_end(teacher, make_network):
     lines = []
     train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, lines.append, report_every=0)

@@ -132,7 +132,15 @@ def test_no_line_begins_with_a_reference(path):
 def own_words(text: str) -> str:
     """What stands on a page by hand: no references, made tables, code, formulas, links' targets."""
     text = pages.BLOCK.sub("", pages.REFERENCE.sub("", text))
-    for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"`[^`]*`", r"\$[^$]*\$", r"\]\([^)]*\)", r"https?://\S+"):
+    for pattern in (
+        r"```.*?```",
+        r"(?m)^ {4}[^\n]*",
+        r"\$\$.*?\$\$",
+        r"`[^`]*`",
+        r"\$[^$]*\$",
+        r"\]\([^)]*\)",
+        r"https?://\S+",
+    ):
         text = re.sub(pattern, " ", text, flags=re.DOTALL)
     return text
 

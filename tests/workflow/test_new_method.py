@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from snakemake_calls import ROOT, output, snakemake
 
+from replication.search import Report
+from replication.verdicts import claims
+
 PAGE = (ROOT / "docs" / "adding-a-method.md").read_text()
 BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 
@@ -19,7 +22,7 @@ BLOCKS = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 def project(tmp_path_factory) -> Path:
     """A copy of the project with the method of the page."""
     copy = tmp_path_factory.mktemp("new") / "project"
-    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits"):
+    for name in ("src", "config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "data/published"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("Snakefile", "data/SHA256SUMS"):
         shutil.copy(ROOT / name, copy / name)
@@ -38,7 +41,7 @@ def project(tmp_path_factory) -> Path:
             text = text[:place] + "\n      ranges:\n        <<: *perceptron_ranges\n" + ranges.rstrip() + text[end:]
         else:
             text = text[:end] + "\n" + ranges.rstrip() + text[end:]
-    config.write_text(text)
+    config.write_text(text.replace("    in_target: [", "    in_target: [sign-descent, ", 1))
     return copy
 
 
@@ -64,11 +67,11 @@ def test_the_method_of_the_page_is_run_tuned_drawn_and_judged(project, tmp_path,
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / "results/runs/autoencoder/sign-descent/seed-0/run.json").read_text())
     assert record["status"] == "finished"
-    report = json.loads((tmp_path / "results/tuning/perceptron-teacher/sign-descent.json").read_text())
-    assert [trial["settings"].keys() for trial in report["trials"]] == [{"step"}] * 3
-    judgements = json.loads((tmp_path / "results/claims.json").read_text())
-    assert {judgement["method"] for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
-    assert all(len(judgement["own"]["seeds"]) == 3 for judgement in judgements)
+    report = Report.read(tmp_path / "results/tuning/perceptron-teacher/sign-descent.json")
+    assert [trial.settings.keys() for trial in report.trials] == [{"step"}] * 3
+    judgements = claims.read(tmp_path / "results/claims.json")
+    assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
+    assert all({*own.seeds, *own.lost[0], *own.lost[1]} == {0, 1, 2} for own in (each.own for each in judgements))
 
 
 def test_settings_that_the_method_does_not_have_are_refused_by_name(project):

@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from snakemake_calls import ROOT
@@ -53,7 +55,7 @@ def test_conda_users_get_the_versions_of_the_lock():
     for name, version in versions.items():
         assert wanted[name].specifier.contains(version)
         assert version == LOCKED.get(name, version)
-    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["slurm"]]))
+    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["archive"], *EXTRAS["slurm"]]))
 
 
 def test_style():
@@ -81,12 +83,16 @@ def test_no_module_imports_itself_by_way_of_others():
             assert path.name == "__init__.py" or path not in dependencies(path), path
 
 
-def test_the_readmes_few_lines_run():
+@pytest.mark.slow
+def test_the_readmes_few_lines_train_and_denoise_images_that_they_have_not_seen(monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(code.strip().splitlines()) <= 18
-    scope: dict = {}
-    exec(code.replace("range(500)", "range(3)"), scope)
-    assert scope["denoised"].shape == scope["clean"].shape
+    assert len([line for line in code.splitlines() if line]) <= 21
+    monkeypatch.chdir(ROOT)
+    torch.manual_seed(0)
+    exec(code, {})
+    training, test, trained, tested = map(float, capsys.readouterr().out.split())
+    assert trained < training / 5
+    assert tested < 0.3**2 / 2 < test
 
 
 def test_commands_and_paths_of_the_pages_exist():
