@@ -16,9 +16,11 @@ MARKERS = "os^D"  # of the experiments; the first one's are filled
 
 
 def ladder(results: Results) -> Figure:
-    """A row for each method, a mark for each experiment: training losses after some iterations, and the unseen PSNR."""
+    """A row for each method, a mark for each experiment with images: training losses after some iterations, and the
+    unseen PSNR."""
     entries = read_json(results.files.ladder)
-    experiments = list(dict.fromkeys(entry["experiment"] for entry in entries))
+    experiments = list(dict.fromkeys(entry["experiment"] for entry in entries if entry["unseen_psnr"] is not None))
+    entries = [entry for entry in entries if entry["experiment"] in experiments]
     methods = list(dict.fromkeys(entry["method"] for entry in entries))
     rows = list(entries[0]["train_loss"])
     rows = [*rows[: SHOWN - 1], rows[-1]]
