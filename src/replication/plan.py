@@ -8,6 +8,7 @@ made of dictionaries, lists and plain values, since Snakemake notices a change o
 import os
 import re
 from dataclasses import asdict
+from glob import glob
 
 from replication import parameters, records
 from replication.config import merge
@@ -599,6 +600,19 @@ class Plan:
 
     def tables_of(self, target: str) -> list[str]:
         return [self.results.table(name) for name in TABLES.get(target, [])]
+
+    # The site
+
+    @property
+    def site_sources(self) -> list[str]:
+        """What the site is drawn from: pages, figures, notebooks, tables and records that the repository publishes."""
+        patterns = ("README.md", "CHANGELOG.md", "docs/**/*.*", "figures/*.png", "notebooks/executed/**/*.ipynb")
+        patterns += ("data/limits/**/*.json", "data/published/**/*.json", "config/*.yaml")
+        return sorted(path for pattern in patterns for path in glob(self.source(pattern), recursive=True))
+
+    def runs_here(self) -> list[str]:
+        """The folders of runs that are computed. The site shows them and asks for no other."""
+        return sorted(os.path.dirname(path) for path in glob(f"{self.results.folder}/runs/*/*/*/{RUN_FILES[-1]}"))
 
     # Wildcards
 
