@@ -23,5 +23,6 @@ rule build_site:
     params:
         root=source("."),
         runs=plan.runs_here(),
+        figures=plan.published_figures(),
     script:
         "../src/replication/scripts/build_site.py"

@@ -605,10 +605,15 @@ class Plan:
 
     @property
     def site_sources(self) -> list[str]:
-        """What the site is drawn from: pages, figures, notebooks, tables and records that the repository publishes."""
-        patterns = ("README.md", "CHANGELOG.md", "docs/**/*.*", "figures/*.png", "notebooks/executed/**/*.ipynb")
+        """What the site is made of: pages, notebooks, tables and records that the repository publishes."""
+        patterns = ("README.md", "CHANGELOG.md", "docs/**/*.*", "notebooks/executed/**/*.ipynb")
         patterns += ("data/limits/**/*.json", "data/published/**/*.json", "config/*.yaml")
         return sorted(path for pattern in patterns for path in glob(self.source(pattern), recursive=True))
+
+    def published_figures(self) -> list[list]:
+        """The figures of the repository with their times: no input, since as one each would be drawn for the site."""
+        paths = sorted(glob(self.source(f"{PUBLISHED_FIGURES}/*.png")))
+        return [[path, os.path.getmtime(path)] for path in paths]
 
     def runs_here(self) -> list[str]:
         """The folders of runs that are computed. The site shows them and asks for no other."""

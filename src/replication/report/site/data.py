@@ -84,7 +84,7 @@ def curves_of_experiment(published: Path, experiment: str, runs: list[str], tabl
                 seeds.SeedRun(run.parameters.seed, run.record["status"], iteration, losses)
             )
             settings[method] = run.parameters.settings
-            seconds[method] = run.record["seconds"] / max(iteration[-1], 1)
+            seconds[method] = run.record["optimizer_seconds"] / max(iteration[-1], 1)
     if own:
         choices["the runs on this machine"] = [
             _curves(method, settings[method], own[method], seconds[method]) for method in METHODS if method in own
