@@ -39,3 +39,13 @@ const site = {
     return this.element("a", { href: this.root + path }, words);
   },
 };
+
+// What the theme leaves to do for the keyboard and for screen readers.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll(".caption[role=heading]").forEach((caption) => caption.setAttribute("aria-level", "2"));
+  const scroll = () => document.querySelectorAll("article pre, article table, article div.math, .picture").forEach((frame) => {
+    if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
+  });
+  window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(scroll));
+  window.addEventListener("resize", scroll);
+});

@@ -114,12 +114,12 @@
   const effect = { title: "effect (95% interval)", field: "effect", sorter: "number", formatter: (cell) => cell.getData().text, minWidth: 170 };
   const TABLES = {
     limits: {
-      columns: [text("setting", "name", { minWidth: 175 }), text("method", "method", { minWidth: 165 }), text("against", "against"), text("measured by", "measured", { minWidth: 150 }), text("verdict", "verdict", { minWidth: 80 }), effect],
+      columns: [text("setting", "name", { minWidth: 165 }), text("method", "method", { minWidth: 150 }), text("against", "against"), text("measured by", "measured", { minWidth: 145 }), text("verdict", "verdict", { minWidth: 75 }), effect],
       rows: (data) => data.cells.map((cell) => ({ ...cell, name: nameOf(cell) })),
       details: (row, data) => details(row, data.runs),
     },
     claims: {
-      columns: [text("experiment", "experiment", { minWidth: 175 }), text("method", "method", { minWidth: 165 }), text("against", "against", { minWidth: 80 }), text("measured by", "measured", { minWidth: 150 }), text("outcome", "outcome"), effect, text("verdict", "verdict", { minWidth: 200 })],
+      columns: [text("experiment", "experiment", { minWidth: 165 }), text("method", "method", { minWidth: 150 }), text("against", "against", { minWidth: 80 }), text("measured by", "measured", { minWidth: 150 }), text("outcome", "outcome"), effect, text("verdict", "verdict", { minWidth: 200 })],
       rows: (data) => data,
       details: (row) => {
         const items = [`Claim: ${row.claim}.`, `Outcome: ${row.outcome}. Effect: ${row.text}, ${row.seeds} seeds.`];
@@ -156,7 +156,7 @@
       },
     };
     new Tabulator(frame, {
-      data: rows(data), columns: details ? [open, ...columns] : columns, layout: "fitColumns", columnDefaults: { minWidth: 105 },
+      data: rows(data), columns: details ? [open, ...columns] : columns, layout: "fitColumns", columnDefaults: { minWidth: 85 },
       pagination: true, paginationSize: 15, paginationCounter: "rows",
     });
     if (details) shown.append("No row is chosen.");
