@@ -53,7 +53,7 @@ def test_conda_users_get_the_versions_of_the_lock():
     for name, version in versions.items():
         assert wanted[name].specifier.contains(version)
         assert version == LOCKED.get(name, version)
-    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["slurm"]]))
+    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["site"], *EXTRAS["slurm"]]))
 
 
 def test_style():

@@ -32,14 +32,7 @@
 
   function selection(label, entries, changed) {
     const select = site.element("select");
-    for (const { value, words, group } of entries) {
-      let parent = select;
-      if (group) {
-        parent = [...select.children].find((child) => child.label === group);
-        if (!parent) select.append((parent = site.element("optgroup", { label: group })));
-      }
-      parent.append(site.element("option", { value }, words));
-    }
+    for (const { value, words } of entries) select.append(site.element("option", { value }, words));
     select.addEventListener("change", changed);
     const element = site.element("label", {}, `${label} `, select);
     element.select = select;
@@ -161,7 +154,7 @@
       return;
     }
     const settings = await site.data("settings");
-    const entries = settings.map(([value, group, words]) => ({ value, group, words }));
+    const entries = settings.map(([value, words]) => ({ value, words }));
     const setting = selection("Setting", entries, () => show());
     const show = async () => {
       const slug = setting.select.value;

@@ -14,7 +14,7 @@
     const column = FINALS[quantity] ?? quantity;
     const numbers = run.runs.map(([seed, status, finals]) => `seed ${seed}: ${finals[column] ?? status}`).join("; ");
     return [
-      site.element("b", {}, name), ` with ${run.settings || "no settings"}. ${column.replace("_", " ")}: ${numbers}. `,
+      site.element("b", {}, name), ` with ${run.settings || "no settings"}. ${column.replace("train", "training").replace("_", " ")}: ${numbers}. `,
       site.link("Record", run.record), ` (commit ${run.commit.slice(0, 9)}, ${run.processor})`,
     ];
   }

@@ -41,7 +41,7 @@ def write(root: Path, static: Path, config: dict, tables: Tables, runs: list[str
         write_one(f"curves/{slug}", curves_of_setting(setting))
     for experiment in config["experiments"]:
         write_one(f"curves/run/{experiment}", curves_of_experiment(folders["published"], experiment, runs, tables))
-    write_one("settings", [[slug, setting.group, setting.name] for slug, setting in published.items()])
+    write_one("settings", [[slug, _title(setting)] for slug, setting in published.items()])
     write_one("limits", {"cells": limit_cells(tables), "runs": limit_runs(published)})
     write_one("claims", claim_rows(tables, folders["published"]))
     write_one("records", record_rows(static))
@@ -60,7 +60,11 @@ def curves_of_setting(setting: Planned) -> dict:
             timing = read_json(setting.timings[method])["result"]["optimizers"][method]
             runs = [seeds.SeedRun(**run) for run in chosen["runs"]]
             choices[words].append(_curves(method, chosen["settings"], runs, timing["seconds"]))
-    return {"title": f"{setting.group}: {setting.name}", "choices": choices}
+    return {"title": _title(setting), "choices": choices}
+
+
+def _title(setting: Planned) -> str:
+    return setting.name if setting.name == setting.group else f"{setting.group}: {setting.name}"
 
 
 def curves_of_experiment(published: Path, experiment: str, runs: list[str], tables: Tables) -> dict:
