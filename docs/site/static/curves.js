@@ -70,7 +70,7 @@
 
     fill() {
       const curves = this.data.choices[this.chosenBy.select.value];
-      const seeds = [...new Set(curves.flatMap((curve) => curve.runs.map((run) => run.seed)))];
+      const seeds = [...new Set(curves.flatMap((curve) => curve.runs.map((run) => run.seed)))].sort((a, b) => a - b);
       const redraw = () => this.draw();
       this.optimizers = choices("Optimizers", "checkbox", curves.map((curve) => (
         { value: curve.method, label: curve.label, checked: true, color: curve.color })), redraw);

@@ -29,7 +29,9 @@ def build(root: str | Path, output: str | Path, bundles: str | Path, runs: list[
     config = configuration.project(root)
     tables = rows.read(root / PUBLISHED_TABLES)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary, "pages")
+        built = Path(temporary, "built", "site")  # MyST-NB leaves a folder beside it
+        folder.mkdir()
         shutil.copy(root / "docs/site/conf.py", folder)
         static = shutil.copytree(root / "docs/site/static", folder / "_static")
         shutil.copytree(bundles, static / "bundles", ignore=shutil.ignore_patterns("graphviz"))
@@ -37,5 +39,6 @@ def build(root: str | Path, output: str | Path, bundles: str | Path, runs: list[
         sources.lay(root, folder, config, tables)
         (static / "workflow.svg").write_text(provenance.graph(root, bundles / "graphviz"))
         data.write(root, static, config, tables, runs)
-        if build_main(["-q", "-b", "html", str(folder), str(output), "-d", f"{temporary}/.doctrees"]):
+        if build_main(["-q", "-b", "html", str(folder), str(built), "-d", f"{temporary}/doctrees"]):
             raise DataError("Sphinx could not make the site: its messages stand above")
+        shutil.copytree(built, output, dirs_exist_ok=True)
