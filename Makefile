@@ -17,7 +17,7 @@ ifneq ($(USABLE),yes)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: figures test tuned publish benchmark claims limits ladder optimizers verify lab slurm audit lock help
+.PHONY: figures test tuned publish benchmark claims limits ladder optimizers verify lab site publish-site slurm audit lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -67,6 +67,16 @@ ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped
 	rm -rf data/published/ladder && cp -r results/ladder data/published/
 	$(PAGES)
 
+site: .venv/ready  ## the evidence as a site: results/site/index.html opens offline (needs npm once)
+	$(BIN)/python -m pip install --quiet -e '.[site]'
+	$(SNAKEMAKE) site
+
+publish-site: site  ## the site as the only commit of the branch site, beside all others
+	GIT_INDEX_FILE=$(CURDIR)/results/site.index git --work-tree=results/site add --all --force
+	git branch --force site $$(git commit-tree -m "Site of $$(git describe --always --dirty)" \
+	  $$(GIT_INDEX_FILE=$(CURDIR)/results/site.index git write-tree))
+	rm results/site.index
+
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/
 	$(SNAKEMAKE) verify --directory results/verify --forceall
 
@@ -102,4 +112,4 @@ endif
 	@touch $@
 
 help:
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /:\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:\t/' | expand -t 12

@@ -39,6 +39,7 @@ include: "rules/ladder.smk"
 include: "rules/limits.smk"
 include: "rules/report.smk"
 include: "rules/runs.smk"
+include: "rules/site.smk"
 include: "rules/speed.smk"
 include: "rules/tuning.smk"
 include: "rules/verify.smk"
@@ -106,3 +107,9 @@ rule benchmark:
     input:
         figures=plan.figures_of("benchmark"),
         tables=plan.tables_of("benchmark"),
+
+
+rule site:
+    """The evidence as a site in results/site/, to read offline: `make site`."""
+    input:
+        site=f"{files.folder}/site",

@@ -8,6 +8,7 @@ made of dictionaries, lists and plain values, since Snakemake notices a change o
 import os
 import re
 from dataclasses import asdict
+from glob import glob
 
 from replication import parameters, records
 from replication.config import merge
@@ -600,6 +601,24 @@ class Plan:
 
     def tables_of(self, target: str) -> list[str]:
         return [self.results.table(name) for name in TABLES.get(target, [])]
+
+    # The site
+
+    @property
+    def site_sources(self) -> list[str]:
+        """What the site is made of: pages, notebooks, tables and records that the repository publishes."""
+        patterns = ("README.md", "CHANGELOG.md", "docs/**/*.*", "notebooks/executed/**/*.ipynb")
+        patterns += ("data/limits/**/*.json", "data/published/**/*.json", "config/*.yaml")
+        return sorted(path for pattern in patterns for path in glob(self.source(pattern), recursive=True))
+
+    def published_figures(self) -> list[list]:
+        """The figures of the repository with their times: no input, since as one each would be drawn for the site."""
+        paths = sorted(glob(self.source(f"{PUBLISHED_FIGURES}/*.png")))
+        return [[path, os.path.getmtime(path)] for path in paths]
+
+    def runs_here(self) -> list[str]:
+        """The folders of runs that are computed. The site shows them and asks for no other."""
+        return sorted(os.path.dirname(path) for path in glob(f"{self.results.folder}/runs/*/*/*/{RUN_FILES[-1]}"))
 
     # Wildcards
 

@@ -55,7 +55,8 @@ def test_conda_users_get_the_versions_of_the_lock():
     for name, version in versions.items():
         assert wanted[name].specifier.contains(version)
         assert version == LOCKED.get(name, version)
-    assert set(versions) - set(LOCKED) == set(named([*EXTRAS["lab"], *EXTRAS["archive"], *EXTRAS["slurm"]]))
+    extras = [*EXTRAS["lab"], *EXTRAS["archive"], *EXTRAS["site"], *EXTRAS["slurm"]]
+    assert set(versions) - set(LOCKED) == set(named(extras))
 
 
 def test_style():
