@@ -108,7 +108,8 @@ def trained(results: Results) -> Iterator[Row]:
 
     And its squared errors at the end: medians over seeds, with the smallest and the largest.
     """
-    for path in sorted(Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")):
+    paths = Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")
+    for path in sorted(paths, key=lambda path: (path.parts[-3], list(METHODS).index(path.stem))):
         runs = seed_runs.read(path)
         low = [run for run in finished(runs) if run.train_loss[-1] < run.train_loss[0] / 2]
         experiment, _, name = path.with_suffix("").parts[-3:]
