@@ -192,7 +192,9 @@ def ladder(tables: Tables, experiment: str) -> str:
     rows = []
     for name, row in table.items():
         cells = [_number(row[loss], ".4f" if images else ".3g") for loss in losses]
-        rows.append([_name(name), *cells, _number(row.get("to_badmm"), ".2f" if images else ".2g"), _number(row[column], form)])
+        rows.append(
+            [_name(name), *cells, _number(row.get("to_badmm"), ".2f" if images else ".2g"), _number(row[column], form)]
+        )
     headings = [f"loss at {loss.removeprefix('loss_')}" for loss in losses]
     return markdown(["method", *headings, "last loss / gradient BADMM's", heading], rows)
 
