@@ -16,12 +16,12 @@ from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
 from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, default, of_role
-from replication.parameters import AUTOENCODER, NEED_IMAGES, SELECTIONS, Parameters
+from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
 from replication.paths import PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report.figures import FIGURES as FIGURE_MODULES
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
-# The experiments that the figures of the search draw.
+# The experiments that the figures of all trials draw.
 SEARCHED = (
     *("autoencoder", "autoencoder-regularised", "autoencoder-small-weights"),
     *("perceptron", "perceptron-teacher", "perceptron-whitened"),
@@ -513,7 +513,6 @@ class Plan:
             reports = [results.search(*run) for run in searched]
             return reports + [results.maps("tuning", experiment) for experiment in sorted(with_maps)]
         first = self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1])
-        from_choices = [e for e, section in self.experiments.items() if "starts_from" in section["tuning"]]
         full = self.of_target("full_mnist")
         behind = {
             "comparison": [*self.run_files(AUTOENCODER), *first],
@@ -533,7 +532,7 @@ class Plan:
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
             "ladder": [results.ladder],
-            "search": [results.search(e, name) for e, name in self.searched if e in from_choices],
+            "search": [results.search(e, name) for e, name in self.searched if e == LEVERS],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_fingerprints import NETWORK, PERCEPTRON_ALONE, SETTINGS
+from test_fingerprints import AFFINE_ALONE, NETWORK, PERCEPTRON_ALONE, SETTINGS
 
 from nonsmooth.training import train
 from replication import data, methods
@@ -37,12 +37,14 @@ def make_runs():
     problem = replace(whole, validation=None, unseen=None)
     usual = NETWORK | {"seed": 0, "dtype": "float32", "output_activation": "relu"}
     hidden, none = (networks.build(problem.sizes, hidden=sizes, **usual) for sizes in ([2], []))
+    affine = networks.build(problem.sizes, hidden=[2], **usual | {"output_activation": None})
     every = itertools.cycle(METHODS)
 
     def make(count: int) -> None:
         for number in range(count):
             name = next(every)
-            network = copy.deepcopy(none if name in PERCEPTRON_ALONE else hidden)
+            kinds = dict.fromkeys(PERCEPTRON_ALONE, none) | dict.fromkeys(AFFINE_ALONE, affine)
+            network = copy.deepcopy(kinds.get(name, hidden))
             own = SETTINGS.get(name, [{}])[0]
             optimizer = methods.build(name, network, *problem.training, seed=0, **own)
             if number % 10:

@@ -102,8 +102,8 @@ def test_setup_is_timed_again_and_again_and_a_step_of_every_method_takes_time(sm
 def test_one_run_of_every_optimizer_is_timed(smoke_config):
     plan = Plan(smoke_config, str(ROOT))
     for experiment in plan.experiments:
-        runs = plan.runs_to_time(SimpleNamespace(experiment=experiment))
-        assert [run["optimizer"] for run in runs] == plan.optimizers[experiment]
+        runs = plan.runs_to_time(SimpleNamespace(experiment=experiment, compared=""))
+        assert [run["optimizer"] for run in runs] == plan.trained(experiment)
         assert {run["seed"] for run in runs} == {plan.seeds[experiment][0]}
 
 

@@ -112,20 +112,20 @@ FEWER = """
 experiments:
   autoencoder:
     optimizers: {%s}
-  autoencoder-levers:
+  student-levers:
     optimizers: {muon: null, lifted: null, lifted-exact: null}
 """
 
 
 def test_todays_optimizers(tmp_path, plan):
     """With one of them that no target trains."""
-    needless = set(plan.optimizers["autoencoder"]) - {"sgd", "adam", "badmm", "badmm-ls", "nesterov"}
+    needless = set(plan.optimizers["autoencoder"]) - {"sgd", "adam", "badmm", "badmm-ls", "foof"}
     over = FEWER % ", ".join(f"{name}: null" for name in sorted(needless))
     done = snakemake(tmp_path, "optimizers", "--cores", "2", over=over)
     assert done.returncode == 0, output(done)
     assert (jobs(done)["train_seeds"], jobs(done)["tune_optimizer"]) == (2 * (5 + 4), 4)
     tables = rows.read(tmp_path / "results/tables")
-    assert tables["optimizers"]["autoencoder/nesterov"]["train_loss"] > 0
+    assert tables["optimizers"]["autoencoder/foof"]["train_loss"] > 0
     assert pages.optimizers(tables, "autoencoder").count("\n") == 6
     assert tables["time_optimizers"]["optimizers"]["records"] == 2 * (5 + 4)
     assert_drawn(tmp_path, "optimizers")

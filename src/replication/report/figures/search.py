@@ -7,19 +7,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replication.methods import METHODS, label
-from replication.parameters import SELECTIONS
+from replication.parameters import LEVERS, SELECTIONS
 from replication.report.drawing import plain_ticks
 from replication.report.figures.curves import WIDTH, legend
 from replication.results import Results
 from replication.search import Report
 
-EXPERIMENT = "autoencoder-levers"
 TITLES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 
 
 def search(results: Results) -> Figure:
     """The best loss so far against the number of trials, by either loss, where every lever is searched."""
-    reports = map(Report.read, sorted(Path(results.folder, "tuning", EXPERIMENT).glob("*.json")))
+    reports = map(Report.read, sorted(Path(results.folder, "tuning", LEVERS).glob("*.json")))
     by_method = {report.optimizer: report for report in reports}
     figure = plt.figure(figsize=(WIDTH, 3.2))
     grid = figure.subplots(1, len(SELECTIONS), sharey=True)
