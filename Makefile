@@ -47,7 +47,7 @@ benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark
 
 claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 	$(SNAKEMAKE) claims
-	rm -rf data/published/claims && cp -r results/claims data/published/
+	cp -r results/claims data/published/
 	cp results/notebooks/claims.ipynb notebooks/executed/
 	$(PAGES)
 
@@ -57,9 +57,9 @@ limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be st
 	cp results/notebooks/limits.ipynb notebooks/executed/
 	$(PAGES)
 
-optimizers: .venv/ready  ## the tests of the claims against today's optimizers: docs/optimizers.md
+optimizers: .venv/ready  ## the tests of the claims against today's optimizers, as a table
 	$(SNAKEMAKE) optimizers
-	rm -rf data/published/claims && cp -r results/claims data/published/
+	cp -r results/claims data/published/
 	$(PAGES)
 
 ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed
