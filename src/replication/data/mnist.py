@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nonsmooth.problem import Split
+from nonsmooth.problem import Problem, Split
 from replication.data.download import LARGEST
 from replication.errors import DataError
 from replication.files import check_writable, reading, replacing
@@ -224,6 +224,17 @@ def first_rows(test: Split, unseen_images: int) -> Split:
     if unseen_images > len(test.inputs):
         raise ValueError(f"unseen_images = {unseen_images} is more than the {len(test.inputs)} images of the test set")
     return Split(test.inputs[:unseen_images], test.targets[:unseen_images])
+
+
+def labelled(sample: Sample, split: Callable[[Tensor, Tensor], Split], unseen_images: int) -> Problem:
+    """The problem whose parts `split` makes, each from images and their digits; unseen as `first_rows` has it."""
+    test = split(sample.test, sample.test_digits)
+    return Problem(
+        split(sample.training, sample.training_digits),
+        split(sample.validation, sample.validation_digits) if len(sample.validation) else None,
+        first_rows(test, unseen_images),
+        test,
+    )
 
 
 def read_samples(paths: dict[int, str | None]) -> dict[int, Sample | None]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.problem import Problem, Split
-from replication.data.mnist import Sample, first_rows
+from replication.data.mnist import Sample, labelled
 from replication.seeds import generator
 
 CLASSES = 10  # digits
@@ -54,10 +54,4 @@ def digits(sample: Sample, *, seed: int, dtype: str, unseen_images: int) -> Prob
         targets = nn.functional.one_hot(classes.long(), CLASSES)
         return Split(*(part.to(getattr(torch, dtype)) for part in (images.double() / 255, targets)))
 
-    test = split(sample.test, sample.test_digits)
-    return Problem(
-        split(sample.training, sample.training_digits),
-        split(sample.validation, sample.validation_digits) if len(sample.validation) else None,
-        first_rows(test, unseen_images),
-        test,
-    )
+    return labelled(sample, split, unseen_images)

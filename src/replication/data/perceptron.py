@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nonsmooth.problem import Problem, Split
-from replication.data.mnist import Sample, first_rows
+from replication.data.mnist import Sample, labelled
 from replication.seeds import generator
 
 ABSENT = 1e-12  # of the largest eigenvalue: what float64 leaves of none
@@ -28,13 +28,7 @@ def digit(
         inputs = (mapped(pixels) if mapped else pixels).to(getattr(torch, dtype))
         return Split(inputs, (digits == digit).to(inputs.dtype)[:, None])
 
-    test = split(sample.test, sample.test_digits)
-    return Problem(
-        split(sample.training, sample.training_digits),
-        split(sample.validation, sample.validation_digits) if len(sample.validation) else None,
-        first_rows(test, unseen_images),
-        test,
-    )
+    return labelled(sample, split, unseen_images)
 
 
 def _conditioned(rows: Tensor, condition_number: float) -> Callable[[Tensor], Tensor]:
