@@ -20,9 +20,9 @@ def denoise(runs: list[Parameters], sample: Sample, rows: list[int], count: int)
     """Train every run and keep what its network makes of the first `count` unseen images at these iterations (`rows`).
 
     The runs have the same problem. "clean" and "noisy" are pictures (`picture`) of those images, and "noisy_psnr" is
-    the PSNR of the noisy ones. Of "runs" each has its method, settings, status and "steps": iteration, picture and PSNR.
-    A PSNR in dB is the mean over all unseen images, of values that are not clipped. Once a run has diverged it has no
-    more steps.
+    the PSNR of the noisy ones. Of "runs" each has its method, settings, status and "steps" with iteration, picture and
+    PSNR. A PSNR in dB is the mean over all unseen images, of values that are not clipped. Once a run has diverged it
+    has no more steps.
     """
     problem = build_problem(runs[0], sample)
     noisy, clean = problem.unseen
