@@ -111,7 +111,7 @@
 
   const text = (title, field, more = {}) => ({ title, field, headerFilter: "input", headerFilterParams: { elementAttributes: { "aria-label": `filter ${title}` } }, ...more });
   const number = (title, field, more = {}) => ({ title, field, sorter: "number", hozAlign: "right", ...more });
-  const effect = { title: "effect (95% interval)", field: "effect", sorter: "number", formatter: (cell) => cell.getData().text, minWidth: 150 };
+  const effect = { title: "effect (interval)", field: "effect", sorter: "number", formatter: (cell) => cell.getData().text, minWidth: 150 };
   const TABLES = {
     limits: {
       columns: [text("setting", "name", { minWidth: 140 }), text("method", "method", { minWidth: 135 }), text("against", "against"), text("measured by", "measured", { minWidth: 120 }), text("verdict", "verdict"), effect],
