@@ -199,3 +199,9 @@ def test_the_searches_follow_the_boxes(visit):
     rows = page.locator(".numbers tbody tr")
     assert rows.filter(has_text="student-levers").count() == described[-1].count(",")
     assert visit.faults == []
+
+
+def test_a_figure_that_is_shown_small_leads_to_its_full_size(visit):
+    page = visit("docs/ladder.html", "phone")
+    (figure,) = page.locator("article img").all()
+    assert page.locator("article a:has(img)").get_attribute("href") == figure.evaluate("image => image.src")
