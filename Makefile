@@ -32,13 +32,14 @@ tuned: .venv/ready  ## choose settings by the search and take them over into con
 	rm -rf data/published/tuning && cp -r results/tuning data/published/
 	$(PAGES)
 
-publish: figures  ## take the default runs over: executed notebooks of seed 0, expected numbers, the numbers of the pages
+publish: figures  ## take the default runs over: executed notebooks of seed 0, denoised images, expected numbers
 	for path in results/notebooks/perceptron*/*/seed-0.ipynb results/notebooks/autoencoder/*/seed-0.ipynb; do \
 	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
 	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
 	done
-	$(SNAKEMAKE) results/numbers.json
+	$(SNAKEMAKE) results/numbers.json results/denoised.json
 	cp results/numbers.json tests/expected/default.json
+	cp results/denoised.json data/published/
 	$(PAGES)
 
 benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark.png, docs/scaling.md

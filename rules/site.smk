@@ -1,3 +1,22 @@
+rule denoise_images:
+    """What the methods of the claims make of unseen images while they train, with the first seed."""
+    input:
+        images=plan.images_to_picture,
+        modules=plan.modules("studies/denoised.py"),
+        published=plan.published(files.denoised),
+    output:
+        denoised=files.denoised,
+    log:
+        "logs/denoise_images.log",
+    threads: config["threads"]
+    params:
+        runs=plan.runs_to_picture,
+        pictures=plan.pictures,
+        known_by=plan.keys_of_pictures,
+    script:
+        "../src/replication/scripts/denoise_images.py"
+
+
 rule fetch_bundles:
     """The programs that the site's pages run, from npm."""
     input:

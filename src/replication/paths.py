@@ -114,6 +114,11 @@ class ResultFiles:
         """Every run of the ladder."""
         return self._path("ladder.json")
 
+    @property
+    def denoised(self) -> str:
+        """Unseen images that the methods of the claims denoised, while they trained."""
+        return self._path("denoised.json")
+
     # Verdicts
 
     @property

@@ -26,6 +26,8 @@ SEARCHED = (
     *("autoencoder", "autoencoder-regularised", "autoencoder-small-weights"),
     *("perceptron", "perceptron-teacher", "perceptron-whitened"),
 )
+# The iterations and the number of unseen images of the pictures that the site steps through.
+PICTURED_ROWS, PICTURED_IMAGES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500), 6
 # The figures and tables of each target of snakemake.
 FIGURES = {
     "all": ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"],
@@ -609,6 +611,23 @@ class Plan:
         return [self.results.table(name) for name in TABLES.get(target, [])]
 
     # The site
+
+    def runs_to_picture(self, wildcards) -> list[dict]:
+        """The parameters of the run of each method of the claims with the first seed."""
+        seed = self.seeds[AUTOENCODER][0]
+        return plain([asdict(self.parameters(AUTOENCODER, name, seed)) for name in self.compared(AUTOENCODER)])
+
+    def images_to_picture(self, wildcards) -> list[str]:
+        return self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1])
+
+    def pictures(self, wildcards) -> dict:
+        """The arguments rows and count of studies.denoised.denoise. The last iteration is among the rows."""
+        last = self.experiments[AUTOENCODER]["iterations"]
+        return plain({"rows": [*(row for row in PICTURED_ROWS if row < last), last], "count": PICTURED_IMAGES})
+
+    def keys_of_pictures(self, wildcards) -> list[dict]:
+        asked = self.pictures(wildcards) | {"seeds": self.seeds[AUTOENCODER][:1]}
+        return [key for run in self.runs_to_picture(wildcards) for key in self.keys("denoised", run, **asked)]
 
     @property
     def site_sources(self) -> list[str]:

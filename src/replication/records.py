@@ -36,6 +36,7 @@ KEYS = {
     "search": [*OF_RUN, "seeds", "search"],
     "seeds": [*OF_RUN, "seeds", "every", "with_ssim"],
     "rung": [*OF_RUN, "seeds", "search", "rows"],
+    "denoised": [*OF_RUN, "seeds", "rows", "count"],
     "study": ["kind", "method", "version", "iterations", *PROBLEM, *NETWORK, *SETTINGS, *SEARCH],
     "maps": ["kind", "version", "seeds", "network.hidden", *PROBLEM],
     "timing": ["kind", "method", "version", *ANCHORED, *PROBLEM, *NETWORK, *SETTINGS],

@@ -11,10 +11,12 @@ import pytest
 
 from replication import config
 from replication.errors import DataError
+from replication.methods import compared, label
 from replication.paths import PUBLISHED_TABLES
 from replication.report import rows
 from replication.report.site import data, sources
 from replication.report.site.bundles import BUNDLES, unpack
+from replication.search import Report, Trial
 
 ROOT = Path(__file__).parents[2]
 TABLES = rows.read(ROOT / PUBLISHED_TABLES)
@@ -59,8 +61,9 @@ def test_the_page_of_an_experiment_has_the_numbers_that_are_published_of_it(proj
     assert "## Claims" not in without
 
 
-def test_images_of_a_notebook_are_described_by_the_heading_above():
-    notebook = json.loads(sources.describe_images(ROOT / "notebooks/executed/autoencoder/badmm.ipynb"))
+def test_a_notebook_has_its_method_in_the_title_and_its_images_are_described_by_the_heading_above():
+    notebook = json.loads(sources.show_notebook(ROOT / "notebooks/executed/autoencoder/badmm.ipynb"))
+    assert notebook["cells"][0]["source"].startswith("# Denoising autoencoder: BADMM (gradient)\n")
     described = [
         cell["metadata"]["mystnb"]["image"]["alt"] for cell in notebook["cells"] if "mystnb" in cell["metadata"]
     ]
@@ -81,6 +84,19 @@ def test_a_bundle_is_unpacked_only_if_it_is_the_one_that_was_meant(tmp_path):
     assert (tmp_path / "taken" / "code.js").read_text() == "1;"
 
 
+def test_the_best_loss_so_far_has_a_point_where_a_trial_is_better_than_all_before_it():
+    losses = [None, 0.3, 0.4, 0.1]
+    trials = [
+        Trial({"tau_z": i}, "finished" if loss else "diverged", {"train_loss": [loss, 9.0]} if loss else {})
+        for i, loss in enumerate(losses)
+    ]
+    report = Report("autoencoder", "badmm", [0, 1], "last", trials, {})
+    assert data.best_so_far(report, "train_loss") == [[2, 0.3, "tau_z 1"], [4, 0.1, "tau_z 3"]]
+    assert data.best_so_far(report, "validation_loss") == []
+    geometric = Report("perceptron", "badmm", [0], "mean_log", [Trial({}, scores={"train_loss": [-2.0]})], {})
+    assert data.best_so_far(geometric, "train_loss") == [[1, 0.01, ""]]
+
+
 def test_every_cell_of_the_limits_has_its_runs_and_every_row_of_claims_its_text(project, tmp_path):
     data.write(ROOT, tmp_path, project, TABLES, runs=[])
 
@@ -94,6 +110,10 @@ def test_every_cell_of_the_limits_has_its_runs_and_every_row_of_claims_its_text(
         behind = limits["runs"][cell["slug"]][cell["pair"][0]][cell["chosenBy"]]
         assert (tmp_path.joinpath(*Path(behind["record"]).parts[1:])).exists()
     assert {row["text"] == "" for row in read("claims")} == {False}
+    assert [run["label"] for run in read("denoised")["runs"]] == [label(name) for name in compared()]
+    assert {entry["experiment"] for entry in read("searches")} == {
+        path.name for path in (ROOT / "data/published/tuning").iterdir()
+    }
     slug, *_ = read("settings")[0]
     (curve, *_) = read(f"curves/{slug}")["choices"][data.CHOSEN_BY["train_loss"]]
     first, last = curve["runs"][0]["points"][0], curve["runs"][0]["points"][-1]

@@ -23,7 +23,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa"], "rules": {"aria-required-children": {
 LARGEST = 3 * 2**20  # bytes that a page may load
 READY = """() => document.readyState === "complete"
   && (!window.MathJax?.startup || MathJax.startup.promise.then(() => true))
-  && [...document.querySelectorAll("[data-curves], [data-picture], [data-table]")]
+  && [...document.querySelectorAll("[data-curves], [data-picture], [data-table], [data-denoised], [data-searches]")]
     .every((mount) => mount.children.length)
 """
 
@@ -110,6 +110,7 @@ def test_every_page_opens_from_disk_whole_and_small_fits_a_phone_and_leads_somew
     "path",
     [
         *("index.html", "docs/method.html", "docs/assumptions.html", "convergence.html", "verdicts.html"),
+        *("denoised.html", "searches.html"),
         *("provenance.html", "experiments/autoencoder.html", "notebooks/executed/autoencoder/badmm.html"),
     ],
 )
@@ -162,3 +163,45 @@ def test_curves_follow_the_boxes(visit):
     assert "against seconds" in described
     assert "Adam" not in described
     assert page.locator(".numbers tbody tr").count() == 3
+
+
+def test_the_slider_steps_through_the_denoised_images_by_keys(visit):
+    page = visit("denoised.html")
+    slider, adam = page.get_by_label("Iteration"), page.locator(".pictures figure", has_text="Adam")
+    seen = []
+    for key in ("Home", "ArrowRight", "End"):
+        slider.press(key)
+        iteration = page.locator("output").inner_text()
+        assert slider.get_attribute("aria-valuetext") == f"iteration {iteration}"
+        assert adam.locator("img").get_attribute("alt").endswith(f"by Adam at iteration {iteration}")
+        assert page.locator("tr.wanted td").first.inner_text() == iteration
+        seen.append((int(iteration), adam.locator("img").get_attribute("src"), adam.locator(".quality").inner_text()))
+    iterations, pictures, qualities = zip(*seen, strict=True)
+    assert iterations == (0, 1, 500)
+    assert len(set(pictures)) == len(set(qualities)) == 3
+    assert all(re.fullmatch(r"\d+\.\d dB", quality) for quality in qualities)
+    assert page.locator(".pictures img").evaluate_all("images => images.every((image) => image.naturalWidth === 28)")
+    assert visit.faults == []
+
+
+def test_the_searches_follow_the_boxes(visit):
+    page = visit("searches.html")
+    assert page.locator(".panels figure").count() == 2
+    page.get_by_label("student-levers").press("Space")
+    page.get_by_label("Adam", exact=True).uncheck()
+    page.get_by_label("validation loss").check()
+    page.get_by_label("trials", exact=True).check()
+    described = page.locator(".panels .chart").evaluate_all("charts => charts.map((chart) => chart.ariaLabel)")
+    assert [text.partition(":")[0] for text in described] == ["autoencoder", "autoencoder-levers", "student-levers"]
+    for text in described:
+        assert "best validation loss" in text
+        assert "Adam," not in text.replace("Adam, mini-batches", "").replace("Adam, weight decay", "")
+    rows = page.locator(".numbers tbody tr")
+    assert rows.filter(has_text="student-levers").count() == described[-1].count(",")
+    assert visit.faults == []
+
+
+def test_a_figure_that_is_shown_small_leads_to_its_full_size(visit):
+    page = visit("docs/ladder.html", "phone")
+    (figure,) = page.locator("article img").all()
+    assert page.locator("article a:has(img)").get_attribute("href") == figure.evaluate("image => image.src")

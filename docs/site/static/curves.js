@@ -2,9 +2,6 @@
 "use strict";
 
 {
-  const DASHES = { "-": [], "--": [8, 4], "-.": [8, 3, 2, 3], ":": [2, 3] };
-  let count = 0;
-
   const median = (values) => {
     const sorted = [...values].sort((a, b) => a - b);
     const middle = sorted.length / 2;
@@ -12,32 +9,6 @@
   };
 
   const last = (run) => run.points[run.points.length - 1][1];
-
-  // A group of checkboxes or radio buttons; `changed` is called after each change.
-  function choices(legend, type, entries, changed) {
-    const name = `choice-${count++}`;
-    const group = site.element("fieldset", {}, site.element("legend", {}, legend));
-    for (const { value, label, checked, color } of entries) {
-      const input = site.element("input", { type, name, value });
-      input.checked = checked;
-      input.addEventListener("change", changed);
-      const words = site.element("label", {}, input, " ");
-      if (color) words.append(site.element("span", { class: "swatch", style: `background: ${color}` }), " ");
-      words.append(label);
-      group.append(words);
-    }
-    group.chosen = () => [...group.querySelectorAll("input:checked")].map((input) => input.value);
-    return group;
-  }
-
-  function selection(label, entries, changed) {
-    const select = site.element("select");
-    for (const { value, words } of entries) select.append(site.element("option", { value }, words));
-    select.addEventListener("change", changed);
-    const element = site.element("label", {}, `${label} `, select);
-    element.select = select;
-    return element;
-  }
 
   class Curves {
     constructor(mount) {
@@ -53,12 +24,12 @@
       this.data = data;
       const names = Object.keys(data.choices);
       const redraw = () => this.draw();
-      this.chosenBy = selection("Settings chosen by", names.map((value) => ({ value, words: value })), () => this.fill());
-      this.axis = choices("Axis", "radio", [
+      this.chosenBy = charts.selection("Settings chosen by", names.map((value) => ({ value, words: value })), () => this.fill());
+      this.axis = charts.choices("Axis", "radio", [
         { value: "iterations", label: "iterations", checked: true },
         { value: "seconds", label: "seconds" },
       ], redraw);
-      this.scale = choices("Log scale", "checkbox", [
+      this.scale = charts.choices("Log scale", "checkbox", [
         { value: "y", label: "loss", checked: true },
         { value: "x", label: "axis" },
       ], redraw);
@@ -72,9 +43,9 @@
       const curves = this.data.choices[this.chosenBy.select.value];
       const seeds = [...new Set(curves.flatMap((curve) => curve.runs.map((run) => run.seed)))].sort((a, b) => a - b);
       const redraw = () => this.draw();
-      this.optimizers = choices("Optimizers", "checkbox", curves.map((curve) => (
-        { value: curve.method, label: curve.label, checked: true, color: curve.color })), redraw);
-      this.seeds = choices("Seeds", "checkbox", seeds.map((seed) => (
+      this.optimizers = charts.choices("Optimizers", "checkbox", curves.map((curve) => (
+        { value: curve.method, label: curve.label, checked: true, color: curve.color, dash: curve.dash })), redraw);
+      this.seeds = charts.choices("Seeds", "checkbox", seeds.map((seed) => (
         { value: String(seed), label: String(seed), checked: true })), redraw);
       this.filled.replaceChildren(this.optimizers, this.seeds);
       const timed = curves.some((curve) => curve.seconds);
@@ -88,40 +59,22 @@
     draw() {
       const all = this.data.choices[this.chosenBy.select.value];
       const [axis] = this.axis.chosen();
-      const scale = this.scale.chosen();
       const seeds = this.seeds.chosen();
       const shown = all.filter((curve) => this.optimizers.chosen().includes(curve.method) && (axis !== "seconds" || curve.seconds));
-      const tables = [];
-      const series = [{ label: axis }];
+      const lines = [];
       const rows = [];
       for (const curve of shown) {
         const factor = axis === "seconds" ? curve.seconds : 1;
         const runs = curve.runs.filter((run) => seeds.includes(String(run.seed)) && run.points.length);
         for (const run of runs) {
-          const points = run.points.filter(([x]) => x > 0 || !scale.includes("x"));
-          tables.push([points.map(([x]) => x * factor), points.map(([, y]) => y)]);
-          series.push({
-            label: `${curve.label}, seed ${run.seed}`, stroke: curve.color, width: 1.5, dash: DASHES[curve.dash],
-            points: { show: false }, spanGaps: true,
-          });
+          const points = run.points.map(([x, y]) => [x * factor, y]);
+          lines.push({ label: `${curve.label}, seed ${run.seed}`, color: curve.color, dash: curve.dash, points });
         }
         if (runs.length) rows.push([curve, runs]);
       }
       this.plot?.destroy();
       this.width = this.chart.clientWidth;
-      const color = getComputedStyle(this.mount).color;
-      const ticks = { stroke: color, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8884" } };
-      const number = (value) => (value === null ? "" : Number(value.toPrecision(3)).toString());
-      const values = (_, splits) => splits.map(number);
-      const distribution = (letter) => (scale.includes(letter)
-        ? { time: false, distr: 3, range: (_, low, high) => (low ? [low / 1.05, high * 1.05] : [1, 10]) }
-        : { time: false, distr: 1 });
-      this.plot = new uPlot({
-        width: this.width, height: Math.min(420, Math.max(280, this.width * 0.55)),
-        scales: { x: distribution("x"), y: distribution("y") },
-        axes: [{ ...ticks, label: axis, values }, { ...ticks, label: "training loss", size: 64, values }],
-        legend: { show: false }, cursor: { drag: { x: true, y: true } }, series,
-      }, tables.length ? uPlot.join(tables) : [[]], this.chart);
+      this.plot = charts.plot(this.chart, { lines, axes: [axis, "training loss"], log: this.scale.chosen() });
       this.describe(rows, axis);
     }
 
@@ -131,20 +84,15 @@
       const body = rows.map(([curve, runs]) => {
         const finished = runs.filter((run) => run.status === "finished");
         const loss = finished.length ? median(finished.map(last)).toPrecision(3) : "-";
-        const cells = [curve.label, loss, `${finished.length} of ${runs.length}`, curve.settings];
-        return site.element("tr", {}, ...cells.map((cell) => site.element("td", {}, cell)));
+        return [curve.label, loss, `${finished.length} of ${runs.length}`, curve.settings];
       });
-      const head = ["optimizer", "last loss, median", "seeds that finished", "settings"];
-      this.numbers.replaceChildren(site.element("table", { class: "docutils" },
-        site.element("thead", {}, site.element("tr", {}, ...head.map((cell) => site.element("th", { scope: "col" }, cell)))),
-        site.element("tbody", {}, ...body)));
+      this.numbers.replaceChildren(charts.table(["optimizer", "last loss, median", "seeds that finished", "settings"], body));
     }
   }
 
   async function start(mount) {
     const name = mount.dataset.curves;
-    site.style("_static/bundles/uplot/dist/uPlot.min.css");
-    await site.script("_static/bundles/uplot/dist/uPlot.iife.min.js");
+    await charts.load();
     const curves = new Curves(mount);
     if (name !== "limits") {
       const data = await site.data(`curves/${name}`);
@@ -155,7 +103,7 @@
     }
     const settings = await site.data("settings");
     const entries = settings.map(([value, words]) => ({ value, words }));
-    const setting = selection("Setting", entries, () => show());
+    const setting = charts.selection("Setting", entries, () => show());
     const show = async () => {
       const slug = setting.select.value;
       history.replaceState(null, "", `#${slug}`);

@@ -48,4 +48,10 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(scroll));
   window.addEventListener("resize", scroll);
+  window.addEventListener("load", () => document.querySelectorAll("article img").forEach((image) => {
+    if (image.closest("a") || image.src.startsWith("data:") || image.naturalWidth <= image.clientWidth) return;
+    const link = site.element("a", { href: image.src }); // to the image at its full size
+    image.replaceWith(link);
+    link.append(image);
+  }));
 });

@@ -111,15 +111,15 @@
 
   const text = (title, field, more = {}) => ({ title, field, headerFilter: "input", headerFilterParams: { elementAttributes: { "aria-label": `filter ${title}` } }, ...more });
   const number = (title, field, more = {}) => ({ title, field, sorter: "number", hozAlign: "right", ...more });
-  const effect = { title: "effect (95% interval)", field: "effect", sorter: "number", formatter: (cell) => cell.getData().text, minWidth: 170 };
+  const effect = { title: "effect (interval)", field: "effect", sorter: "number", formatter: (cell) => cell.getData().text, minWidth: 150 };
   const TABLES = {
     limits: {
-      columns: [text("setting", "name", { minWidth: 165 }), text("method", "method", { minWidth: 150 }), text("against", "against"), text("measured by", "measured", { minWidth: 145 }), text("verdict", "verdict", { minWidth: 75 }), effect],
+      columns: [text("setting", "name", { minWidth: 140 }), text("method", "method", { minWidth: 135 }), text("against", "against"), text("measured by", "measured", { minWidth: 120 }), text("verdict", "verdict"), effect],
       rows: (data) => data.cells.map((cell) => ({ ...cell, name: nameOf(cell) })),
       details: (row, data) => details(row, data.runs),
     },
     claims: {
-      columns: [text("experiment", "experiment", { minWidth: 165 }), text("method", "method", { minWidth: 150 }), text("against", "against", { minWidth: 80 }), text("measured by", "measured", { minWidth: 150 }), text("outcome", "outcome"), effect, text("verdict", "verdict", { minWidth: 200 })],
+      columns: [text("experiment", "experiment", { minWidth: 130 }), text("method", "method", { minWidth: 135 }), text("against", "against"), text("measured by", "measured", { minWidth: 120 }), text("outcome", "outcome", { minWidth: 90 }), effect, text("verdict", "verdict", { minWidth: 110 })],
       rows: (data) => data,
       details: (row) => {
         const items = [`Claim: ${row.claim}.`, `Outcome: ${row.outcome}. Effect: ${row.text}, ${row.seeds} seeds.`];
@@ -133,7 +133,7 @@
     records: {
       columns: [
         text("record", "record", { minWidth: 260, formatter: (cell) => site.link(cell.getValue(), cell.getData().href) }),
-        text("kind", "kind"), number("seconds", "seconds"), text("commit", "commit"), text("processor", "processor"), text("torch", "torch"),
+        text("kind", "kind"), number("seconds", "seconds"), text("commit", "commit", { formatter: (cell) => cell.getValue()?.slice(0, 9) ?? "-" }), text("processor", "processor"), text("torch", "torch"),
       ],
       rows: (data) => data,
     },
@@ -148,7 +148,7 @@
     mount.replaceChildren(frame, shown);
     const show = (row) => shown.replaceChildren(...details(row, data));
     const open = {
-      title: "record", headerSort: false, width: 70,
+      title: "record", headerSort: false, width: 65,
       formatter: (cell) => {
         const button = site.element("button", { type: "button" }, "show");
         button.addEventListener("click", () => show(cell.getData()));
@@ -156,7 +156,7 @@
       },
     };
     new Tabulator(frame, {
-      data: rows(data), columns: details ? [open, ...columns] : columns, layout: "fitColumns", columnDefaults: { minWidth: 85 },
+      data: rows(data), columns: details ? [open, ...columns] : columns, layout: "fitColumns", columnDefaults: { minWidth: 75, variableHeight: true },
       pagination: true, paginationSize: 15, paginationCounter: "rows",
     });
     if (details) shown.append("No row is chosen.");

@@ -17,6 +17,7 @@ from replication.paths import ResultFiles
 from replication.records import read_keys
 from replication.report.rows import Row, Tables
 from replication.run import load
+from replication.search import Report
 from replication.studies import seeds
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
@@ -43,6 +44,8 @@ def write(root: Path, static: Path, config: dict, tables: Tables, runs: list[str
         write_one(f"curves/run/{experiment}", curves_of_experiment(folders["published"], experiment, runs, tables))
     write_one("settings", [[slug, _title(setting)] for slug, setting in published.items()])
     write_one("limits", {"cells": limit_cells(tables), "runs": limit_runs(published)})
+    write_one("searches", searches(folders["published"], config))
+    write_one("denoised", denoised(folders["published"]))
     write_one("claims", claim_rows(tables, folders["published"]))
     write_one("records", record_rows(static))
 
@@ -98,15 +101,19 @@ def curves_of_experiment(published: Path, experiment: str, runs: list[str], tabl
 
 def _curves(method: str, settings: dict, runs: Iterable[seeds.SeedRun], seconds: float | None) -> dict:
     """What the page draws of one optimizer. seconds: of an iteration; None where none are published."""
-    look = METHODS[method].look
     curves = []
     for run in runs:
         step = math.ceil(len(run.iteration) / POINTS)
         kept = [i for i in range(len(run.train_loss)) if i < 20 or i % step == 0 or i == len(run.train_loss) - 1]
         points = [[run.iteration[i], _rounded(run.train_loss[i])] for i in kept]
         curves.append({"seed": run.seed, "status": run.status, "points": points})
-    named = {"method": method, "label": label(method), "color": look.color, "dash": look.linestyle}
-    return named | {"settings": _settings(settings), "seconds": seconds and _rounded(seconds), "runs": curves}
+    return _named(method) | {"settings": _settings(settings), "seconds": seconds and _rounded(seconds), "runs": curves}
+
+
+def _named(method: str) -> dict:
+    """What is shown of a method wherever it is drawn."""
+    look = METHODS[method].look
+    return {"method": method, "label": label(method), "color": look.color, "dash": look.linestyle}
 
 
 def _rounded(number: float | None) -> float | None:
@@ -115,6 +122,50 @@ def _rounded(number: float | None) -> float | None:
 
 def _settings(settings: dict) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+
+
+# The search and the images
+
+# What a trial is scored by, by the search's statistic.
+SCORES = {"last": "loss after the last iteration", "mean_log": "geometric mean of the loss over the iterations"}
+
+
+def searches(published: Path, config: dict) -> list[dict]:
+    """Every experiment with a published search: how trials are scored, and each optimizer's best loss so far."""
+    found = []
+    for experiment in config["experiments"]:
+        paths = (published / "tuning" / experiment / f"{method}.json" for method in METHODS)
+        reports = [Report.read(path) for path in paths if path.exists()]
+        if reports:
+            score = SCORES[reports[0].statistic]
+            found.append({"experiment": experiment, "score": score, "searches": list(map(_search, reports))})
+    return found
+
+
+def _search(report: Report) -> dict:
+    diverged = sum(trial.status == "diverged" for trial in report.trials)
+    best = {column: best_so_far(report, column) for column in SELECTIONS}
+    return _named(report.optimizer) | {"trials": len(report.trials), "diverged": diverged, "best": best}
+
+
+def best_so_far(report: Report, column: str) -> list[list]:
+    """Number, loss with the first seed and settings of each trial that is better than all before it."""
+    best: list[list] = []
+    for number, trial in enumerate(report.trials, 1):
+        if scores := trial.scores.get(column):
+            loss = 10 ** scores[0] if report.statistic == "mean_log" else scores[0]
+            if not best or loss < best[-1][1]:
+                best.append([number, _rounded(loss), _settings(trial.settings)])
+    return best
+
+
+def denoised(published: Path) -> dict:
+    """The pictures of the published record (studies.denoised), of each run with its method's name and settings."""
+    record = read_json(published / "denoised.json")
+    shown = record["result"] | {"seed": record["keys"][0]["seeds"][0]}
+    for run in shown["runs"]:
+        run |= _named(run["method"]) | {"settings": _settings(run["settings"])}
+    return shown
 
 
 # Verdicts

@@ -12,6 +12,7 @@ from pathlib import Path
 from replication.files import read_json
 from replication.limit_settings import slug_of
 from replication.methods import METHODS, label
+from replication.parameters import AUTOENCODER
 from replication.paths import PAGES, PUBLISHED_FIGURES, PUBLISHED_TABLES
 from replication.report import pages
 from replication.report.rows import Tables, markdown
@@ -20,14 +21,15 @@ NOTEBOOKS = "notebooks/executed"  # of the project
 # The menu: a caption and its pages, in order. Pages of docs/ that are not named come last.
 MENU = {
     "The answer": ["index", "docs/claims", "docs/limits", "docs/ladder", "docs/optimizers", "docs/perceptron"],
-    "Look closer": ["convergence", "verdicts", "experiments", "notebooks"],
+    "Look closer": ["convergence", "denoised", "searches", "verdicts", "experiments", "notebooks"],
     "The method": ["docs/method", "docs/inside", "docs/assumptions"],
     "Run and change": ["docs/running", "docs/adding-a-method", "docs/scaling", "docs/reliability"],
     "Where it comes from": ["provenance", "CHANGELOG"],
 }
 # By page, what the site has beside it.
 CLOSER = {
-    "docs/claims": "[Every test, to sort and filter](../verdicts.md#every-test-of-the-claims)",
+    "docs/claims": "[Every test, to sort and filter](../verdicts.md#every-test-of-the-claims), "
+    "[the images that each method denoises, by iteration](../denoised.md), and [every search](../searches.md)",
     "docs/limits": "[The picture with the numbers behind each cell](../verdicts.md#the-limits), and "
     "[the curves of every setting](../convergence.md)",
 }
@@ -52,7 +54,7 @@ def lay(root: Path, folder: Path, config: dict, tables: Tables, log: Callable[[s
     for name in ("LICENSE", "CITATION.cff"):
         shutil.copy(root / name, folder)
     for path in sorted((root / NOTEBOOKS).rglob("*.ipynb")):
-        _write(folder / path.relative_to(root), describe_images(path))
+        _write(folder / path.relative_to(root), show_notebook(path))
     for path in (root / "docs/site").glob("*.md"):
         shutil.copy(path, folder)
     _write(folder / "notebooks.md", notebooks(root))
@@ -173,12 +175,14 @@ def experiment(root: Path, name: str, section: dict, tables: Tables) -> str:
     text = f"# {name}\n\n## What is solved\n\n{facts}\n\n## The optimizers and their settings\n\n"
     text += f"{markdown(['optimizer', 'settings'], optimizers)}\n"
     text += f'\n## Convergence\n\n<div data-curves="run/{name}"></div>\n'
+    if name == AUTOENCODER:
+        text += "\n[The images that each method denoises, by iteration](../denoised.md)\n"
     for title, make in NUMBERS.items():
         try:
             text += f"\n## {title}\n\n{make(tables, name)}\n"
         except (KeyError, StopIteration):  # no row of this experiment is published
             continue
-    executed = sorted((root / NOTEBOOKS / name).glob("*.ipynb"))
+    executed = sorted((root / NOTEBOOKS / name).glob("*.ipynb"), key=lambda path: list(METHODS).index(path.stem))
     if executed:
         lines = [f"- [{label(path.stem)}](../{path.relative_to(root)})" for path in executed]
         text += "\n## Its notebooks, executed with seed 0\n\n" + "\n".join(lines) + "\n"
@@ -225,9 +229,12 @@ def notebooks(root: Path) -> str:
     return text
 
 
-def describe_images(path: Path) -> str:
-    """An executed notebook whose images have the heading above them as their alternative text."""
+def show_notebook(path: Path) -> str:
+    """An executed notebook. The title has the method, and images have the heading above as their alternative text."""
     notebook = read_json(path)
+    title = notebook["cells"][0]
+    if path.stem in METHODS:
+        title["source"] = re.sub(r"^# .*", rf"\g<0>: {label(path.stem)}", "".join(title["source"]))
     heading = ""
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
