@@ -60,6 +60,7 @@ rule collect_limits:
         "logs/collect_limits.log",
     params:
         settings=plan.collected_settings,
+        margins=config["claims"]["margins"],
     script:
         "../src/replication/scripts/collect_limits.py"
 

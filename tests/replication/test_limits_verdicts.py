@@ -39,6 +39,7 @@ from replication.verdicts.limits import tests as kinds_of_tests
 ROOT = Path(__file__).parents[2]
 MAPS = LINEAR_MAP, MEAN_IMAGE
 BASELINE = ending_at(0.1, 0.1, 0.1)
+MARGINS = {"ratio": 1.02, "psnr": 0.1, "ssim": 0.005}
 
 
 def chosen(name: str, runs: list[SeedRun], bracketed: bool = True) -> Chosen:
@@ -75,7 +76,7 @@ def only(table: list[Verdict], quantity: str) -> Verdict:
 )
 def test_a_claim_holds_or_fails_where_the_whole_interval_is_on_one_side(losses, psnr, verdict):
     runs = [made_run(seed, [1.0, loss], psnr[seed]) for seed, loss in enumerate(losses)]
-    table = verdicts(report(runs))
+    table = verdicts(report(runs), MARGINS)
     assert len(table) == len(judged()) * len(kinds_of_tests())
     assert {entry.verdict for entry in table if entry.quantity in ("final", "area")} == {verdict}
     unseen = {entry.against: entry.verdict for entry in table if entry.quantity == "unseen_psnr"}
@@ -90,7 +91,7 @@ def test_baselines_are_compared_in_every_quantity_and_maps_in_unseen_images():
 
 def test_time_is_iterations_times_what_one_takes():
     """Both reach the loss with the first recorded iteration, and the judged methods take twice as long."""
-    table = verdicts(report(ending_at(0.1, 0.1, 0.1)))
+    table = verdicts(report(ending_at(0.1, 0.1, 0.1)), MARGINS)
     assert (only(table, "iterations").effect, only(table, "iterations").verdict) == (1.0, OPEN)
     assert (only(table, "seconds").effect, only(table, "seconds").verdict) == (pytest.approx(2.0), FAILS)
 
@@ -117,7 +118,7 @@ def test_every_cell_takes_the_runs_that_it_names():
         ]
         for name in MAPS
     }
-    for entry in verdicts(replace(report(BASELINE), chosen=by_method, maps=maps)):
+    for entry in verdicts(replace(report(BASELINE), chosen=by_method, maps=maps), MARGINS):
         column = SELECTIONS[entry.quantity in IMAGES]
         own, other = value[entry.method, column], value[entry.against, column]
         if entry.quantity == "final":
@@ -127,33 +128,44 @@ def test_every_cell_takes_the_runs_that_it_names():
         assert entry.bracketed == ((entry.method, column) != ("badmm-ls", "validation_loss"))
 
 
+@pytest.mark.parametrize(("loss", "verdict"), [(0.0975, HOLDS), (0.0985, OPEN), (0.1015, OPEN), (0.1025, FAILS)])
+def test_a_difference_within_the_margin_is_open(loss, verdict):
+    assert only(verdicts(report(ending_at(loss, loss, loss)), MARGINS), "final").verdict == verdict
+
+
 def test_a_method_that_has_learned_nothing_is_not_faster_than_a_baseline_that_has():
     """Two of three runs end above the mean image: no interval says so, and the verdict does."""
     runs = ending_at(0.9, 0.25, 0.05, psnr=21.0)
-    table = verdicts(report(runs))
+    table = verdicts(report(runs), MARGINS)
     low, high = only(table, "final").interval
     assert low < 1 < high
     assert {only(table, quantity).verdict for quantity in TRAINING} == {FAILS}
     assert only(table, "unseen_psnr").verdict == HOLDS
-    assert only(verdicts(report(runs, ending_at(0.2, 0.2, 0.2))), "final").verdict == OPEN
+    assert only(verdicts(report(runs, ending_at(0.2, 0.2, 0.2)), MARGINS), "final").verdict == OPEN
 
 
 def test_a_run_of_the_method_that_diverged_is_a_failure():
     runs = [made_run(0, [1.0, 0.05]), diverged(1), made_run(2, [1.0, 0.05])]
-    assert only(verdicts(report(runs)), "final").verdict == FAILS
+    assert only(verdicts(report(runs), MARGINS), "final").verdict == FAILS
 
 
 def test_baselines_that_diverged_are_no_win():
-    final = only(verdicts(report(ending_at(0.05, 0.05, 0.05), [diverged(seed) for seed in range(3)])), "final")
+    final = only(verdicts(report(ending_at(0.05, 0.05, 0.05), [diverged(seed) for seed in range(3)]), MARGINS), "final")
     assert (final.verdict, final.effect, final.diverged) == (OPEN, None, [0, 3])
     json.dumps(asdict(final), allow_nan=False)
 
 
 @pytest.mark.parametrize(("losses", "learned"), [((0.1, 0.1, 0.2), True), ((0.1, 0.195, 0.2), False)])
 def test_a_baseline_that_ends_at_the_mean_image_is_marked(losses, learned):
-    table = verdicts(report(ending_at(0.05, 0.05, 0.05), ending_at(*losses)))
+    table = verdicts(report(ending_at(0.05, 0.05, 0.05), ending_at(*losses)), MARGINS)
     assert {entry.learned for entry in table if entry.against in baselines()} == {learned}
     assert all(entry.learned for entry in table if entry.against not in baselines())
+
+
+def test_to_be_better_than_a_baseline_that_learned_nothing_says_little():
+    table = verdicts(report(ending_at(0.05, 0.05, 0.05), ending_at(0.198, 0.198, 0.198)), MARGINS)
+    assert only(table, "final").verdict == OPEN
+    assert only(table, "final").interval[1] < 0.9
 
 
 def test_the_share_of_active_units_is_that_of_runs_that_finished():
@@ -198,10 +210,10 @@ def test_times_of_another_record_are_told_in_its_own_anchors_iterations(files, t
 
 def test_settings_survive_their_file_and_name_their_records(files, tmp_path):
     named = {"group": "noise", "name": "little", "over": {}}
-    collect([named | files], tmp_path / "limits.json")
+    collect([named | files], MARGINS, tmp_path / "limits.json")
     (setting,) = read(tmp_path / "limits.json")
     assert (setting.group, setting.name) == ("noise", "little")
-    assert setting.verdicts == verdicts(read_report(**files))
+    assert setting.verdicts == verdicts(read_report(**files), MARGINS)
     assert setting.active == activity(read_report(**files))
     assert setting.records == [*files["studies"].values(), files["maps"], files["timings"][ANCHOR]]
     assert {verdict.verdict for verdict in setting.verdicts} <= set(VERDICTS)
@@ -258,7 +270,7 @@ def test_the_published_tables_are_what_the_records_say(plan, published, slug):
     made = read_report(setting.studies, setting.maps, setting.timings)
     answers = {True: "yes", False: "no"}
     cells = {name: row for name, row in published["limits"].items() if name.startswith(f"{slug}/")}
-    table = {"/".join([slug, *map(rows.slug, (v.method, v.against, v.quantity))]): v for v in verdicts(made)}
+    table = {"/".join([slug, *map(rows.slug, (v.method, v.against, v.quantity))]): v for v in verdicts(made, MARGINS)}
     assert table.keys() == cells.keys()
     for name, verdict in table.items():
         cell = cells[name]
@@ -289,7 +301,7 @@ def test_a_record_of_another_number_would_be_noticed(plan, published, tmp_path):
             run["train_loss"] = [2 * loss for loss in run["train_loss"]]
     write_json(tmp_path / "badmm.json", record)
     studies = setting.studies | {"badmm": str(tmp_path / "badmm.json")}
-    table = verdicts(read_report(studies, setting.maps, setting.timings))
+    table = verdicts(read_report(studies, setting.maps, setting.timings), MARGINS)
     (final,) = (v for v in table if (v.method, v.against, v.quantity) == ("badmm", "adam", "final"))
     assert final.effect == pytest.approx(
         2 * published["limits"]["default-default/badmm/adam/final"]["effect"], rel=1e-5

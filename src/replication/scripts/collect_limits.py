@@ -5,4 +5,4 @@ from replication.scripts import job
 with job(snakemake):
     from replication.verdicts.limits import collect
 
-    collect(snakemake.params.settings, snakemake.output.limits)
+    collect(snakemake.params.settings, snakemake.params.margins, snakemake.output.limits)

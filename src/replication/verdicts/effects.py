@@ -141,18 +141,25 @@ def side(effect: Effect, quantity: str, threshold: float | None = None) -> str:
     return HOLDS if better else REVERSED if worse else OPEN
 
 
-def outcome(effect: Effect, quantity: str, margins: dict[str, float], threshold: float | None = None) -> str:
-    """One of OUTCOMES.
-
-    "no verdict" where more than MOST_LOST pairs are lost, "no difference" where the whole interval lies within the
-    margin, else the `side`. margins: by `unit`, a factor for ratios, an amount for differences.
+def within(effect: Effect, quantity: str, margins: dict[str, float]) -> bool:
+    """Whether the whole interval is too close to no effect to count: margins by `unit`, a factor for ratios, an amount
+    for differences.
     """
-    if len({*effect.lost[0], *effect.lost[1]}) > MOST_LOST:
-        return NO_VERDICT
     margin = margins[unit(quantity)]
     lowest, highest = (-margin, margin) if quantity in IMAGES else (1 / margin, margin)
     low, high = effect.interval
-    return NO_DIFFERENCE if lowest <= low and high <= highest else side(effect, quantity, threshold)
+    return lowest <= low and high <= highest
+
+
+def outcome(effect: Effect, quantity: str, margins: dict[str, float], threshold: float | None = None) -> str:
+    """One of OUTCOMES.
+
+    "no verdict" where more than MOST_LOST pairs are lost, "no difference" where the interval lies `within` the margin,
+    else the `side`.
+    """
+    if len({*effect.lost[0], *effect.lost[1]}) > MOST_LOST:
+        return NO_VERDICT
+    return NO_DIFFERENCE if within(effect, quantity, margins) else side(effect, quantity, threshold)
 
 
 def effect_text(quantity: str, effect: float | None, interval: Sequence[float | None]) -> str:

@@ -12,7 +12,18 @@ from replication.speed.clock import Clock, of_report
 from replication.studies.limits import Chosen
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
 from replication.studies.seeds import SeedRun
-from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, REVERSED, UNTIMED, compare, learned, side
+from replication.verdicts.effects import (
+    HOLDS,
+    IMAGES,
+    OPEN,
+    QUANTITIES,
+    REVERSED,
+    UNTIMED,
+    compare,
+    learned,
+    side,
+    within,
+)
 
 FAILS = "fails"
 VERDICTS = HOLDS, OPEN, FAILS
@@ -66,17 +77,18 @@ class Setting:
     records: list[str]
 
 
-def verdicts(report: Report) -> list[Verdict]:
+def verdicts(report: Report, margins: dict[str, float]) -> list[Verdict]:
     """A verdict for each method, baseline and quantity.
 
-    A claim holds where the whole interval (effects.compare, at 95%) is on its side, fails where it is on the other, or
-    one of the method's runs diverged, or, for one of training, most of them have not `learned` while the baseline's
-    have, and is open between.
+    A claim holds where the whole interval (effects.compare, at 95%) is on its side, not within the margins, and most of
+    the baseline's runs have `learned`. It fails where the interval is on the other side and not within the margins, or
+    one of the method's runs diverged, or, for one of training, most of them have not learned while the baseline's have.
+    It is open between.
     """
-    return [_verdict(report, method, *test) for method in judged(report.chosen) for test in tests()]
+    return [_verdict(report, margins, method, *test) for method in judged(report.chosen) for test in tests()]
 
 
-def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdict:
+def _verdict(report: Report, margins: dict[str, float], method: str, against: str, quantity: str) -> Verdict:
     column = "validation_loss" if quantity in IMAGES else "train_loss"
     images = report.maps[MEAN_IMAGE]
     runs = report.chosen[method][column].runs
@@ -86,7 +98,10 @@ def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdic
         baseline = report.chosen[against][column].runs
     clocks = (report.clocks[method], report.clocks[against]) if quantity == "seconds" else UNTIMED
     effect = compare(quantity, runs, baseline, clocks)
-    verdict = side(effect, quantity)
+    rival_learned = against not in baselines() or most_learned(baseline, images)
+    verdict = OPEN if within(effect, quantity, margins) else side(effect, quantity)
+    if verdict == HOLDS and not rival_learned:
+        verdict = OPEN
     diverged = [sum(run.diverged for run in either) for either in (runs, baseline)]
     fails = verdict == REVERSED or diverged[0]
     if quantity not in IMAGES:
@@ -96,7 +111,7 @@ def _verdict(report: Report, method: str, against: str, quantity: str) -> Verdic
         against,
         quantity,
         FAILS if fails else verdict,
-        learned=against not in baselines() or most_learned(baseline, images),
+        learned=rival_learned,
         bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
         effect=_finite(effect.value),
         interval=[_finite(bound) for bound in effect.interval],
@@ -146,14 +161,14 @@ def _result(path: str | Path) -> dict:
     return read_json(path)["result"]
 
 
-def collect(settings: list[dict], output: str | Path) -> None:
+def collect(settings: list[dict], margins: dict[str, float], output: str | Path) -> None:
     """Write the verdicts of every setting (fields of limit_settings.Setting) to `output` (JSON)."""
     table = []
     for setting in settings:
         files = {name: setting[name] for name in ("studies", "maps", "timings")}
         report = read_report(**files)
         records = list(dict.fromkeys([*files["studies"].values(), files["maps"], *files["timings"].values()]))
-        table.append(Setting(setting["group"], setting["name"], verdicts(report), activity(report), records))
+        table.append(Setting(setting["group"], setting["name"], verdicts(report, margins), activity(report), records))
     write_json(output, [asdict(setting) for setting in table])
 
 
