@@ -24,6 +24,9 @@ if workflow.is_main_process:
     project.name_unlock(sys.argv[1:])
 
 
+report: "rules/report/workflow.rst"
+
+
 wildcard_constraints:
     **plan.wildcards,
 

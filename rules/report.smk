@@ -1,14 +1,25 @@
+pdf, png = plan.figure("{figure}")
+
+
 rule draw_figure:
     """A figure from results."""
     input:
         results=plan.behind_figure,
         modules=plan.figure_modules,
     output:
-        plan.figure("{figure}"),
+        pdf=pdf,
+        png=report(
+            png,
+            caption="report/caption.rst",
+            category="Figures",
+            subcategory=plan.section_of_figure,
+            labels={"figure": "{figure}"},
+        ),
     log:
         "logs/draw_figure/{figure}.log",
     params:
         results=plan.results_of_figure,
+        caption=plan.caption_of_figure,
     script:
         "../src/replication/scripts/draw_figure.py"
 
@@ -19,11 +30,18 @@ rule write_table:
         results=plan.behind_table,
         modules=plan.modules("report/tables.py"),
     output:
-        table=files.table("{table}"),
+        table=report(
+            files.table("{table}"),
+            caption="report/caption.rst",
+            category="Tables",
+            subcategory=plan.section_of_table,
+            labels={"table": "{table}"},
+        ),
     log:
         "logs/write_table/{table}.log",
     params:
         results=plan.results_of_table,
+        caption=plan.caption_of_table,
     script:
         "../src/replication/scripts/write_table.py"
 
@@ -34,8 +52,16 @@ rule write_time:
         times=plan.times_of,
         modules=plan.modules("report/tables.py"),
     output:
-        table=files.table("time_{target}"),
+        table=report(
+            files.table("time_{target}"),
+            caption="report/caption.rst",
+            category="Tables",
+            subcategory=plan.section_of_times,
+            labels={"table": "time_{target}"},
+        ),
     log:
         "logs/write_time/{target}.log",
+    params:
+        caption=plan.caption_of_times,
     script:
         "../src/replication/scripts/write_time.py"

@@ -11,6 +11,10 @@ class ConfigError(ValueError):
 class DataError(RuntimeError):
     """The data could not be had, or is not what it should be."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of the traceback; IPython asks for it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class NotebookError(RuntimeError):
     """A notebook could not be run to its end."""

@@ -34,6 +34,15 @@ def check_new(*paths: str | Path) -> None:
         check_writable(path.parent)
 
 
+def check_made(target: str, *paths: str | Path) -> None:
+    """See that results are there. Raises DataError, which names the first that is not, and the target that makes it."""
+    for path in paths:
+        if not Path(path).exists():
+            raise DataError(
+                f"{path} is not there. In the project's folder, this makes it: snakemake --cores 2 {target}"
+            )
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the place of `path` when the block ends without an error.

@@ -11,15 +11,16 @@ from torch import Tensor
 from nonsmooth.problem import Problem, Split
 from nonsmooth.training import mean_squared_error, train
 from replication import config, methods, run, strict_yaml
-from replication.data import mnist, networks
+from replication.data import mnist
+from replication.data.denoising import NOISES
 from replication.errors import nearest
 from replication.files import check_new, reading, replacing
 from replication.parameters import Parameters
-from replication.paths import RUN_FILES, find_root
+from replication.paths import RUN_FILES
 from replication.quality import summary
 from replication.seeds import generator
 
-MNIST_IMAGES = 1250  # that `--data mnist` draws
+IMAGES = {"training_images": 1250, "validation_images": 0}  # that `--data mnist` draws
 
 
 def describe_methods() -> str:
@@ -116,11 +117,11 @@ def read_problem(data: str, noise: float, held_out: float, seed: int) -> Problem
             inputs, targets = (_rows(arrays[name], name) for name in ("inputs", "targets"))
     elif Path(data).suffix == ".npy" or data == "mnist":
         if data == "mnist":
-            targets = mnist.draw(find_root() / "data", seed, MNIST_IMAGES, 0).training.float() / 255
+            targets = mnist.sample(seed, IMAGES).training.float() / 255
         else:
             with reading(data):
                 targets = _rows(np.load(data), "the array")
-        inputs = targets + noise * torch.randn(targets.shape, generator=generator(seed, "noise/training"))
+        inputs = NOISES["gaussian"](targets, noise, generator(seed, "noise/training"))
     else:
         raise ValueError(f"--data {data}: must be an .npz or .npy file, or mnist")
     count = len(targets) - round(held_out * len(targets))
@@ -177,10 +178,7 @@ def _denoiser(run_folder: str) -> tuple[torch.nn.Sequential, int]:
     trained = run.load(run_folder)
     if trained.diverged:
         raise ValueError(f"--run-folder {run_folder}: that training diverged, its weights are of no use")
-    weights = [value for name, value in trained.weights.items() if name.endswith("weight")]
-    sizes = weights[0].shape[1], weights[-1].shape[0]
-    if sizes[0] != sizes[1]:
-        raise ValueError(f"--run-folder {run_folder}: {sizes[0]} inputs and {sizes[1]} outputs, so it denoises nothing")
-    network = networks.build(sizes, **trained.parameters.network, seed=0, dtype=trained.parameters.dtype)
-    network.load_state_dict(trained.weights)
-    return network, sizes[0]
+    inputs, outputs = trained.sizes
+    if inputs != outputs:
+        raise ValueError(f"--run-folder {run_folder}: {inputs} inputs and {outputs} outputs, so it denoises nothing")
+    return trained.network(), inputs

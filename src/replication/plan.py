@@ -18,6 +18,7 @@ from replication.limit_settings import Limits
 from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, default, of_role
 from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
+from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
@@ -50,6 +51,17 @@ TABLES = {
         *("iterations", "setup", "memory", "processes", "machine", "overhead"),
         *("devices", "device_predictions"),
     ],
+}
+# What Snakemake's report calls each target.
+SECTIONS = {
+    "all": "The poster",
+    "full_mnist": "All of MNIST",
+    "tune": "The search",
+    "claims": "The claims",
+    "limits": "The limits",
+    "ladder": "The ladder",
+    "optimizers": "Today's optimizers",
+    "benchmark": "Speed and scale",
 }
 
 
@@ -609,6 +621,32 @@ class Plan:
 
     def tables_of(self, target: str) -> list[str]:
         return [self.results.table(name) for name in TABLES.get(target, [])]
+
+    # Snakemake's report
+
+    @staticmethod
+    def section_of_figure(wildcards) -> str:
+        return next(SECTIONS[target] for target, names in FIGURES.items() if wildcards.figure in names)
+
+    @staticmethod
+    def section_of_table(wildcards) -> str:
+        return next(SECTIONS[target] for target, names in TABLES.items() if wildcards.table in names)
+
+    @staticmethod
+    def section_of_times(wildcards) -> str:
+        return SECTIONS[wildcards.target]
+
+    @staticmethod
+    def caption_of_figure(wildcards) -> str:
+        return captions.of_figure(wildcards.figure)
+
+    @staticmethod
+    def caption_of_table(wildcards) -> str:
+        return captions.of_table(wildcards.table)
+
+    @staticmethod
+    def caption_of_times(wildcards) -> str:
+        return captions.of_table("time_of")
 
     # The site
 

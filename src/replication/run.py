@@ -121,6 +121,19 @@ class Run:
     def diverged(self) -> bool:
         return self.record["status"] == "diverged"
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many inputs and outputs the network has."""
+        weights = {int(name.split(".")[0]): value for name, value in self.weights.items() if name.endswith("weight")}
+        return weights[min(weights)].shape[1], weights[max(weights)].shape[0]
+
+    def network(self) -> nn.Sequential:
+        """The trained network, on the CPU."""
+        parameters = self.parameters
+        network = networks.build(self.sizes, **parameters.network, seed=parameters.seed, dtype=parameters.dtype)
+        network.load_state_dict(self.weights)
+        return network
+
 
 def load(folder: str | Path) -> Run:
     """The run in `folder`. Raises DataError, with the file's name, for a file that is missing or damaged."""

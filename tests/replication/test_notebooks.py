@@ -9,7 +9,7 @@ import pytest
 
 from replication import config, notebooks, run
 from replication.dependencies import code_of, dependencies, library
-from replication.errors import NotebookError
+from replication.errors import DataError, NotebookError
 from replication.paths import RUN_FILES, SOURCE
 from replication.plan import Plan
 
@@ -175,6 +175,37 @@ def test_a_training_saves_the_run_of_its_parameters(path, sample, smoke_config, 
     assert loaded.final.keys() >= {"test_loss"}
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(RUN_FILES)
     assert f"[{path.stem}/badmm/seed-3] finished after 2 iterations" in capsys.readouterr().out
+
+
+@every_report
+def test_a_report_names_the_command_that_makes_what_it_misses(path, tmp_path, monkeypatch):
+    """Before it reads any of its results, which are empty files here."""
+    files = PLAN.results
+    inputs = {"claims": [files.claims, files.table("references")], "limits": PLAN.behind_limits}[path.stem]
+    monkeypatch.chdir(tmp_path)
+    for input_file in map(Path, inputs):
+        input_file.parent.mkdir(parents=True, exist_ok=True)
+        input_file.touch()
+    for missing in map(Path, inputs):
+        missing.unlink()
+        variables: dict = {}
+        with pytest.raises(DataError, match=rf"{missing} is not there.* snakemake --cores 2 {path.stem}$"):  # noqa: PT012
+            for code in code_of(path):
+                exec(compile(code, path.name, "exec"), variables)
+        missing.touch()
+
+
+def test_an_error_that_the_user_can_mend_is_one_line_in_a_notebook(tmp_path):
+    notebook = write_notebook(
+        tmp_path / "n.ipynb", "a = 0", "from replication.files import check_made\ncheck_made('x', 'y')"
+    )
+    with pytest.raises(NotebookError):
+        execute(notebook, {}, tmp_path)
+    *_, cell = nbformat.read(tmp_path / "logs" / "n.ipynb", 4).cells
+    (shown,) = (out for out in cell.outputs if out["output_type"] == "error")
+    assert shown["traceback"] == [
+        "DataError: y is not there. In the project's folder, this makes it: snakemake --cores 2 x"
+    ]
 
 
 @pytest.mark.slow

@@ -91,6 +91,15 @@ def test_a_run_survives_its_folder(finished, tmp_path):
     assert not loaded.diverged
 
 
+def test_a_trained_network_is_read_back_however_deep(tmp_path):
+    """The file has the modules in the order of their names, in which 10 comes before 2."""
+    parameters = PERCEPTRON.but(network=PERCEPTRON.network | {"hidden": [3] * 6}, iterations=2)
+    assembly, training = trained(parameters)
+    run.save(tmp_path, parameters, assembly.network, training, {})
+    inputs = assembly.problem.training.inputs
+    assert torch.equal(run.load(tmp_path).network()(inputs), assembly.network(inputs))
+
+
 def test_the_record_tells_what_the_run_was_computed_with(finished, tmp_path):
     assembly, training = finished
     run.save(tmp_path, PERCEPTRON, assembly.network, training, {}, count=2)

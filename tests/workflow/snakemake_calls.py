@@ -21,6 +21,13 @@ def copy_project(copy: Path) -> Path:
     return copy
 
 
+def insert(path: Path, before: str, text: str, after: str = "") -> None:
+    """Put `text` between `before` and `after` in a file that has these in a row once."""
+    old = path.read_text()
+    assert old.count(before + after) == 1, (path, before)
+    path.write_text(old.replace(before + after, before + text + after))
+
+
 def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "", own_server: bool = False) -> dict:
     """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration.
 

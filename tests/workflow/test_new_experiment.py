@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from snakemake_calls import ROOT, copy_project, output, snakemake
+from snakemake_calls import ROOT, insert, output, snakemake
 
 from replication.search import Report
 from replication.verdicts import claims
@@ -14,26 +14,19 @@ PAGE = (ROOT / "docs" / "adding-an-experiment.md").read_text()
 TASK, IMPORT, LINE, KEYS, SECTION = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 
 
-def insert(path: Path, before: str, text: str, after: str = "") -> None:
-    """Put `text` between `before` and `after` in a file that has these in a row once."""
-    old = path.read_text()
-    assert old.count(before + after) == 1, (path, before)
-    path.write_text(old.replace(before + after, before + text + after))
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    """A copy of the project with the experiment of the page."""
-    copy = copy_project(tmp_path_factory.mktemp("new") / "project")
-    data = copy / "src/replication/data"
+@pytest.fixture
+def changed(project) -> Path:
+    """The copy of the project, with the experiment of the page."""
+    data = project / "src/replication/data"
     (data / "inpainting.py").write_text(TASK)
     insert(data / "__init__.py", "", IMPORT, "from replication.data.mnist")
     insert(data / "__init__.py", "PROBLEMS = {", LINE)
-    insert(copy / "src/replication/parameters.py", "NEED_IMAGES = (", '"inpainting", ')
-    insert(copy / "config/schema.yaml", "Which problem., enum: [", "inpainting, ")
-    insert(copy / "config/schema.yaml", "", KEYS, "  network:\n    type: object\n    additionalProperties: false\n")
-    insert(copy / "config/config.yaml", "", SECTION + "\n", "\nbenchmark:\n")
-    return copy
+    insert(project / "src/replication/parameters.py", "NEED_IMAGES = (", '"inpainting", ')
+    schema = project / "config/schema.yaml"
+    insert(schema, "Which problem., enum: [", "inpainting, ")
+    insert(schema, "", KEYS, "  network:\n    type: object\n    additionalProperties: false\n")
+    insert(project / "config/config.yaml", "", SECTION + "\n", "\nbenchmark:\n")
+    return project
 
 
 SMALL = """
@@ -58,11 +51,10 @@ claims:
 
 
 @pytest.mark.slow
-def test_the_experiment_of_the_page_is_run_tuned_and_judged(project, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(project / "src"))
+def test_the_experiment_of_the_page_is_run_tuned_and_judged(changed, tmp_path):
     run = "results/runs/inpainting/badmm/seed-0/run.json"
     targets = [run, "results/tuning/inpainting/badmm.json", "results/claims.json"]
-    done = snakemake(tmp_path, *targets, "--cores", "2", "--config", "seeds=[0]", project=project, over=SMALL)
+    done = snakemake(tmp_path, *targets, "--cores", "2", "--config", "seeds=[0]", project=changed, over=SMALL)
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / run).read_text())
     assert (record["status"], record["parameters"]["problem"]["kept_rows"]) == ("finished", 14)
@@ -73,5 +65,5 @@ def test_the_experiment_of_the_page_is_run_tuned_and_judged(project, tmp_path, m
     assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls"}
     assert all(judgement.elsewhere.keys() == {"inpainting"} for judgement in judgements)
     wrong = SMALL.replace("problem: {", "problem: {kept_rows: 28, ")
-    refused = snakemake(tmp_path, run, "--dry-run", "--cores", "1", project=project, over=wrong)
+    refused = snakemake(tmp_path, run, "--dry-run", "--cores", "1", project=changed, over=wrong)
     assert "experiments.inpainting.problem.kept_rows: 28 is greater" in output(refused)

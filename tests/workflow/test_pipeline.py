@@ -1,14 +1,16 @@
 """A finished workflow, and what a second call makes of it. One file, so that one worker computes it."""
 
 import json
+import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from snakemake_calls import jobs, output, snakemake
 
 from replication import run
-from replication.plan import FIGURES
+from replication.plan import FIGURES, SECTIONS, TABLES
 from replication.report import rows
 
 pytestmark = pytest.mark.slow
@@ -73,6 +75,25 @@ def test_results_that_were_copied_have_nothing_to_do(finished):
     copied = shutil.copytree(finished, finished.with_name("copied"), copy_function=shutil.copy)
     done = snakemake(copied, "--cores", "2", "--config", "seeds=[0]")
     assert "Nothing to be done" in output(done)
+
+
+def test_snakemakes_report_has_every_figure_and_table_with_a_caption(finished):
+    done = snakemake(finished, "--report", "report.zip", "--config", "seeds=[0]")
+    assert done.returncode == 0, output(done)
+    with zipfile.ZipFile(finished / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+        files = {Path(name).name for name in archive.namelist()}
+    categories, results = (
+        json.loads(re.search(rf"^    var {name} = (.*);$", page, re.MULTILINE)[1]) for name in ("categories", "results")
+    )
+    figures = {f"figures/{name}.png" for name in FIGURES["all"]}
+    tables = {f"results/tables/{name}.csv" for name in TABLES["all"]}
+    assert {name: {part: set(paths) for part, paths in parts.items()} for name, parts in categories.items()} == {
+        "Figures": {SECTIONS["all"]: figures},
+        "Tables": {SECTIONS["all"]: tables},
+    }
+    assert {Path(path).name for path in results} <= files
+    assert all(entry["caption"].startswith("<p>") for entry in results.values())
 
 
 def test_a_missing_notebook_and_a_changed_setting_rerun_what_they_touch(finished, tmp_path):

@@ -25,14 +25,6 @@ def test_progress_is_seen(tmp_path):
     assert "[perceptron-teacher/sgd/seed-0] finished after 12 iterations" in output(done)
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
-    """A copy of the project's sources to break, whose library runs."""
-    copy = copy_project(tmp_path / "project")
-    monkeypatch.setenv("PYTHONPATH", str(copy / "src"))
-    return copy
-
-
 def test_another_clones_library_is_refused_before_any_work(tmp_path):
     copy = copy_project(tmp_path / "second")
     done = snakemake(tmp_path / "work", "--cores", "2", project=copy)

@@ -5,13 +5,14 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from docutils.core import publish_parts
 from snakemake_calls import ROOT
 
 from replication import config, records
 from replication.dependencies import library
 from replication.methods import METHODS
 from replication.parameters import SELECTIONS
-from replication.plan import FIGURES, TABLES, Plan
+from replication.plan import FIGURES, SECTIONS, TABLES, Plan
 from replication.report import figures, tables
 
 EVERY_TARGET = sorted(FIGURES.keys() | TABLES.keys())
@@ -139,6 +140,25 @@ def test_every_figure_and_table_of_a_target_can_be_made(plan):
         for table in plan.tables_of(target):
             name = re.fullmatch(r"results/tables/time_(\w+)\.csv", table)
             assert name is None or plan.times_of(SimpleNamespace(target=name.group(1)))
+
+
+def test_every_figure_and_table_has_a_section_and_a_caption_in_snakemakes_report(plan):
+    captions = [plan.caption_of_times(None)]
+    for target in EVERY_TARGET:
+        for name in FIGURES.get(target, []):
+            wildcards = SimpleNamespace(figure=name)
+            assert plan.section_of_figure(wildcards) == SECTIONS[target]
+            captions.append(plan.caption_of_figure(wildcards))
+        for name in TABLES.get(target, []):
+            wildcards = SimpleNamespace(table=name, target=target)
+            if name.startswith("time_"):
+                assert plan.section_of_times(wildcards) == SECTIONS[target]
+                continue
+            assert plan.section_of_table(wildcards) == SECTIONS[target]
+            captions.append(plan.caption_of_table(wildcards))
+    for caption in captions:
+        assert len(caption) > 25
+        publish_parts(caption, settings_overrides={"halt_level": 2})  # no warning: it is reStructuredText
 
 
 def test_no_rule_could_make_a_path_in_two_ways(plan):

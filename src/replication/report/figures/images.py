@@ -8,7 +8,7 @@ from replication.methods import label
 from replication.parameters import AUTOENCODER
 from replication.quality import psnr
 from replication.results import Results
-from replication.run import build_network, build_problem
+from replication.run import build_problem
 
 
 def trained_networks(results: Results, names: tuple[str, ...]) -> tuple[int, Problem, dict[str, nn.Module]]:
@@ -16,12 +16,7 @@ def trained_networks(results: Results, names: tuple[str, ...]) -> tuple[int, Pro
     seed = results.seeds[AUTOENCODER][0]
     runs = {name: results.run(AUTOENCODER, name, seed) for name in names if name in results.optimizers[AUTOENCODER]}
     problem = build_problem(next(iter(runs.values())).parameters.but(device="cpu"), results.sample(seed))
-    trained = {}
-    for name, run in runs.items():
-        network = build_network(run.parameters.but(device="cpu"), problem)
-        network.load_state_dict(run.weights)
-        trained[label(name)] = network
-    return seed, problem, trained
+    return seed, problem, {label(name): run.network() for name, run in runs.items()}
 
 
 def image_rows(

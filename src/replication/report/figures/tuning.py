@@ -33,14 +33,14 @@ SEARCHED = {
 
 
 def tuning(results: Results) -> Figure:
-    """The search for the autoencoders' settings."""
+    """The search for the autoencoders' settings: the training loss of every trial against each setting."""
     return _search(
         results, "autoencoder", "Training loss with the first seed.\nFilled: tried with every seed.", alike=True
     )
 
 
 def tuning_perceptron(results: Results) -> Figure:
-    """The search for the perceptrons' settings."""
+    """The search for the perceptrons' settings: the training loss of every trial against each setting."""
     return _search(results, "perceptron", "Training loss, geometric mean over iterations and seeds.")
 
 
