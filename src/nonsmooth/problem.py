@@ -18,13 +18,24 @@ class Split(NamedTuple):
 class Problem:
     """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest).
 
-    validation is None where every sample is trained on; unseen is None where it may not be looked at.
+    validation is None where every sample is trained on; unseen is None where it may not be looked at. Raises ValueError
+    for parts whose shapes do not go together.
     """
 
     training: Split
     validation: Split | None = None
     unseen: Split | None = None
     test: Split | None = None
+
+    def __post_init__(self):
+        for field in fields(self):
+            if (split := getattr(self, field.name)) is None:
+                continue
+            for name, expected, part in zip(Split._fields, self.training, split, strict=True):
+                columns = ", ".join(map(str, expected.shape[1:]))
+                if part.shape[1:] != expected.shape[1:] or len(part) != len(split.inputs):
+                    shapes = f"must have shape (N, {columns}) with the N of its inputs, not {tuple(part.shape)}"
+                    raise ValueError(f"{field.name}.{name} {shapes}")
 
     @property
     def sizes(self) -> tuple[int, int]:

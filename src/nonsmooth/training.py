@@ -143,8 +143,10 @@ def train(
     most every `report_every` seconds, and once the end. Of a `group` of processes each has its own rows of the problem;
     the history is that of all together, and the first process reports. The callback is called in every process.
 
-    Raises ValueError for `keep_best` without validation data.
+    Raises ValueError for `keep_best` without validation data, and for an optimizer of another network.
     """
+    if getattr(optimizer, "network", network) is not network:
+        raise ValueError("optimizer trains another network: make it for the one that is given")
     if keep_best and problem.validation is None:
         raise ValueError("keep_best = True needs validation data: Problem(training, validation)")
     if not is_first(group):

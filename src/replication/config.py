@@ -14,6 +14,7 @@ from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
 from replication.ranges import at
 
+KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
@@ -186,7 +187,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
             known = experiments.get(name, {}).get("optimizers", {})
             missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
             if missing:
-                close = "" if name in experiments else nearest(name, experiments)
+                close = KEPT if name in experiments else nearest(name, experiments)
                 faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}{close}")
         strange = sorted(set(statement.get("against", ())) - set(baselines()))
         if strange:
@@ -218,7 +219,8 @@ def _wrong_starts(config: dict) -> Iterator[str]:
     known = compared(config["experiments"].get(AUTOENCODER, {}).get("optimizers", {}))
     for name in sorted(starts.keys() | ranges.keys() | set(baselines())):
         if name not in known:
-            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {', '.join(known)}"
+            names = ", ".join(known)
+            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {names}{KEPT}"
         for part, methods in (("starts", starts), ("ranges", ranges)):
             if name not in methods:
                 yield f"limits.{part}: {name} is missing"

@@ -127,8 +127,8 @@ def read_problem(data: str, noise: float, held_out: float, seed: int) -> Problem
     count = len(targets) - round(held_out * len(targets))
     if len(inputs) != len(targets) or not 0 < count < len(targets):
         raise ValueError(
-            f"{data} has {len(inputs)} inputs and {len(targets)} targets: as many are needed, and two at least, "
-            f"of which --held-out {held_out} leaves some on either side"
+            f"{data} has {len(inputs)} inputs and {len(targets)} targets: must be as many, and enough to train on some "
+            f"and hold out --held-out {held_out} of them"
         )
     return Problem(Split(inputs[:count], targets[:count]), unseen=Split(inputs[count:], targets[count:]))
 

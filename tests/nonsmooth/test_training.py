@@ -207,6 +207,26 @@ def test_best_weights_without_validation_data_are_refused(teacher, make_network)
         train(make_network(teacher.sizes), Scripted(), Problem(teacher.training), 1, keep_best=True)
 
 
+def test_an_optimizer_of_another_network_is_refused(teacher, make_network):
+    network, other = make_network(teacher.sizes), make_network(teacher.sizes)
+    optimizer = TorchOptimizer(other, *teacher.training, algorithm="adam", learning_rate=0.1)
+    with pytest.raises(ValueError, match="optimizer trains another network"):
+        train(network, optimizer, teacher, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "targets", "named"),
+    [
+        ("validation", (20, 1), r"validation.targets must have shape \(N, 3\) .* not \(20, 1\)"),
+        ("unseen", (19, 3), r"unseen.targets must have shape \(N, 3\) with the N of its inputs, not \(19, 3\)"),
+    ],
+)
+def test_parts_of_a_problem_have_the_same_columns(part, targets, named):
+    split = Split(torch.zeros(20, 4), torch.zeros(*targets))
+    with pytest.raises(ValueError, match=named):
+        Problem(Split(torch.zeros(30, 4), torch.zeros(30, 3)), **{part: split})
+
+
 def test_progress_has_the_time_left(teacher, make_network, monkeypatch):
     now, lines = [0.0], []
     monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
