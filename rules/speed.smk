@@ -63,3 +63,16 @@ rule judge_goals:
         results=plan.results_of(None),
     script:
         "../src/replication/scripts/judge_goals.py"
+
+
+rule collect_devices:
+    """What was timed on devices of other machines."""
+    input:
+        devices=plan.devices,
+        modules=plan.modules("speed/devices.py"),
+    output:
+        report=files.benchmark("devices"),
+    log:
+        "logs/collect_devices.log",
+    script:
+        "../src/replication/scripts/collect_devices.py"

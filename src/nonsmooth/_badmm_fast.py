@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nonsmooth.lifting import Lifted
 from nonsmooth.linear import (
+    blocks,
     damped_inverse,
     gram,
     gram_of_rows,
@@ -31,13 +32,11 @@ from nonsmooth.processes import start_sum, summed
 from nonsmooth.proximal import Proximal
 
 ROWS = 512  # samples at a time on a CPU, whose caches hold so many
-DEVICE_ROWS = 32768  # on a device, where each part costs a start
+DEVICE_COLUMNS = 256  # of a Gram matrix at a time on a device, where its lower triangle is worth leaving out
 
 
 def _blocks(X: Tensor) -> list[slice]:
-    """The rows of X in parts, for passes that would go through main memory otherwise."""
-    rows = ROWS if on_host(X) else DEVICE_ROWS
-    return [slice(start, start + rows) for start in range(0, len(X), rows)]
+    return blocks(X, ROWS)
 
 
 @dataclass
@@ -302,10 +301,10 @@ class Layer:
             self.A_is_current = True
         return self._A
 
-    def _affine(self, out: Tensor | None = None) -> Tensor:
-        if self.b is None:
-            return torch.mm(self.X_in, self.W.T, out=out)
-        return torch.addmm(self.b, self.X_in, self.W.T, out=out)
+    def _affine(self, rows: slice = slice(None), *, out: Tensor) -> Tensor:
+        """X_in W^T + b of some rows."""
+        X = self.X_in[rows]
+        return torch.mm(X, self.W.T, out=out) if self.b is None else torch.addmm(self.b, X, self.W.T, out=out)
 
     def _pull(self, delta: float) -> Tensor:
         """P = M + delta Z (N x out), the part of R that A is not in."""
@@ -527,9 +526,12 @@ class UnitPenaltyOutput(PenaltyOutput):
 
     def _residual(self, rows: slice, out: Tensor) -> None:
         c, Y = self.weight_of_start, self.X_out[rows]
-        torch.addmm(Y, self.X_in[rows], self.W.T, alpha=-1, out=out)
-        if self.b is not None:
-            out.sub_(self.b)
+        if on_host(Y):
+            torch.addmm(Y, self.X_in[rows], self.W.T, alpha=-1, out=out)
+            if self.b is not None:
+                out.sub_(self.b)
+        else:  # a device's product adds the bias by itself, and nothing is copied first
+            torch.sub(Y, self._affine(rows, out=out), out=out)
         if c:
             out.add_(self._start(rows).sub_(Y), alpha=c)
 
@@ -571,17 +573,22 @@ class Gram:
 
     def compute(self) -> None:
         X = self.layer.X_in
-        if X.dtype == self.matrix.dtype:
+        if X.dtype == self.matrix.dtype and on_host(X):
             torch.mm(X.T, X, out=self.square)
             if self.layer.b is not None:
                 torch.sum(X, 0, out=self.inputs)
         else:
+            columns = len(self.square) if on_host(X) else DEVICE_COLUMNS
             self.matrix.zero_()
             for rows in _blocks(X):
                 part = X[rows].to(self.matrix.dtype)
-                self.square.addmm_(part.T, part)
+                for first in range(0, len(self.square), columns):
+                    block = slice(first, first + columns)
+                    self.square[block, first:].addmm_(part[:, block].T, part[:, first:])
                 if self.layer.b is not None:
                     self.inputs.add_(part.sum(0))
+            if columns < len(self.square):
+                self.square.triu_().add_(self.square.triu(1).T)
         if self.layer.b is not None:
             self.matrix[:-1, -1] = self.inputs
             self.count.fill_(len(X))

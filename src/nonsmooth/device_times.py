@@ -7,15 +7,17 @@ with several numbers of images N and hidden units h, in float32. Data are random
 """
 
 import argparse
+import copy
 import json
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from nonsmooth import processes
+from nonsmooth import graphs, processes
 from nonsmooth.badmm import Badmm
 from nonsmooth.baselines import TorchOptimizer
 from nonsmooth.lifting import check_range
@@ -34,6 +36,7 @@ IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
     "foreach": {"foreach": True},
     "fused": {"fused": True},
 }
+ADAM_GRAPH = "adam graph"  # the fused one as a CUDA graph
 # First iterations, which are not in the tables: the weight of the start, 2^-k, is lost in float32's rounding after some
 # 26 (_badmm_fast.py), and the products that it costs end.
 EARLY = 30
@@ -50,19 +53,59 @@ def autoencoder(samples: int, hidden: int, device: torch.device) -> tuple[nn.Seq
     return network.to(device), noisy.to(device), clean.to(device)
 
 
-def time_size(samples: int, hidden: int, device: torch.device, rounds: int, turn: int) -> list[dict]:
-    """Milliseconds of an iteration of each, the median over rounds, and their ratio to the fastest Adam's.
+def record_step(optimizer: TorchOptimizer, device: torch.device) -> Callable[[], None] | None:
+    """The step of torch's optimizer as a CUDA graph, None where it cannot be recorded."""
+    if device.type != "cuda":
+        return None
+    beside = torch.cuda.Stream(device)
+    beside.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(beside):  # what is allocated once
+        for _ in range(3):
+            optimizer.step()
+    torch.cuda.current_stream(device).wait_stream(beside)
+    optimizer.optimizer.zero_grad()
+    graph = graphs.record(optimizer._iterate, device)
+    return None if graph is None else graph.replay
 
-    The optimizers take turns of `turn` iterations.
+
+def time_size(samples: int, hidden: int, device: torch.device, rounds: int, turn: int) -> list[dict]:
+    """A row for each optimizer: milliseconds of an iteration (median over rounds), and its ratio to the fastest Adam's.
+
+    The optimizers take turns of `turn` iterations. "setup" is the time that making the optimizer takes, once another
+    has been made. ADAM_GRAPH is what torch offers and few use: not among those that others are compared with. Of BADMM
+    also "recorded", whether its iteration became a CUDA graph, and "launched", the time of one
+    whose work the host launches piece by piece, as in a group of processes.
     """
-    steps: dict[str, Callable[[], None]] = {}
-    for name, choice in IMPLEMENTATIONS.items():
-        data = autoencoder(samples, hidden, device)
+    network, *data = autoencoder(samples, hidden, device)
+
+    def adam(**choice: bool) -> TorchOptimizer:
         generator = torch.Generator().manual_seed(0)
-        adam = TorchOptimizer(*data, generator=generator, algorithm="adam", learning_rate=0.001, **choice)
-        steps[f"adam {name}"] = adam.step
-    for name, weight_step in WEIGHT_STEPS.items():
-        steps[name] = Badmm(*autoencoder(samples, hidden, device), weight_step=weight_step).step
+        settings = {"generator": generator, "algorithm": "adam", "learning_rate": 0.001}
+        return TorchOptimizer(copy.deepcopy(network), *data, **settings, **choice)
+
+    def badmm(weight_step: str) -> Badmm:
+        return Badmm(copy.deepcopy(network), *data, weight_step=weight_step)
+
+    making = {f"adam {name}": partial(adam, **choice) for name, choice in IMPLEMENTATIONS.items()}
+    making |= {name: partial(badmm, weight_step) for name, weight_step in WEIGHT_STEPS.items()}
+    steps: dict[str, Callable[[], None]] = {}
+    setups: dict[str, float] = {}
+    recorded: dict[str, graphs.Repeated] = {}
+    for name, make in making.items():
+        make()
+        start = clock(device)
+        optimizer = make()
+        setups[name] = clock(device) - start
+        steps[name] = optimizer.step
+        if name in WEIGHT_STEPS:
+            recorded[name] = optimizer._iteration
+    kept = adam(fused=True, capturable=True)  # a graph does not keep its memory by itself
+    if step := record_step(kept, device):
+        steps[ADAM_GRAPH] = step
+    for name in WEIGHT_STEPS:
+        optimizer = making[name]()
+        optimizer._iteration.can_record = False
+        steps[f"{name} launched"] = optimizer.step
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + 1):
         for name, step in steps.items():
@@ -73,12 +116,17 @@ def time_size(samples: int, hidden: int, device: torch.device, rounds: int, turn
             if number:
                 times[name].append((clock(device) - start) / count)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    fastest = min((name for name in steps if name.startswith("adam")), key=medians.__getitem__)
+    fastest = min((name for name in making if name.startswith("adam")), key=medians.__getitem__)
     rows = []
-    for name, values in times.items():
-        ratio = statistics.median(a / b for a, b in zip(values, times[fastest], strict=True))
+    for name in filter(lambda name: not name.endswith("launched"), steps):
+        ratio = statistics.median(a / b for a, b in zip(times[name], times[fastest], strict=True))
         row = {"samples": samples, "hidden": hidden, "optimizer": name, "milliseconds": 1e3 * medians[name]}
-        rows.append(row | {"to_adam": ratio, "goal": GOALS.get((name, samples, hidden))})
+        row |= {"to_adam": ratio, "goal": GOALS.get((name, samples, hidden))}
+        if name in setups:
+            row["setup"] = 1e3 * setups[name]
+        if name in WEIGHT_STEPS:
+            row |= {"recorded": recorded[name].is_recorded, "launched": 1e3 * medians[f"{name} launched"]}
+        rows.append(row)
     return rows
 
 
@@ -97,13 +145,15 @@ def main(arguments: list[str] | None = None) -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = False
     rows: list[dict] = []
-    print(f"{name}, torch {torch.__version__}, float32\n\n| N | h | optimizer | ms | its time / Adam's | goal |")
-    print("| --- | --- | --- | --- | --- | --- |", flush=True)
+    print(f"{name}, torch {torch.__version__}, float32\n")
+    print("| N | h | optimizer | ms | its time / Adam's | goal | setup, ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for samples, hidden in SIZES:
         for row in time_size(samples, hidden, device, given.rounds, given.turn):
             goal = "-" if row["goal"] is None else f"{row['goal']:g}"
-            cells = samples, hidden, row["optimizer"], f"{row['milliseconds']:.3f}", f"{row['to_adam']:.2f}", goal
-            print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+            setup = f"{row['setup']:.1f}" if "setup" in row else "-"
+            numbers = f"{row['milliseconds']:.3f}", f"{row['to_adam']:.2f}", goal, setup
+            print("| " + " | ".join(map(str, (samples, hidden, row["optimizer"], *numbers))) + " |", flush=True)
             rows.append(row)
         unfinished = path.with_suffix(".part")
         unfinished.write_text(json.dumps({"device": name, "torch": torch.__version__, "rows": rows}, indent=1) + "\n")

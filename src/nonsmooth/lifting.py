@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import proximal
+from nonsmooth.linear import blocks
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
@@ -152,7 +153,7 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
                     f"{name} must have the network's dtype and device, {parameter.dtype} on {parameter.device}, "
                     f"not {data.dtype} on {data.device}: use {name}.to('{parameter.device}', {parameter.dtype})"
                 )
-        if not all(bool(part.isfinite().all()) for part in data.split(ROWS)):
+        if not all(bool(data[rows].isfinite().all()) for rows in blocks(data, ROWS)):
             raise ValueError(f"{name} must be finite")
     if output is not None:
         proximal.check_domain(output, targets, "targets")

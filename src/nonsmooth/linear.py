@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nonsmooth.processes import Group, summed
 
-ROWS = 256  # samples at a time in what is computed once, in float64
+ROWS = 256  # samples at a time on a CPU in what is computed once, in float64
+DEVICE_ROWS = 65536  # on a device, where each part costs a start
 SQUARINGS = 6
 TINY = 1e-150  # positive, and its square is no subnormal number
 LANCZOS_FROM, LANCZOS_LOOKS = 128, (8, 12, 16)  # smaller matrices: LAPACK is as fast; after which steps to look
@@ -100,10 +101,15 @@ def _largest_by_lanczos(gram: Tensor) -> Tensor | None:
     return None
 
 
+def blocks(X: Tensor, rows: int) -> list[slice]:
+    """The rows of X in parts, for passes that would go through main memory otherwise: so many at a time on a CPU."""
+    rows = rows if on_host(X) else DEVICE_ROWS
+    return [slice(start, start + rows) for start in range(0, len(X), rows)]
+
+
 def parts(X: Tensor, bias: bool) -> Iterator[tuple[slice, Tensor]]:
     """[X, 1] in float64, some rows at a time, each part with its place."""
-    for start in range(0, len(X), ROWS):
-        rows = slice(start, start + ROWS)
+    for rows in blocks(X, ROWS):
         yield rows, with_ones(X[rows].double(), bias)
 
 

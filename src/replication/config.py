@@ -12,6 +12,7 @@ from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role, refusal
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
+from replication.ranges import at
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
@@ -122,9 +123,8 @@ def _with_middles(experiments: object, schema: dict) -> object:
 def _middle(scale: object) -> float | None:
     """The middle of a range; None for what is no range."""
     try:
-        ((kind, (low, high)),) = scale.items()
-        return float(f"{math.sqrt(low * high) if kind == 'log' else (low + high) / 2:.3g}")
-    except (AttributeError, TypeError, ValueError):
+        return at(scale, 0.5)
+    except (AttributeError, TypeError, ValueError, ArithmeticError):
         return None
 
 

@@ -12,6 +12,7 @@ PACKAGES = ("nonsmooth", "replication")
 STYLE = Path(__file__).parent / "report" / "style.mplstyle"
 PUBLISHED_TABLES = "docs/results"  # of the project
 PUBLISHED_FIGURES = "figures"  # of the project
+DEVICES = "data/devices"  # of the project: times on devices of other machines
 PAGES = ("README.md", "docs/*.md")  # of the project
 
 
@@ -130,7 +131,7 @@ class ResultFiles:
         return self._path("timing", f"{experiment}{compared}.json")
 
     def benchmark(self, part: str) -> str:
-        """ "iterations", "processes", "pipeline" or "goals"."""
+        """ "iterations", "processes", "pipeline", "goals" or "devices"."""
         return self._path("benchmark", f"{part}.json")
 
     def time(self, target: str, *job: str) -> str:

@@ -17,7 +17,7 @@ from replication.errors import DataError
 from replication.limit_settings import Limits
 from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, default, of_role
 from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
-from replication.paths import PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
+from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report.figures import FIGURES as FIGURE_MODULES
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
@@ -46,6 +46,7 @@ TABLES = {
     "benchmark": [
         *("goals", "quality", "cost_model", "predictions"),
         *("iterations", "setup", "memory", "processes", "machine", "overhead"),
+        *("devices", "device_predictions"),
     ],
 }
 
@@ -77,6 +78,11 @@ class Plan:
     def source(self, path: str) -> str:
         """A file of the project."""
         return os.path.relpath(os.path.join(self.root, path))
+
+    @property
+    def devices(self) -> list[str]:
+        """What nonsmooth.device_times wrote on other machines."""
+        return sorted(glob(self.source(f"{DEVICES}/*.json")))
 
     def notebook(self, name: str) -> str:
         return self.source(f"notebooks/{name}.ipynb")
@@ -565,6 +571,7 @@ class Plan:
             "processes": [results.benchmark("processes")],
             "machine": [results.benchmark("processes"), results.benchmark("iterations")],
             "overhead": [results.benchmark("pipeline")],
+            **{name: [results.benchmark("devices")] for name in ("devices", "device_predictions")},
         }
         return behind[wildcards.table]
 

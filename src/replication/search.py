@@ -12,6 +12,7 @@ import yaml
 from replication.data.mnist import Sample
 from replication.files import read_json, replacing
 from replication.parameters import SELECTIONS, Parameters
+from replication.ranges import at, moved
 from replication.run import train_blind
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
@@ -29,9 +30,9 @@ EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of t
 class Search:
     """What is searched, and how.
 
-    ranges: by setting {"log": [low, high]} or {"linear": [low, high]}. trials: how many. finalists: of the trials with
-    the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS. first: the
-    settings of the first trials.
+    ranges: by setting {"log": [low, high]}, {"linear": ...} or {"integer": ...}. trials: how many. finalists: of the
+    trials with the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS.
+    first: the settings of the first trials.
     """
 
     ranges: dict[str, dict]
@@ -76,20 +77,15 @@ def trials(ranges: dict[str, dict], count: int, first: Sequence[dict] = ()) -> l
 
     The sequence depends on the names of the settings alone.
 
-    The sequence is uniform in the logarithm or the value of a setting, as its range says. Values have three significant
-    digits.
+    The sequence is uniform in the value of a setting where its range is "linear", else in its logarithm.
     """
     from scipy.stats import qmc  # imported late: it takes a second
 
     points = qmc.Sobol(len(ranges), rng=0).random(count)[: max(0, count - len(first))]
     chosen = list(first)
     for point in points.tolist():
-        settings = {}
-        for (name, scale), share in zip(sorted(ranges.items()), point, strict=True):
-            ((kind, (low, high)),) = scale.items()
-            value = low * (high / low) ** share if kind == "log" else low + share * (high - low)
-            settings[name] = float(f"{value:.3g}")
-        chosen.append(settings)
+        shares = zip(sorted(ranges.items()), point, strict=True)
+        chosen.append({name: at(scale, share) for (name, scale), share in shares})
     return chosen
 
 
@@ -151,16 +147,14 @@ def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[di
     ranges.
     """
     rates = [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
-    moved = []
+    around = []
     for names in (rates, *([name] for name in ranges if name not in rates)):
         for step in (-share, share):
             other = dict(settings)
             for name in names:
-                ((kind, (low, high)),) = ranges[name].items()
-                value = settings[name] * (high / low) ** step if kind == "log" else settings[name] + step * (high - low)
-                other[name] = float(f"{min(max(value, low), high):.3g}")
-            moved.append(other)
-    return moved
+                other[name] = moved(ranges[name], settings[name], step)
+            around.append(other)
+    return around
 
 
 def collect(reports: list[Report], select_by: dict[str, str], output: str | Path) -> None:

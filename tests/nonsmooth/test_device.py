@@ -116,6 +116,22 @@ def test_with_exact_norms_the_iterates_are_those_of_a_cpu(name, kind, beside_the
         torch.testing.assert_close(one.weight, other.weight, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["gradient", "least_squares"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gram_matrix_by_blocks_of_its_upper_triangle_is_the_whole_one(kind, dtype, beside_the_host, monkeypatch):
+    monkeypatch.setattr(_badmm_fast, "DEVICE_COLUMNS", 3)
+    monkeypatch.setattr(linear, "DEVICE_ROWS", 7)
+    network, inputs, targets = random_problem("deep")
+    network, inputs, targets = network.to(dtype), inputs.to(dtype), targets.to(dtype)
+    badmm = Badmm(network, inputs, targets, weight_step=kind)
+    badmm.step()
+    grams = badmm.lifted.grams if kind == "least_squares" else [sums.gram for sums in badmm.lifted.sums]
+    for products in filter(None, grams):
+        products.compute()
+        Xb = linear.with_ones(products.layer.X_in.to(products.matrix.dtype))
+        torch.testing.assert_close(products.matrix, Xb.T @ Xb)
+
+
 @pytest.mark.parametrize("name", ["full", "deficient"])
 def test_the_way_to_invert_is_chosen_by_rank(name):
     X = torch.randn(30, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -190,4 +206,5 @@ def test_the_command_prints_a_table_and_writes_it(tmp_path, capsys, monkeypatch)
     rows = json.loads((tmp_path / "times-CPU.json").read_text())["rows"]
     assert len(lines) == len(rows) + 2 == 7
     assert min(row["to_adam"] for row in rows if row["optimizer"].startswith("adam")) <= 1
-    assert all(row["goal"] is None for row in rows)
+    assert all(row["goal"] is None and row["setup"] > 0 for row in rows)
+    assert [row["recorded"] for row in rows if row["optimizer"].startswith("badmm")] == [False, False]

@@ -44,6 +44,14 @@ def test_trials_are_spread_over_the_whole_range_and_always_the_same():
     assert sum(halves) == 16
 
 
+def test_whole_numbers_are_spread_by_their_logarithm_and_moved_by_ratios():
+    ranges = {"history": {"integer": [1, 256]}}
+    spread = [settings["history"] for settings in trials(ranges, 64)]
+    assert all(isinstance(value, int) and 1 <= value <= 256 for value in spread)
+    assert 24 <= sum(value <= 16 for value in spread) <= 40
+    assert neighbours({"history": 16}, ranges, 1 / 4) == [{"history": 4}, {"history": 64}]
+
+
 def test_every_optimizer_of_an_experiment_has_as_many_trials(plan):
     for experiment, optimizer in plan.searched:
         planned = plan.search(SimpleNamespace(experiment=experiment, optimizer=optimizer))

@@ -339,6 +339,28 @@ def predictions(tables: Tables) -> str:
     return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, s" for count in counts)], rows)
 
 
+def devices(tables: Tables) -> str:
+    """An iteration on devices of other machines by size, over Adam's as torch offers it and as a recorded graph."""
+    rows = []
+    for name, row in tables["devices"].items():
+        _, samples, hidden, method = name.split("/")
+        goal = "-" if row["goal"] is None else f"{row['goal']:g}"
+        ratios = [f"{row[key]:.2f}" for key in ("to_adam", "to_recorded_adam")]
+        rows.append([f"{int(samples):,}", hidden, _name(method), *ratios, goal])
+    return markdown(["$N$", "$h$", "method", "its time / Adam's", "its time / recorded Adam's", "goal"], rows)
+
+
+def device_predictions(tables: Tables) -> str:
+    table = tables["device_predictions"]
+    counts = list(dict.fromkeys(name.split("/")[4] for name in table))
+    rows = []
+    for start in dict.fromkeys(name.rpartition("/")[0] for name in table):
+        _, optimizer, hidden, samples = start.split("/")
+        cells = [_number(table[f"{start}/{count}"]["milliseconds"], ".3g") for count in counts]
+        rows.append([_name(optimizer), hidden, f"{int(samples):,}", *cells])
+    return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, ms" for count in counts)], rows)
+
+
 def overhead(tables: Tables) -> str:
     labels = {
         "iterations": "iterations of the optimizers",
@@ -354,4 +376,5 @@ def overhead(tables: Tables) -> str:
 
 MAKERS = (claims, references, trained, limits_where, conditioning, ablation, ladder, optimizers, times)
 SPEED = (goals, iterations, floor, setup, memory, quality, processes, cost_model, predictions, overhead)
-BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED)}
+ON_DEVICES = (devices, device_predictions)
+BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED, *ON_DEVICES)}

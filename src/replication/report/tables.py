@@ -416,6 +416,28 @@ def predictions(results: Results) -> Iterator[Row]:
             yield {"id": "/".join(map(str, size)), "seconds": cell["seconds"], "efficiency": efficiency}
 
 
+def devices(results: Results) -> Iterator[Row]:
+    """An iteration of BADMM on devices of other machines, beside the fastest of torch's Adams and a recorded one."""
+    for row in read_json(results.files.benchmark("devices"))["iterations"]:
+        columns = ("milliseconds", "to_adam", "to_recorded_adam", "goal", "launched", "setup_in_iterations")
+        name = "/".join(map(str, (slug(row["device"]), row["samples"], row["hidden"], row["optimizer"])))
+        yield {"id": name, "device": row["device"], "torch": row["torch"], **{c: row[c] for c in columns}}
+
+
+def device_predictions(results: Results) -> Iterator[Row]:
+    """What the cost model predicts for several such devices: milliseconds of an iteration, and of its messages."""
+    report = read_json(results.files.benchmark("devices"))
+    for row in report["predictions"]:
+        size = (slug(row["device"]), row["name"], row["hidden"], row["samples"], row["processes"])
+        yield {
+            "id": "/".join(map(str, size)),
+            "milliseconds": 1e3 * row["seconds"],
+            **{f"{key}_milliseconds": 1e3 * row[key] for key in ("work", "messages")},
+            "latency_microseconds": 1e6 * report["link"]["latency"],
+            "bandwidth_gigabytes": 1e-9 * report["link"]["bandwidth"],
+        }
+
+
 def overhead(results: Results) -> Iterator[Row]:
     """Where the wall time of the default target goes, in seconds of all cores together."""
     report = read_json(results.files.benchmark("pipeline"))
@@ -462,6 +484,8 @@ TABLES: dict[str, Callable[[Results], Iterator[Row]]] = {
     "cost_model": cost_model,
     "predictions": predictions,
     "overhead": overhead,
+    "devices": devices,
+    "device_predictions": device_predictions,
     "machine": machine,
 }
 
