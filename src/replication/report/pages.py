@@ -222,6 +222,7 @@ def times(tables: Tables) -> str:
         ("claims", "make claims"),
         ("limits", "make limits"),
         ("ladder", "make ladder"),
+        ("optimizers", "make optimizers"),
     ):
         row = tables[f"time_{target}"][target]
         least = "at least " if row.get("untimed") else ""
