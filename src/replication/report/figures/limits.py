@@ -45,7 +45,8 @@ def limits(results: Results) -> Figure:
     texts = ["method better", "open", "method worse", "baseline learned nothing"]
     seeds = settings[0].verdicts[0].seeds
     title = (
-        f"Colour: side of the 95% interval over {seeds} seeds; open: on neither side, or within the margin. PSNR and SSIM of unseen images.\n"
+        f"Colour: side of the 95% interval over {seeds} seeds; open: on neither side, or within the margin.\n"
+        "PSNR and SSIM of unseen images. "
         "Worse as well: the method diverged, or it learned nothing while the baseline did."
     )
     figure.legend(handles, texts, loc="outside lower center", ncols=4, title=title, handlelength=1.6)
