@@ -93,9 +93,8 @@ def test_every_public_name_is_there_and_nothing_warns(python, tmp_path):
 
 
 def test_the_lines_of_the_librarys_page_run_with_torch_alone_and_nothing_warns(python, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL)
-    code = [block for block in blocks if "safetensors" not in block]
-    assert len(code) == len(blocks) - 1
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL)
+    assert len(code) > 3
     done = run(python, "\n".join(code), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr

@@ -112,6 +112,8 @@ FEWER = """
 experiments:
   autoencoder:
     optimizers: {%s}
+  autoencoder-levers:
+    optimizers: {muon: null, lifted: null, lifted-exact: null}
   student-levers:
     optimizers: {muon: null, lifted: null, lifted-exact: null}
 """
@@ -123,9 +125,9 @@ def test_todays_optimizers(tmp_path, plan):
     over = FEWER % ", ".join(f"{name}: null" for name in sorted(needless))
     done = snakemake(tmp_path, "optimizers", "--cores", "2", over=over)
     assert done.returncode == 0, output(done)
-    assert (jobs(done)["train_seeds"], jobs(done)["tune_optimizer"]) == (2 * (5 + 4), 4)
+    assert (jobs(done)["train_seeds"], jobs(done)["tune_optimizer"]) == (2 * (5 + 4 + 4), 4)
     tables = rows.read(tmp_path / "results/tables")
     assert tables["optimizers"]["autoencoder/foof"]["train_loss"] > 0
     assert pages.optimizers(tables, "autoencoder").count("\n") == 6
-    assert tables["time_optimizers"]["optimizers"]["records"] == 2 * (5 + 4)
+    assert tables["time_optimizers"]["optimizers"]["records"] == 2 * (5 + 4 + 4)
     assert_drawn(tmp_path, "optimizers")
