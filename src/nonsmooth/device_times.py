@@ -125,7 +125,7 @@ def time_size(samples: int, hidden: int, device: torch.device, rounds: int, turn
         if name in setups:
             row["setup"] = 1e3 * setups[name]
         if name in WEIGHT_STEPS:
-            row |= {"recorded": recorded[name].is_recorded, "launched": 1e3 * medians[f"{name} launched"]}
+            row |= {"recorded": recorded[name].graph is not None, "launched": 1e3 * medians[f"{name} launched"]}
         rows.append(row)
     return rows
 

@@ -20,10 +20,6 @@ class Repeated:
         self.recorded_on: list[int] = []
         self.can_record = True
 
-    @property
-    def is_recorded(self) -> bool:
-        return self.graph is not None
-
     def __call__(self) -> None:
         weights = self.weights()
         if not (self.can_record and is_cuda(weights[0]) and self.repeats()):

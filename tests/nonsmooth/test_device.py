@@ -53,6 +53,23 @@ def test_no_iteration_waits_for_the_device(name, kind, delta, tau_m, ridge, besi
     assert all(np.isfinite(value) for value in badmm.diagnostics().values())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("kind", ["gradient", "least_squares"])
+def test_no_iteration_waits_for_a_cuda_device(kind, recorded):
+    badmm = Badmm(*device_times.autoencoder(1000, 64, torch.device("cuda")), weight_step=kind)
+    badmm._iteration.can_record = recorded
+    for _ in range(60):
+        badmm.step()
+    assert (badmm._iteration.graph is not None) == recorded
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(20):
+            badmm.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("word", [torch.Tensor.item, torch.linalg.eigvalsh, torch.nonzero, lambda X: bool(X.sum() > 0)])
 def test_the_watch_sees_what_waits(word):
     X = torch.ones(1, 1)

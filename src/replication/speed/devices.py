@@ -45,16 +45,14 @@ def _predictions(measured: dict) -> list[dict]:
     for name in WEIGHT_STEPS:
         for hidden in PREDICTED["hidden"]:
             cells = [row for row in measured["rows"] if (row["optimizer"], row["hidden"]) == (name, hidden)]
-            small, large = (choose(cells, key=lambda row: row["samples"]) for choose in (min, max))
-            sample = (large["milliseconds"] - small["milliseconds"]) / (large["samples"] - small["samples"])
-            fixed = max(0.0, small["milliseconds"] - sample * small["samples"])
+            work = scaling.line([{"samples": row["samples"], "seconds": 1e-3 * row["milliseconds"]} for row in cells])
+            launched = 1e-3 * min(cells, key=lambda row: row["samples"])["launched"]
             sent = scaling.messages(name, [PIXELS, hidden, PIXELS])
-            work = {"fixed": 1e-3 * fixed, "sample": 1e-3 * sample}
             for samples in PREDICTED["samples"]:
                 for count in PREDICTED["processes"]:
                     device = scaling.predict([], work | LINK, samples, count)
                     talk = scaling.predict(sent, {"fixed": 0.0, "sample": 0.0} | LINK, samples, count)
-                    seconds = max(device, 1e-3 * small["launched"]) + talk
+                    seconds = max(device, launched) + talk
                     row = {"name": name, "hidden": hidden, "samples": samples, "processes": count}
                     rows.append(row | {"seconds": seconds, "work": device, "messages": talk})
     return rows

@@ -129,19 +129,23 @@ def measure(settings: dict) -> dict:
     return report | provenance()
 
 
+def line(cells: list[dict]) -> dict[str, float]:
+    """ "fixed" and "sample", in seconds: the line through the "seconds" of the smallest and the largest "samples"."""
+    small, large = (choose(cells, key=lambda row: row["samples"]) for choose in (min, max))
+    sample = (large["seconds"] - small["seconds"]) / (large["samples"] - small["samples"])
+    return {"fixed": max(0.0, small["seconds"] - sample * small["samples"]), "sample": sample}
+
+
 def constants(measurements: dict, scaling: dict, name: str, hidden: int) -> dict[str, float]:
     """The cost model's constants: seconds, and bytes a second.
 
-    fixed and sample: the line through the times of the smallest and the largest N on one thread. latency: time of the
+    fixed and sample: the `line` of the times on one thread. latency: time of the
     smallest message. bandwidth: from the largest message, the latency taken off.
     """
     cell = [r for r in measurements["iterations"] if (r["name"], r["hidden"], r["threads"]) == (name, hidden, 1)]
-    small, large = (choose(cell, key=lambda row: row["samples"]) for choose in (min, max))
-    sample = (large["seconds"] - small["seconds"]) / (large["samples"] - small["samples"])
     least, most = (choose(scaling["messages"], key=lambda row: row["bytes"]) for choose in (min, max))
     return {
-        "fixed": max(0.0, small["seconds"] - sample * small["samples"]),
-        "sample": sample,
+        **line(cell),
         "latency": least["seconds"],
         "bandwidth": (most["bytes"] - least["bytes"]) / max(most["seconds"] - least["seconds"], 1e-12),
     }
