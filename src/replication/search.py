@@ -139,6 +139,17 @@ def choose(report: Report, column: str) -> dict:
     return min(finished, key=lambda trial: statistics.fmean(trial.scores[column])).settings
 
 
+def best_so_far(report: Report, column: str) -> list[tuple[int, float, dict]]:
+    """Number, loss with the first seed and settings of each trial that is better than all before it."""
+    best: list[tuple[int, float, dict]] = []
+    for number, trial in enumerate(report.trials, 1):
+        if scores := trial.scores.get(column):
+            loss = 10 ** scores[0] if report.statistic == "mean_log" else scores[0]
+            if not best or loss < best[-1][1]:
+                best.append((number, loss, trial.settings))
+    return best
+
+
 def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
     """`settings` with what sets the length of a step made smaller, and made larger, by `share` of its range.
 

@@ -12,7 +12,19 @@ from replication import config, run, search
 from replication.files import write_json
 from replication.parameters import SELECTIONS, of_run
 from replication.plan import Plan
-from replication.search import HEAD, STATISTICS, Report, Search, Trial, choose, collect, neighbours, trials, tune
+from replication.search import (
+    HEAD,
+    STATISTICS,
+    Report,
+    Search,
+    Trial,
+    best_so_far,
+    choose,
+    collect,
+    neighbours,
+    trials,
+    tune,
+)
 
 ROOT = Path(__file__).parents[2]
 RATES = {"learning_rate": {"log": [1e-6, 1e9]}}
@@ -123,6 +135,19 @@ def test_the_search_is_not_given_unseen_data(parameters, monkeypatch):
     tune(parameters, Search(RATES, 2, 1, "last"), {1000: None})
     assert problems
     assert all(problem.unseen is None and problem.test is None for problem in problems)
+
+
+def test_the_best_loss_so_far_has_a_point_where_a_trial_is_better_than_all_before_it():
+    losses = [None, 0.3, 0.4, 0.1]
+    trials = [
+        Trial({"tau_z": i}, "finished" if loss else "diverged", {"train_loss": [loss, 9.0]} if loss else {})
+        for i, loss in enumerate(losses)
+    ]
+    report = Report("autoencoder", "badmm", [0, 1], "last", trials, {})
+    assert best_so_far(report, "train_loss") == [(2, 0.3, {"tau_z": 1}), (4, 0.1, {"tau_z": 3})]
+    assert best_so_far(report, "validation_loss") == []
+    geometric = Report("perceptron", "badmm", [0], "mean_log", [Trial({}, scores={"train_loss": [-2.0]})], {})
+    assert best_so_far(geometric, "train_loss") == [(1, 0.01, {})]
 
 
 def test_neighbours_are_smaller_and_larger_and_stay_in_their_ranges():

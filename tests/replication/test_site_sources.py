@@ -16,7 +16,6 @@ from replication.paths import PUBLISHED_TABLES
 from replication.report import rows
 from replication.report.site import data, sources
 from replication.report.site.bundles import BUNDLES, unpack
-from replication.search import Report, Trial
 
 ROOT = Path(__file__).parents[2]
 TABLES = rows.read(ROOT / PUBLISHED_TABLES)
@@ -82,19 +81,6 @@ def test_a_bundle_is_unpacked_only_if_it_is_the_one_that_was_meant(tmp_path):
     own = base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
     unpack(packed, replace(bundle, integrity=f"sha512-{own}"), tmp_path / "taken")
     assert (tmp_path / "taken" / "code.js").read_text() == "1;"
-
-
-def test_the_best_loss_so_far_has_a_point_where_a_trial_is_better_than_all_before_it():
-    losses = [None, 0.3, 0.4, 0.1]
-    trials = [
-        Trial({"tau_z": i}, "finished" if loss else "diverged", {"train_loss": [loss, 9.0]} if loss else {})
-        for i, loss in enumerate(losses)
-    ]
-    report = Report("autoencoder", "badmm", [0, 1], "last", trials, {})
-    assert data.best_so_far(report, "train_loss") == [[2, 0.3, "tau_z 1"], [4, 0.1, "tau_z 3"]]
-    assert data.best_so_far(report, "validation_loss") == []
-    geometric = Report("perceptron", "badmm", [0], "mean_log", [Trial({}, scores={"train_loss": [-2.0]})], {})
-    assert data.best_so_far(geometric, "train_loss") == [[1, 0.01, ""]]
 
 
 def test_every_cell_of_the_limits_has_its_runs_and_every_row_of_claims_its_text(project, tmp_path):

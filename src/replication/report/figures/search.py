@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
 from replication.methods import METHODS, label
@@ -11,7 +10,7 @@ from replication.parameters import LEVERS, SELECTIONS
 from replication.report.drawing import plain_ticks
 from replication.report.figures.curves import WIDTH, legend
 from replication.results import Results
-from replication.search import Report
+from replication.search import Report, best_so_far
 
 TITLES = {"train_loss": "training loss", "validation_loss": "validation loss"}
 
@@ -24,12 +23,11 @@ def search(results: Results) -> Figure:
     grid = figure.subplots(1, len(SELECTIONS), sharey=True)
     for axes, column in zip(grid, SELECTIONS, strict=True):
         for name in (name for name in METHODS if name in by_method):
-            trials = by_method[name].trials
-            losses = [trial.scores[column][0] if column in trial.scores else np.inf for trial in trials]
-            best = np.minimum.accumulate(losses)
+            report = by_method[name]
+            numbers, losses, _ = zip(*best_so_far(report, column), strict=True)
             look = METHODS[name].look
             style = {"color": look.color, "linestyle": look.linestyle, "drawstyle": "steps-post"}
-            axes.plot(range(1, len(best) + 1), best, label=label(name), **style)
+            axes.plot([*numbers, len(report.trials)], [*losses, losses[-1]], label=label(name), **style)
         axes.set(xscale="log", yscale="log", xlabel="trials", title=f"best {TITLES[column]}")
         plain_ticks(axes.xaxis)
         plain_ticks(axes.yaxis)

@@ -17,7 +17,7 @@ from replication.paths import ResultFiles
 from replication.records import read_keys
 from replication.report.rows import Row, Tables
 from replication.run import load
-from replication.search import Report
+from replication.search import Report, best_so_far
 from replication.studies import seeds
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
@@ -144,19 +144,11 @@ def searches(published: Path, config: dict) -> list[dict]:
 
 def _search(report: Report) -> dict:
     diverged = sum(trial.status == "diverged" for trial in report.trials)
-    best = {column: best_so_far(report, column) for column in SELECTIONS}
+    best = {
+        column: [[number, _rounded(loss), _settings(chosen)] for number, loss, chosen in best_so_far(report, column)]
+        for column in SELECTIONS
+    }
     return _named(report.optimizer) | {"trials": len(report.trials), "diverged": diverged, "best": best}
-
-
-def best_so_far(report: Report, column: str) -> list[list]:
-    """Number, loss with the first seed and settings of each trial that is better than all before it."""
-    best: list[list] = []
-    for number, trial in enumerate(report.trials, 1):
-        if scores := trial.scores.get(column):
-            loss = 10 ** scores[0] if report.statistic == "mean_log" else scores[0]
-            if not best or loss < best[-1][1]:
-                best.append([number, _rounded(loss), _settings(trial.settings)])
-    return best
 
 
 def denoised(published: Path) -> dict:
