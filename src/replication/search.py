@@ -150,14 +150,18 @@ def best_so_far(report: Report, column: str) -> list[tuple[int, float, dict]]:
     return best
 
 
-def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
-    """`settings` with what sets the length of a step made smaller, and made larger, by `share` of its range.
-
-    That are the settings searched on a logarithmic scale (learning rates), or where there are none all that are
-    searched (step sizes of BADMM), together; then each of the rest alone (momentum). Values are kept inside their
-    ranges.
+def step_lengths(ranges: dict[str, dict]) -> list[str]:
+    """The settings that set the length of a step: those searched on a logarithmic scale (learning rates), or where
+    there are none all that are searched (step sizes of BADMM).
     """
-    rates = [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
+    return [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
+
+
+def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
+    """`settings` with the `step_lengths` together made smaller, and made larger, by `share` of their ranges; then each of
+    the rest alone (momentum). Values are kept inside their ranges.
+    """
+    rates = step_lengths(ranges)
     around = []
     for names in (rates, *([name] for name in ranges if name not in rates)):
         for step in (-share, share):

@@ -98,6 +98,23 @@ def test_trials_follow_either_loss():
     assert min(rates(trials)) < 1e-4 < 1e-2 < max(rates(trials))
 
 
+def test_trials_walk_out_of_divergence_by_smaller_steps():
+    """Of two starts that diverge the one with smaller steps is gone on from, until something trains."""
+
+    def ends(settings):
+        rate = settings["learning_rate"]
+        return dict.fromkeys(SELECTIONS, -rate if rate < 2e-4 else math.inf)
+
+    trials = walk(ends, [{"learning_rate": 1e-1}, {"learning_rate": 1e-2}], search((0, 0), trials=9, shift=1 / 6))
+    assert rates(trials) == pytest.approx([1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+
+
+def test_where_everything_diverged_nothing_is_bracketed(parameters):
+    result = study(parameters, search((1e9, 1e9), {"learning_rate": {"log": [1e9, 1e10]}}, shift=1.0, seeds=[0]), DATA)
+    assert len(result["trials"]) == 2
+    assert not any(choice["bracketed"] for choice in result["chosen"].values())
+
+
 def test_settings_are_bracketed_where_all_their_neighbours_were_tried(parameters):
     """The larger step is tried and the smaller one is not, for want of trials."""
     result = study(parameters, search((0.5, 0.5), {"learning_rate": {"log": [0.1, 1.0]}}, trials=2, seeds=[0]), DATA)

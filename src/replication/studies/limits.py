@@ -8,7 +8,7 @@ from pathlib import Path
 from replication.data import mnist
 from replication.parameters import Parameters
 from replication.run import train_blind
-from replication.search import EVERY, neighbours
+from replication.search import EVERY, neighbours, step_lengths
 from replication.speed.clock import time_iterations
 from replication.studies import maps
 from replication.studies.seeds import SeedRun, train_seeds
@@ -69,12 +69,12 @@ def study(parameters: Parameters, search: Search, root: str | Path) -> dict:
     samples = {seed: _draw(root, seed, parameters) for seed in search.seeds}
     chosen: dict[str, Chosen] = {}
     for column in search.starts:
-        best, _ = min(tried, key=lambda trial: trial[1][column])
+        best, losses = min(tried, key=lambda trial: trial[1][column])
         run = parameters.but(settings=best)
         same = next((choice.runs for choice in chosen.values() if choice.settings == run.settings), None)
         runs = same or train_seeds(run, samples, every=search.every)
         around = neighbours(best, search.ranges, search.shift)
-        bracketed = all(settings in [trial for trial, _ in tried] for settings in around)
+        bracketed = losses[column] < math.inf and all(s in [trial for trial, _ in tried] for s in around)
         chosen[column] = Chosen(parameters.optimizer, run.settings, bracketed, runs)
     trials = [
         {"settings": settings} | {column: loss for column, loss in losses.items() if loss < math.inf}
@@ -88,12 +88,16 @@ def walk(
 ) -> list[tuple[dict, dict[str, float]]]:
     """Settings with their `ends`: the `starts`, then neighbours of the best so far by either column in turn.
 
-    As many as the search's trials, or fewer where every neighbour of the best has been tried.
+    As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial has
+    diverged, those of the one with the smallest steps.
     """
     tried: list[tuple[dict, dict[str, float]]] = []
 
     def untried(options: list[dict]) -> list[dict]:
         return [settings for settings in options if all(settings != trial for trial, _ in tried)]
+
+    def lengths(settings: dict) -> list[float]:
+        return [settings[name] for name in step_lengths(search.ranges)]
 
     for settings in starts:
         for new in untried([settings]):
@@ -102,7 +106,7 @@ def walk(
     while len(tried) < search.trials:
         before = len(tried)
         for column in columns:
-            best, _ = min(tried, key=lambda trial: trial[1][column])
+            best, _ = min(tried, key=lambda trial: (trial[1][column], lengths(trial[0])))
             options = untried(neighbours(best, search.ranges, search.shift))
             if options and len(tried) < search.trials:
                 tried.append((options[0], ends(options[0])))
