@@ -158,8 +158,8 @@ def step_lengths(ranges: dict[str, dict]) -> list[str]:
 
 
 def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:
-    """`settings` with the `step_lengths` together made smaller, and made larger, by `share` of their ranges; then each of
-    the rest alone (momentum). Values are kept inside their ranges.
+    """`settings` with the `step_lengths` together made smaller, and made larger, by `share` of their ranges; then each
+    of the rest alone (momentum). Values are kept inside their ranges.
     """
     rates = step_lengths(ranges)
     around = []

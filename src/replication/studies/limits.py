@@ -88,8 +88,8 @@ def walk(
 ) -> list[tuple[dict, dict[str, float]]]:
     """Settings with their `ends`: the `starts`, then neighbours of the best so far by either column in turn.
 
-    As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial has
-    diverged, those of the one with the smallest steps.
+    As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial
+    has diverged, those of the one with the smallest steps.
     """
     tried: list[tuple[dict, dict[str, float]]] = []
 
