@@ -10,6 +10,7 @@ from replication.errors import ConfigError
 from replication.methods import ANCHOR, METHODS, compared
 from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
 from replication.paths import ResultFiles
+from replication.ranges import at, step_lengths
 from replication.report.rows import slug
 
 
@@ -94,9 +95,14 @@ class Limits:
         return {"starts": starts, "ranges": free(self.section["ranges"][method])} | shared
 
     def runs_to_time(self, slug: str, methods: list[str]) -> list[Parameters]:
-        """A run of each method there, with the settings that its search starts from."""
-        runs = {name: self.run(slug, name) for name in methods}
-        return [run.but(settings=self.search(slug, name)["starts"][SELECTIONS[0]]) for name, run in runs.items()]
+        """A run of each method there, with the settings that its search starts from and the smallest steps, so that
+        none diverges."""
+        runs = []
+        for name in methods:
+            search = self.search(slug, name)
+            smallest = {setting: at(search["ranges"][setting], 0.0) for setting in step_lengths(search["ranges"])}
+            runs.append(self.run(slug, name).but(settings=search["starts"][SELECTIONS[0]] | smallest))
+        return runs
 
     # Keys and records
 

@@ -20,5 +20,12 @@ def moved(scale: Range, value: float, share: float) -> float:
     return _settled(min(max(value, low), high), kind)
 
 
+def step_lengths(ranges: dict[str, Range]) -> list[str]:
+    """The settings that set the length of a step: those searched on a logarithmic scale (learning rates), or where
+    there are none all that are searched (step sizes of BADMM).
+    """
+    return [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
+
+
 def _settled(value: float, kind: str) -> float:
     return round(value) if kind == "integer" else float(f"{value:.3g}")

@@ -12,7 +12,7 @@ import yaml
 from replication.data.mnist import Sample
 from replication.files import read_json, replacing
 from replication.parameters import SELECTIONS, Parameters
-from replication.ranges import at, moved
+from replication.ranges import at, moved, step_lengths
 from replication.run import train_blind
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
@@ -148,13 +148,6 @@ def best_so_far(report: Report, column: str) -> list[tuple[int, float, dict]]:
             if not best or loss < best[-1][1]:
                 best.append((number, loss, trial.settings))
     return best
-
-
-def step_lengths(ranges: dict[str, dict]) -> list[str]:
-    """The settings that set the length of a step: those searched on a logarithmic scale (learning rates), or where
-    there are none all that are searched (step sizes of BADMM).
-    """
-    return [name for name, scale in ranges.items() if "log" in scale] or list(ranges)
 
 
 def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[dict]:

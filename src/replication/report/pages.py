@@ -153,9 +153,9 @@ def limits_where(tables: Tables, method: str, *quantities: str) -> str:
     for name, row in _under(tables["limits_where"], method).items():
         against, quantity, *group = name.split("/")
         if not group and quantity.replace("-", "_") in quantities:
-            counts = [str(row[column]) for column in ("better", "open", "worse", "bracketed")]
+            counts = [str(row[column]) for column in ("better", "open", "worse")]
             rows.append([_name(against), QUANTITIES[quantity.replace("-", "_")], *counts])
-    return markdown(["against", "measured by", "better", "open", "worse", "bracketed"], rows)
+    return markdown(["against", "measured by", "better", "open", "worse"], rows)
 
 
 def conditioning(tables: Tables, experiment: str, *numbers: str) -> str:

@@ -173,20 +173,19 @@ def limits_where(results: Results) -> Iterator[Row]:
     """Where each method is better than a baseline, where worse and where neither is shown.
 
     A row for each test over all settings, with the settings' names, and one for each group of settings. The row "count"
-    has the number of settings. "bracketed": at how many of them the tuning of both ended between worse values.
+    has the number of settings. "bracketed": at how many of them every search ended between worse values.
     """
     settings = limit_verdicts.read(results.files.limits)
     tests = [(v.method, v.against, v.quantity) for v in settings[0].verdicts]
     groups = list(dict.fromkeys(setting.group for setting in settings))
-    yield {"id": "count", "settings": len(settings)}
+    bracketed = sum(all(verdict.bracketed for verdict in setting.verdicts) for setting in settings)
+    yield {"id": "count", "settings": len(settings), "bracketed": bracketed}
     for test in tests:
         listed: dict[str, dict[str, list[str]]] = {}
-        bracketed = 0
         for setting in settings:
             name, group = setting.name, setting.group
             whole = name if name == group else f"{group} {name}"
             (cell,) = (v for v in setting.verdicts if (v.method, v.against, v.quantity) == test)
-            bracketed += cell.bracketed
             for key, text in (("", whole), (group, name)):
                 listed.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell.verdict].append(text)
         for key in ("", *groups):
@@ -194,7 +193,7 @@ def limits_where(results: Results) -> Iterator[Row]:
             for column, verdict in (("better", HOLDS), ("open", OPEN), ("worse", FAILS)):
                 names = listed[key][verdict]
                 row |= {column: len(names), f"{column}_at": _listed(names) if key else "; ".join(names) or "none"}
-            yield row | ({} if key else {"bracketed": bracketed})
+            yield row
 
 
 def _listed(names: list[str]) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from replication.data import mnist
 from replication.parameters import Parameters
+from replication.ranges import step_lengths
 from replication.run import train_blind
-from replication.search import EVERY, neighbours, step_lengths
+from replication.search import EVERY, neighbours
 from replication.speed.clock import time_iterations
 from replication.studies import maps
 from replication.studies.seeds import SeedRun, train_seeds
