@@ -191,9 +191,7 @@ def test_a_new_method_is_timed_beside_the_anchor(with_peer):
             assert limits.methods_to_time(setting.slug, path) == [ANCHOR, "peer"]
     timing = plan_of(with_peer).timing_to_answer(SimpleNamespace(setting=DEFAULT, added="-peer"))
     assert [run["optimizer"] for run in timing["runs"]] == [key["method"] for key in timing["keys"]] == [ANCHOR, "peer"]
-    assert Parameters(**timing["runs"][1]).settings == PEER_START | {
-        "learning_rate": 0.1
-    }  # the smallest: none diverges
+    assert Parameters(**timing["runs"][1]).settings == {"learning_rate": 0.1}  # the smallest step: it cannot diverge
     assert timing["keys"] == [limits.timing_key(DEFAULT, name) for name in (ANCHOR, "peer")]
 
 
