@@ -24,6 +24,7 @@ rule judge_claims:
     input:
         runs=plan.claim_files,
         timing=plan.timed_claims,
+        searches=plan.searched_claims,
         modules=plan.modules("verdicts/claims.py"),
     output:
         claims=files.claims,

@@ -7,14 +7,13 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from replication import strict_yaml
+from replication import statements, strict_yaml
 from replication.errors import ConfigError, NotebookError, nearest
-from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role, refusal
+from replication.methods import METHODS, accepted, baselines, compared, refusal
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
 from replication.ranges import at
 
-KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
@@ -182,19 +181,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         faults += _contradictions_in(section, f"experiments.{name}", config, root)
         if name in FIGURED and "target" in section:
             faults.append(f"experiments.{name}.target: {section['target']!r}, and the default target's figures need it")
-    for number, statement in enumerate(config["claims"]["statements"]):
-        for name in [statement["experiment"], *statement.get("elsewhere", [])] if "experiment" in statement else []:
-            known = experiments.get(name, {}).get("optimizers", {})
-            missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
-            if missing:
-                close = KEPT if name in experiments else nearest(name, experiments)
-                faults.append(f"claims.statements.{number}: {name} is no experiment with {', '.join(missing)}{close}")
-        strange = sorted(set(statement.get("against", ())) - set(baselines()))
-        if strange:
-            faults.append(
-                f"claims.statements.{number}.against: {', '.join(strange)} must be of {', '.join(baselines())}"
-            )
-    return faults
+    return faults + [*statements.faults(config["claims"], experiments)]
 
 
 def _missing_folders(config: dict, root: Path) -> Iterator[str]:
@@ -220,7 +207,7 @@ def _wrong_starts(config: dict) -> Iterator[str]:
     for name in sorted(starts.keys() | ranges.keys() | set(baselines())):
         if name not in known:
             names = ", ".join(known)
-            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {names}{KEPT}"
+            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {names}{statements.KEPT}"
         for part, methods in (("starts", starts), ("ranges", ranges)):
             if name not in methods:
                 yield f"limits.{part}: {name} is missing"

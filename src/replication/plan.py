@@ -20,6 +20,7 @@ from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS,
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
+from replication.statements import experiments_of, rivals
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
 # The experiments that the figures of all trials draw.
@@ -144,8 +145,9 @@ class Plan:
         return parameters.of_run(self.config, experiment, optimizer, seed, tuned_on)
 
     def compared(self, experiment: str) -> tuple[str, ...]:
-        """The methods of claims on either side that take part in an experiment."""
-        return compared(self.optimizers[experiment])
+        """The methods of claims on either side that take part in an experiment, and the variants of baselines there."""
+        names = dict.fromkeys(compared(self.optimizers[experiment]))
+        return tuple(names | dict.fromkeys(name for own, same in self.rivals if own == experiment for name in same))
 
     def images(self, experiment: str, seed: int) -> str | None:
         """The file of the seed's images; None for experiments without."""
@@ -267,15 +269,22 @@ class Plan:
         """The claims that are judged by experiments."""
         return [statement for statement in self.config["claims"]["statements"] if "experiment" in statement]
 
-    @staticmethod
-    def experiments_of(statement: dict) -> list[str]:
-        """The experiments that the statement is judged on, its own first."""
-        return [statement["experiment"], *statement.get("elsewhere", [])]
+    @property
+    def judged_on(self) -> list[tuple[dict, dict, str]]:
+        """Each statement with each kind of baseline on each of its experiments."""
+        kinds = self.config["claims"]["kinds"]
+        return [(s, kind, e) for s in self.statements for kind in kinds for e in experiments_of(s, kind)]
+
+    @property
+    def rivals(self) -> list[tuple[str, list[str]]]:
+        """Experiments where a baseline has variants, with these methods: the best one stands for the baseline."""
+        each = [(e, rivals(kind, name, self.optimizers[e])) for s, kind, e in self.judged_on for name in s["against"]]
+        return [(experiment, names) for experiment, names in each if len(names) > 1]
 
     @property
     def shown(self) -> list[tuple[str, str]]:
         """Experiments and optimizers of the table of references: the autoencoder's, and those of its other claims."""
-        elsewhere = {e for s in self.statements if s["experiment"] == AUTOENCODER for e in self.experiments_of(s)[1:]}
+        elsewhere = {e for statement, _, e in self.judged_on if statement["experiment"] == AUTOENCODER} - {AUTOENCODER}
         beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.trained(AUTOENCODER)]
         return [(AUTOENCODER, name) for name in (*self.compared(AUTOENCODER), *beside)] + [
             (experiment, name) for experiment in sorted(elsewhere) for name in self.compared(experiment)
@@ -292,7 +301,7 @@ class Plan:
     @property
     def claim_runs(self) -> list[tuple[str, str, str]]:
         """Experiment, selection and optimizer of the runs that claims are judged by."""
-        judged = {(e, s["selected_by"]) for s in self.statements for e in self.experiments_of(s)}
+        judged = {(e, statement["selected_by"]) for statement, _, e in self.judged_on}
         return sorted((experiment, *rest, name) for experiment, *rest in judged for name in self.compared(experiment))
 
     @property
@@ -326,8 +335,13 @@ class Plan:
     @property
     def timed_claims(self) -> list[str]:
         """The timings that claims about wall time need."""
-        timed = {e for s in self.statements if "seconds" in s["quantities"] for e in self.experiments_of(s)}
+        timed = {e for s, _, e in self.judged_on if any(name.startswith("seconds") for name in s["quantities"])}
         return [self.results.timing(experiment) for experiment in sorted(timed)]
+
+    @property
+    def searched_claims(self) -> list[str]:
+        """The searches by which the best variant of a baseline is found."""
+        return sorted({self.results.search(experiment, name) for experiment, names in self.rivals for name in names})
 
     def run_to_judge(self, wildcards) -> dict:
         seed = self.config["claims"]["seeds"][0]

@@ -1,84 +1,116 @@
 """The poster's claims, each with its tests, and what the runs say of them: results/claims.json."""
 
-import math
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import torch
 
 from nonsmooth import bregman, proximal
+from replication import search
 from replication.files import read_json, write_json
 from replication.methods import judged, label
 from replication.paths import ResultFiles
 from replication.seeds import generator
 from replication.speed import clock
+from replication.statements import experiments_of, rivals
 from replication.studies import seeds as seed_runs
 from replication.verdicts.effects import (
+    DOES_NOT_HOLD,
     HOLDS,
-    NO_DIFFERENCE,
-    NO_VERDICT,
+    NEAR,
+    OUTCOMES,
     QUANTITIES,
+    REACHING,
     UNTIMED,
     Effect,
     compare,
     effect_text,
+    finite,
+    holm,
     outcome,
 )
-
-HERE_ONLY, ELSEWHERE_ONLY, FAILED = "holds here only", "holds elsewhere only", "does not hold"
-VERDICTS = HOLDS, HERE_ONLY, ELSEWHERE_ONLY, NO_DIFFERENCE, FAILED, NO_VERDICT
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A test on one experiment. effect and the bounds of the interval are None where they are not finite.
+    """A test on one experiment. Numbers are None where they are not finite.
 
-    lost: as in effects.Effect. outcome: of effects.OUTCOMES; None for the claim of the gradient.
+    effect, interval, seeds, lost, p: as in effects.Effect. outcome: of effects.OUTCOMES. baseline: the method that
+    stands for the baseline. exact: the same with iterations to the very loss that both reach, without the slack of
+    effects.NEAR; None for quantities that have none. removed: whether Holm's correction removes the outcome.
     """
 
     effect: float | None
     interval: list[float | None]
     seeds: list[int]
     lost: list[list[int]]
-    outcome: str | None = None
+    outcome: str
+    p: float | None = None
+    baseline: str | None = None
+    exact: "Outcome | None" = None
+    removed: bool = False
 
     @classmethod
-    def of(cls, effect: Effect, outcome: str | None = None) -> "Outcome":
-        def finite(number: float) -> float | None:
-            return number if math.isfinite(number) else None
-
+    def of(cls, effect: Effect, outcome: str, **more) -> "Outcome":
         interval = [finite(bound) for bound in effect.interval]
-        return cls(finite(effect.value), interval, effect.seeds, list(effect.lost), outcome)
+        return cls(finite(effect.value), interval, effect.seeds, list(effect.lost), outcome, finite(effect.p), **more)
+
+    @classmethod
+    def read(cls, values: dict) -> "Outcome":
+        """From the values of a file."""
+        return cls(**values | {"exact": values["exact"] and cls.read(values["exact"])})
+
+    @property
+    def slack_decides(self) -> bool:
+        """Whether the outcome without slack is another one."""
+        return self.exact is not None and self.exact.outcome != self.outcome
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One test of a claim: a quantity of a method against a baseline, on the claim's own experiment and elsewhere.
+    """One test of a statement: a quantity of a method against one kind of baseline, on its own experiment and elsewhere.
 
-    The claim of the gradient has no method, baseline or experiment.
+    suffix: that of the kind, which the names of its experiments end in. The claim of the gradient has no kind, method,
+    baseline or experiment.
     """
 
-    id: str
+    statement: str
     claim: str
     source: str
-    verdict: str
     quantity: str
     own: Outcome
     experiment: str | None = None
     method: str | None = None
     against: str | None = None
+    kind: str | None = None
+    suffix: str = ""
     elsewhere: dict[str, Outcome] = field(default_factory=dict)
 
     @property
-    def word(self) -> str:
-        """The verdict, one of VERDICTS, without names of experiments."""
-        return self.verdict.partition(":")[0]
+    def id(self) -> str:
+        names = [self.statement + self.suffix, self.against, self.quantity, self.method]
+        return "/".join(names) if self.method else self.statement
+
+    @property
+    def verdict(self) -> str:
+        """The outcome on its own experiment, one of effects.OUTCOMES."""
+        return self.own.outcome
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """By experiment, its own first."""
         return {self.experiment: self.own} | self.elsewhere
+
+    @property
+    def agreeing(self) -> list[str]:
+        """The other experiments with the same outcome, without suffix."""
+        same = (name for name, other in self.elsewhere.items() if other.outcome == self.verdict)
+        return [self.without_suffix(name) for name in same]
+
+    def without_suffix(self, experiment: str) -> str:
+        return experiment.removesuffix(self.suffix)
 
 
 def gradient(seeds: list[int], count: int = 2000) -> Effect:
@@ -101,23 +133,8 @@ def gradient(seeds: list[int], count: int = 2000) -> Effect:
     return Effect(max(largest), (min(largest), max(largest)), list(seeds), ([], []))
 
 
-def verdict(own: str, elsewhere: dict[str, str]) -> str:
-    """What follows from a test's outcome on its own experiment, and by name from those on other experiments.
-
-    One of VERDICTS; ELSEWHERE_ONLY is followed by the experiments where it holds.
-    """
-    holding = [experiment for experiment, outcome in elsewhere.items() if outcome == HOLDS]
-    if own == NO_VERDICT:
-        return NO_VERDICT
-    if own == HOLDS:
-        return HOLDS if len(holding) == len(elsewhere) else HERE_ONLY
-    if holding:
-        return f"{ELSEWHERE_ONLY}: {', '.join(holding)}"
-    return NO_DIFFERENCE if own == NO_DIFFERENCE else FAILED
-
-
 def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) -> list[Judgement]:
-    """Every claim, quantity, baseline and method.
+    """Every claim with each kind of baseline: every quantity, baseline and method.
 
     settings: the configuration's section "claims". optimizers: by experiment, those that take part.
     """
@@ -126,72 +143,113 @@ def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) 
         if "experiment" not in statement:
             judgements.append(_judge_gradient(statement, settings["seeds"]))
             continue
-        elsewhere = statement.get("elsewhere", [])
-        for against in statement["against"]:
-            for quantity in statement["quantities"]:
-                for method in judged(optimizers[statement["experiment"]]):
-                    taking_part = [experiment for experiment in elsewhere if method in optimizers[experiment]]
-                    judgements.append(_judge(files, settings, statement, taking_part, against, quantity, method))
+        claim = statement["id"], statement["claim"], statement["source"]
+        for kind in settings["kinds"]:
+            own, *others = experiments_of(statement, kind)
+            outcomes = {}  # of the whole family, by baseline, quantity, method and experiment
+            for test in product(statement["against"], statement["quantities"], judged(optimizers[own])):
+                for experiment in (own, *(name for name in others if test[-1] in optimizers[name])):
+                    names = rivals(kind, test[0], optimizers[experiment])
+                    outcomes[*test, experiment] = _test(files, settings, statement, experiment, names, *test[1:])
+            outcomes = corrected(outcomes, 1 - settings["level"])
+            for test in dict.fromkeys(key[:-1] for key in outcomes):
+                against, quantity, method = test
+                tested = {key[-1]: result for key, result in outcomes.items() if key[:-1] == test}
+                names = own, method, against, kind["name"], kind["suffix"]
+                judgements.append(Judgement(*claim, quantity, tested.pop(own), *names, tested))
     return judgements
 
 
 def _judge_gradient(statement: dict, seeds: list[int]) -> Judgement:
     effect = gradient(seeds)
-    word = HOLDS if effect.value <= statement["threshold"] * (1 + 1e-12) else FAILED
+    word = HOLDS if effect.value <= statement["threshold"] * (1 + 1e-12) else DOES_NOT_HOLD
     claim = statement["id"], statement["claim"], statement["source"]
-    return Judgement(*claim, word, "gradient", Outcome.of(effect))
+    return Judgement(*claim, "gradient", Outcome.of(effect, word))
 
 
-def _judge(
+def _test(
     files: ResultFiles,
     settings: dict,
     statement: dict,
-    elsewhere: list[str],
-    against: str,
+    experiment: str,
+    candidates: list[str],
     quantity: str,
     method: str,
-) -> Judgement:
-    def test(experiment: str) -> Outcome:
-        names = method, against
-        clocks = UNTIMED
-        if quantity == "seconds":
-            clocks = tuple(clock.read(files.timing(experiment), name) for name in names)
-        runs, baseline = (seed_runs.read(files.seeds(experiment, statement["selected_by"], name)) for name in names)
-        effect = compare(quantity, runs, baseline, clocks, settings["level"])
-        return Outcome.of(effect, outcome(effect, quantity, settings["margins"], statement.get("threshold")))
+) -> Outcome:
+    """The outcome on one experiment, against the candidate with the smallest score of its search."""
+    column = statement["selected_by"]
+    baseline = candidates[0]
+    if len(candidates) > 1:
+        reports = {name: search.Report.read(files.search(experiment, name)) for name in candidates}
+        baseline = min(candidates, key=lambda name: search.score(reports[name], column))
+    names = method, baseline
+    timed = quantity.startswith("seconds")
+    clocks = tuple(clock.read(files.timing(experiment), name) for name in names) if timed else UNTIMED
+    runs = [seed_runs.read(files.seeds(experiment, column, name)) for name in names]
 
-    own = test(statement["experiment"])
-    other = {experiment: test(experiment) for experiment in elsewhere}
-    follows = verdict(own.outcome, {experiment: result.outcome for experiment, result in other.items()})
-    name = "/".join([statement["id"], against, quantity, method])
-    claim = name, statement["claim"], statement["source"]
-    return Judgement(*claim, follows, quantity, own, statement["experiment"], method, against, other)
+    def told(near: float, **more) -> Outcome:
+        effect = compare(quantity, *runs, clocks, settings["level"], near)
+        word = outcome(effect, quantity, settings["margins"], statement.get("threshold"))
+        return Outcome.of(effect, word, baseline=baseline, **more)
+
+    return told(NEAR, exact=told(1.0) if quantity in REACHING else None)
+
+
+def corrected(family: dict[tuple, Outcome], alpha: float) -> dict[tuple, Outcome]:
+    """The outcomes of a family, with those marked that Holm's correction removes at the familywise level `alpha`.
+
+    A test with fewer than two pairs has no p value and no part in the correction.
+    """
+    tested = {name: result.p for name, result in family.items() if result.p is not None}
+    rejected = dict(zip(tested, holm(list(tested.values()), alpha), strict=True))
+    sided = HOLDS, DOES_NOT_HOLD
+    return {
+        name: replace(result, removed=result.outcome in sided and not rejected[name]) for name, result in family.items()
+    }
 
 
 def _line(judgement: Judgement, experiment: str, result: Outcome) -> str:
-    """The outcome on one experiment, and the seeds whose pairs are no part of it."""
-    owners = zip(result.lost, (judgement.method, judgement.against), strict=True)
-    lost = [f"; lost: {label(name)} with seed {', '.join(map(str, seeds))}" for seeds, name in owners if seeds]
+    """The outcome on one experiment, the seeds whose pairs are no part of it, and what it depends on."""
     effect = effect_text(judgement.quantity, result.effect, result.interval)
-    return "".join([f"{experiment}: {result.outcome}, {effect}", *lost])
+    notes = [f"{experiment}: {result.outcome}, {effect}"]
+    owners = zip(result.lost, (judgement.method, result.baseline), strict=True)
+    notes += [f"lost: {label(name)} with seed {', '.join(map(str, seeds))}" for seeds, name in owners if seeds]
+    if result.baseline != judgement.against:
+        notes.append(f"baseline: {label(result.baseline)}")
+    if result.slack_decides:
+        exact = effect_text(judgement.quantity, result.exact.effect, result.exact.interval)
+        notes.append(f"without slack: {result.exact.outcome}, {exact}")
+    if result.removed:
+        notes.append("removed by Holm's correction")
+    return "; ".join(notes)
 
 
 def answer(judgements: list[Judgement]) -> str:
-    """The verdicts of one claim for each method, how many there are of each, and what each rests on."""
+    """The verdicts of one claim for each method and kind of baseline, how many there are of each, and what each rests
+    on."""
     lines = []
-    for method in dict.fromkeys(judgement.method for judgement in judgements):
-        own = [judgement for judgement in judgements if judgement.method == method]
+    for method, kind in dict.fromkeys((judgement.method, judgement.kind) for judgement in judgements):
+        own = [judgement for judgement in judgements if (judgement.method, judgement.kind) == (method, kind)]
         if method is None:
             text = effect_text(own[0].quantity, own[0].own.effect, own[0].own.interval)
             lines.append(f"{own[0].claim} - {own[0].verdict}: largest difference quotient {text}")
             continue
-        counts = Counter(judgement.word for judgement in own)
-        lines.append(f"{label(method)} - {', '.join(f'{word} ({counts[word]})' for word in VERDICTS if counts[word])}")
+        counts = Counter(judgement.verdict for judgement in own)
+        words = ", ".join(f"{word} ({counts[word]})" for word in OUTCOMES if counts[word])
+        lines.append(f"{label(method)}, {kind} - {words}")
         for judgement in own:
             test = f"{QUANTITIES[judgement.quantity]} against {label(judgement.against)}"
-            lines.append(f"    {test}: {judgement.verdict}")
+            lines.append(f"    {test}: {judgement.verdict}{_agreement(judgement)}")
             lines += [f"        {_line(judgement, *item)}" for item in judgement.outcomes.items()]
     return "\n".join(lines)
+
+
+def _agreement(judgement: Judgement) -> str:
+    if not judgement.elsewhere:
+        return ""
+    names = ", ".join(judgement.agreeing)
+    count = f"; {len(judgement.agreeing)} of {len(judgement.elsewhere)} others agree"
+    return f"{count}: {names}" if names else count
 
 
 def write(judgements: list[Judgement], output: str | Path) -> None:
@@ -203,6 +261,6 @@ def read(path: str | Path) -> list[Judgement]:
     """The judgements of a file that `write` has written."""
     judgements = []
     for values in read_json(path):
-        elsewhere = {name: Outcome(**result) for name, result in values["elsewhere"].items()}
-        judgements.append(Judgement(**values | {"own": Outcome(**values["own"]), "elsewhere": elsewhere}))
+        elsewhere = {name: Outcome.read(result) for name, result in values["elsewhere"].items()}
+        judgements.append(Judgement(**values | {"own": Outcome.read(values["own"]), "elsewhere": elsewhere}))
     return judgements

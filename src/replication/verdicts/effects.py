@@ -9,10 +9,15 @@ import numpy as np
 from replication.speed.clock import Clock
 from replication.studies.seeds import SeedRun
 
-OUTCOMES = HOLDS, NO_DIFFERENCE, OPEN, REVERSED, NO_VERDICT = "holds", "no difference", "open", "reversed", "no verdict"
-TRAINING = {  # iterations and wall time: to the loss that both reach
+OUTCOMES = "holds", "no difference", "undecided", "does not hold", "no verdict"
+HOLDS, NO_DIFFERENCE, UNDECIDED, DOES_NOT_HOLD, NO_VERDICT = OUTCOMES
+REACHING = {  # to the loss that both reach
     "iterations": "iterations",
     "seconds": "wall time",
+    "seconds_with_setup": "wall time with setup",
+}
+TRAINING = {
+    **REACHING,
     "area": "area under the log loss",
     "final": "final training loss",
 }
@@ -35,17 +40,24 @@ class Effect:
     """Of pairs by seed: `value` with its `interval`, a ratio of TRAINING quantities, a difference of IMAGES ones.
 
     seeds: of the pairs. lost: the seeds with which the method's run diverged or learned nothing, and the baseline's.
+    p: of the paired t test, on logarithms for ratios, whose null hypothesis is no effect.
     """
 
     value: float
     interval: tuple[float, float]
     seeds: list[int]
     lost: tuple[list[int], list[int]]
+    p: float = math.nan
 
 
 def unit(quantity: str) -> str:
     """What an effect is measured in: "ratio", "psnr" (dB) or "ssim"."""
     return quantity.rpartition("_")[2] if quantity in IMAGES else "ratio"
+
+
+def finite(number: float) -> float | None:
+    """The number, None where JSON has none."""
+    return number if math.isfinite(number) else None
 
 
 def learned(run: SeedRun, mean_loss: float | None) -> bool:
@@ -66,20 +78,19 @@ def iterations_to(loss: float, iteration: Sequence[int], train_loss: Sequence[fl
     return None if reached is None else max(1, int(reached))
 
 
-def shared_loss(run: SeedRun, other: SeedRun) -> float:
-    """The loss that both reach: the larger one of the two in the end, and 5% above it.
+def shared_loss(run: SeedRun, other: SeedRun, near: float = NEAR) -> float:
+    """The loss that both reach: `near` times the larger one of the two in the end.
 
-    Not the smallest: a run that ends far above its smallest loss has not kept it. 5%: an optimizer that has converged
-    comes near its last loss long before the last digit moves.
+    Not the smallest: a run that ends far above its smallest loss has not kept it. NEAR is 5% above: an optimizer that
+    has converged comes near its last loss long before the last digit moves.
     """
-    return NEAR * max(run.train_loss[-1], other.train_loss[-1])
+    return near * max(run.train_loss[-1], other.train_loss[-1])
 
 
-def pair(quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock] = UNTIMED) -> tuple[float, float]:
-    """The quantity of a run and of the other, neither of them diverged; `clocks`: of each.
-
-    Wall time is that of the iterations; the setup time is no part of it.
-    """
+def pair(
+    quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock] = UNTIMED, near: float = NEAR
+) -> tuple[float, float]:
+    """The quantity of a run and of the other, neither of them diverged; `clocks`: of each; `near`: of `shared_loss`."""
     if quantity in IMAGES:
         return run.final[quantity], other.final[quantity]
     losses = run.train_loss, other.train_loss
@@ -87,11 +98,12 @@ def pair(quantity: str, run: SeedRun, other: SeedRun, clocks: tuple[Clock, Clock
         return tuple(10 ** np.mean(np.log10(np.maximum(values, 1e-300))) for values in losses)
     if quantity == "final":
         return tuple(max(values[-1], np.finfo(float).tiny) for values in losses)
-    loss = shared_loss(run, other)
+    loss = shared_loss(run, other, near)
     reached = [iterations_to(loss, either.iteration, either.train_loss) for either in (run, other)]
     if quantity == "iterations":
         return tuple(reached)
-    return tuple(count * clock.step for count, clock in zip(reached, clocks, strict=True))
+    setups = [clock.setup if quantity == "seconds_with_setup" else 0.0 for clock in clocks]
+    return tuple(start + count * clock.step for start, count, clock in zip(setups, reached, clocks, strict=True))
 
 
 def compare(
@@ -100,6 +112,7 @@ def compare(
     baseline: list[SeedRun],
     clocks: tuple[Clock, Clock] = UNTIMED,
     level: float = 0.95,
+    near: float = NEAR,
 ) -> Effect:
     """`quantity` of runs against those of a baseline, paired by seed, over the seeds with which both have `learned`.
 
@@ -116,50 +129,49 @@ def compare(
     seeds = [a.seed for a, _ in pairs]
     if len(pairs) < 2:
         return Effect(math.nan, (-math.inf, math.inf), seeds, lost)
-    values = np.array([pair(quantity, a, b, clocks) for a, b in pairs])
+    values = np.array([pair(quantity, a, b, clocks, near) for a, b in pairs])
     scaled = values if quantity in IMAGES else np.log(values)
     differences = scaled[:, 0] - scaled[:, 1]
-    middle = differences.mean()
-    half = stats.t.ppf((1 + level) / 2, len(pairs) - 1) * stats.sem(differences)
+    middle, error, freedom = differences.mean(), stats.sem(differences), len(pairs) - 1
+    half = stats.t.ppf((1 + level) / 2, freedom) * error
     ends = np.array([middle, middle - half, middle + half])
     with np.errstate(over="ignore"):  # an upper end that no float holds is infinite
         value, low, high = (ends if quantity in IMAGES else np.exp(ends)).tolist()
-    return Effect(value, (low, high), seeds, lost)
-
-
-def side(effect: Effect, quantity: str, threshold: float | None = None) -> str:
-    """Where the whole interval lies: HOLDS, on the better side of the threshold, REVERSED, on the other, else OPEN.
-
-    Better are differences of images above the threshold, by default 0, and ratios below it, by default 1.
-    """
-    higher = quantity in IMAGES
-    if threshold is None:
-        threshold = 0.0 if higher else 1.0
-    low, high = effect.interval
-    below, above = high < threshold, low > threshold
-    better, worse = (above, below) if higher else (below, above)
-    return HOLDS if better else REVERSED if worse else OPEN
-
-
-def within(effect: Effect, quantity: str, margins: dict[str, float]) -> bool:
-    """Whether the whole interval is too close to no effect to count: margins by `unit`, a factor for ratios, an amount
-    for differences.
-    """
-    margin = margins[unit(quantity)]
-    lowest, highest = (-margin, margin) if quantity in IMAGES else (1 / margin, margin)
-    low, high = effect.interval
-    return lowest <= low and high <= highest
+    p = 2 * stats.t.sf(abs(middle) / error, freedom) if error else float(middle == 0)  # no spread, no doubt
+    return Effect(value, (low, high), seeds, lost, float(p))
 
 
 def outcome(effect: Effect, quantity: str, margins: dict[str, float], threshold: float | None = None) -> str:
-    """One of OUTCOMES.
+    """The word for a test, one of OUTCOMES: the rule of docs/claims.md.
 
-    "no verdict" where more than MOST_LOST pairs are lost, "no difference" where the interval lies `within` the margin,
-    else the `side`.
+    margins: by `unit`, a factor for ratios, an amount for differences. threshold: what the interval is held against,
+    by default no effect. Better are ratios below it and differences of images above it.
     """
+    images, margin, (low, high) = quantity in IMAGES, margins[unit(quantity)], effect.interval
+    if threshold is None:
+        threshold = 0.0 if images else 1.0
     if len({*effect.lost[0], *effect.lost[1]}) > MOST_LOST:
         return NO_VERDICT
-    return NO_DIFFERENCE if within(effect, quantity, margins) else side(effect, quantity, threshold)
+    if (-margin if images else 1 / margin) <= low and high <= margin:
+        return NO_DIFFERENCE
+    if low > threshold:
+        return HOLDS if images else DOES_NOT_HOLD
+    if high < threshold:
+        return DOES_NOT_HOLD if images else HOLDS
+    return UNDECIDED
+
+
+def holm(p: Sequence[float], alpha: float) -> list[bool]:
+    """Which of the null hypotheses with these p values Holm's correction rejects, at the familywise level `alpha`.
+
+    The smallest is held against alpha / n, the next one against alpha / (n - 1), and so on until one is too large.
+    """
+    rejected = [False] * len(p)
+    for rank, number in enumerate(sorted(range(len(p)), key=lambda number: p[number])):
+        if p[number] > alpha / (len(p) - rank):
+            break
+        rejected[number] = True
+    return rejected
 
 
 def effect_text(quantity: str, effect: float | None, interval: Sequence[float | None]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from replication.files import check_writable, read_json, reading, replacing, write_json
@@ -12,21 +12,7 @@ from replication.speed.clock import Clock, of_report
 from replication.studies.limits import Chosen
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
 from replication.studies.seeds import SeedRun
-from replication.verdicts.effects import (
-    HOLDS,
-    IMAGES,
-    OPEN,
-    QUANTITIES,
-    REVERSED,
-    UNTIMED,
-    compare,
-    learned,
-    side,
-    within,
-)
-
-FAILS = "fails"
-VERDICTS = HOLDS, OPEN, FAILS
+from replication.verdicts.effects import IMAGES, QUANTITIES, UNTIMED, compare, finite, outcome
 
 
 def tests() -> list[tuple[str, str]]:
@@ -49,19 +35,19 @@ class Report:
 class Verdict:
     """One method against one baseline in one quantity at one setting.
 
-    verdict: of VERDICTS. effect, interval: as in effects.Effect, None where they are not finite. diverged: runs of the
-    method and of the baseline. learned: False where most runs of the baseline end no better than the mean image, so
-    that being better than they says little. bracketed: whether the settings of both had all their neighbours tried.
+    verdict: of effects.OUTCOMES. effect, interval, lost: as in effects.Effect, None where they are not finite.
+    diverged: how many of the lost runs did, the method's and the baseline's. bracketed: whether the settings of both
+    had all their neighbours tried.
     """
 
     method: str
     against: str
     quantity: str
     verdict: str
-    learned: bool
     bracketed: bool
     effect: float | None
     interval: list[float | None]
+    lost: list[list[int]]
     diverged: list[int]
     seeds: int
 
@@ -78,56 +64,34 @@ class Setting:
 
 
 def verdicts(report: Report, margins: dict[str, float]) -> list[Verdict]:
-    """A verdict for each method, baseline and quantity.
-
-    A claim holds where the whole interval (effects.compare, at 95%) is on its side, not within the margins, and most of
-    the baseline's runs have `learned`. It fails where the interval is on the other side and not within the margins, or
-    one of the method's runs diverged, or, for one of training, most of them have not learned while the baseline's have.
-    It is open between.
-    """
+    """A verdict for each method, baseline and quantity, at 95%."""
     return [_verdict(report, margins, method, *test) for method in judged(report.chosen) for test in tests()]
 
 
 def _verdict(report: Report, margins: dict[str, float], method: str, against: str, quantity: str) -> Verdict:
     column = "validation_loss" if quantity in IMAGES else "train_loss"
-    images = report.maps[MEAN_IMAGE]
-    runs = report.chosen[method][column].runs
-    if against in report.maps:
-        baseline = [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[against]]
-    else:
-        baseline = report.chosen[against][column].runs
-    clocks = (report.clocks[method], report.clocks[against]) if quantity == "seconds" else UNTIMED
+
+    def runs_of(name: str) -> list[SeedRun]:
+        if name in report.maps:
+            return [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[name]]
+        pairs = zip(report.chosen[name][column].runs, report.maps[MEAN_IMAGE], strict=True)
+        return [replace(run, mean_loss=image["train_loss"]) for run, image in pairs]
+
+    runs, baseline = runs_of(method), runs_of(against)
+    clocks = (report.clocks[method], report.clocks[against]) if against in report.clocks else UNTIMED
     effect = compare(quantity, runs, baseline, clocks)
-    rival_learned = against not in baselines() or most_learned(baseline, images)
-    verdict = OPEN if within(effect, quantity, margins) else side(effect, quantity)
-    if verdict == HOLDS and not rival_learned:
-        verdict = OPEN
-    diverged = [sum(run.diverged for run in either) for either in (runs, baseline)]
-    fails = verdict == REVERSED or diverged[0]
-    if quantity not in IMAGES:
-        fails = fails or (not most_learned(runs, images) and most_learned(baseline, images))
     return Verdict(
         method,
         against,
         quantity,
-        FAILS if fails else verdict,
-        learned=rival_learned,
+        outcome(effect, quantity, margins),
         bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
-        effect=_finite(effect.value),
-        interval=[_finite(bound) for bound in effect.interval],
-        diverged=diverged,
+        effect=finite(effect.value),
+        interval=[finite(bound) for bound in effect.interval],
+        lost=list(effect.lost),
+        diverged=[sum(run.diverged for run in either) for either in (runs, baseline)],
         seeds=len(runs),
     )
-
-
-def most_learned(runs: list[SeedRun], images: list[dict]) -> bool:
-    """Whether most of the runs have `learned`. images: the mean image's numbers by seed."""
-    pairs = zip(runs, images, strict=True)
-    return sum(learned(run, image["train_loss"]) for run, image in pairs) > len(runs) / 2
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def activity(report: Report) -> dict[str, float]:
