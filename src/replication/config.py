@@ -16,12 +16,13 @@ from replication.ranges import at
 
 KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
+OWN = ("target", "in_target", "tuned_on")  # of a section, what one that is like it does not take over
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 LARGEST = 2**53  # an integer above would be another one as a float
 
 # Of the folder config, later ones on top.
-FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
+FILES = ("tuned.yaml", "config.yaml", "every_setting.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
 
 
 def merge(base: dict, over: dict) -> dict:
@@ -74,8 +75,9 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run. Raises ConfigError, which names every fault."""
     config = dict(config)
     validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
-    config["experiments"] = _with_middles(config.get("experiments"), validator.schema)
-    faults = list(_unwritable(config)) or [_message(error) for error in validator.iter_errors(config)]
+    config["experiments"], faults = _whole(config.get("experiments"))
+    config["experiments"] = _with_middles(config["experiments"], validator.schema)
+    faults = list(_unwritable(config)) or faults or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
         for section in config["experiments"].values():
             _settle_optimizers(section)
@@ -98,6 +100,39 @@ def _validator(schema_path: str):
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
     return validators.extend(Draft202012Validator, type_checker=types)(load(schema_path))
+
+
+def _whole(experiments: object) -> tuple[object, list[str]]:
+    """The sections, with what those that are `like` another one leave unsaid, and the faults of `like`.
+
+    The optimizers that such a section names have their settings there, and its ranges take the place of the other's.
+    What the search chose, and for which target, is each section's own.
+    """
+    if not isinstance(experiments, dict):
+        return experiments, []
+    whole = {key: value for key, value in experiments.items() if not (isinstance(value, dict) and "like" in value)}
+    waiting = {key: value for key, value in experiments.items() if key not in whole}
+    while ready := [key for key, value in waiting.items() if isinstance(whole.get(str(value["like"])), dict)]:
+        for key in ready:
+            whole[key] = _like(waiting.pop(key), whole)
+    known = {key: [other for other in experiments if other != key] for key in waiting}
+    faults = [
+        f"experiments.{key}.like: {value['like']} is no other experiment, or like this one"
+        f"{nearest(str(value['like']), known[key])}"
+        for key, value in waiting.items()
+    ]
+    return {key: whole.get(key) for key in experiments}, faults
+
+
+def _like(section: dict, whole: dict) -> dict:
+    """The section with what it leaves unsaid, from the one that it is like."""
+    other = {key: value for key, value in whole[section["like"]].items() if key not in OWN}
+    if _are_dicts(other.get("optimizers"), other.get("tuning")):
+        named = section.get("optimizers", {})
+        settings = {key: value for key, value in other["optimizers"].items() if key in named}
+        tuning = {key: value for key, value in other["tuning"].items() if key != "ranges"}
+        other |= {"optimizers": settings, "tuning": tuning}
+    return merge(other, {key: value for key, value in section.items() if key != "like"})
 
 
 def _with_middles(experiments: object, schema: dict) -> object:
@@ -355,7 +390,7 @@ def _wrong_trials(config: dict, validator) -> list[str]:
             for setting, scale in ranges.items():
                 key = f"{part}.ranges.{optimizer}.{setting}"
                 ((_, ends),) = scale.items()
-                if not ends[0] < ends[1]:
+                if "choice" not in scale and not ends[0] < ends[1]:
                     faults.append(f"{key}: {ends[0]} is not below {ends[1]}")
                 values += [(key, optimizer, setting, end) for end in ends]
     for method, starts in config["limits"]["starts"].items():
@@ -399,9 +434,9 @@ def _refused_settings(config: dict, validator) -> list[str]:
 
 
 def _ends(ranges: dict[str, dict]) -> list[dict]:
-    """The settings at the lower and at the upper ends of ranges."""
+    """The settings at the lower and at the upper ends of ranges, and at the first and last of choices."""
     ends = {name: next(iter(scale.values())) for name, scale in ranges.items()}
-    return [{name: pair[side] for name, pair in ends.items()} for side in (0, 1)]
+    return [{name: values[side] for name, values in ends.items()} for side in (0, -1)]
 
 
 def _idle(over: dict, section: dict, key: str) -> list[str]:
