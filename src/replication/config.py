@@ -131,7 +131,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         faults += _contradictions_in(section, f"experiments.{name}", config, root)
         if name in FIGURED and "target" in section:
             faults.append(f"experiments.{name}.target: {section['target']!r}, and the default target's figures need it")
-    return faults + [*statements.faults(config["claims"], experiments)]
+    return [*faults, *statements.faults(config["claims"], experiments)]
 
 
 def _missing_folders(config: dict, root: Path) -> Iterator[str]:
@@ -157,7 +157,8 @@ def _wrong_starts(config: dict) -> Iterator[str]:
     for name in sorted(starts.keys() | ranges.keys() | set(baselines())):
         if name not in known:
             names = ", ".join(known)
-            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {names}{statements.KEPT}"
+            kept = statements.KEPT
+            yield f"limits.starts.{name}: no method of {AUTOENCODER} that claims compare, which are {names}{kept}"
         for part, methods in (("starts", starts), ("ranges", ranges)):
             if name not in methods:
                 yield f"limits.{part}: {name} is missing"

@@ -4,7 +4,7 @@
 
 {
   const PICTURED = { iterations: "iterations", seconds: "wall time", final: "final loss", unseen_psnr: "PSNR", unseen_ssim: "SSIM" };
-  const FINALS = { iterations: "train_loss", seconds: "train_loss", area: "train_loss", final: "train_loss" };
+  const FINALS = { iterations: "train_loss", seconds: "train_loss", seconds_with_setup: "train_loss", area: "train_loss", final: "train_loss" };
 
   const nameOf = (cell) => (cell.group === cell.setting ? cell.group : `${cell.group}: ${cell.setting}`);
   const list = (...items) => site.element("ul", {}, ...items.map((item) => site.element("li", {}, ...[item].flat())));
@@ -19,11 +19,13 @@
     ];
   }
 
+  // The seeds that are no part of a test, or nothing.
+  const lost = (row) => (row.lost === null && row.baselineLost === null ? [] : [`Lost seeds: ${row.lost ?? "none"} of the method, ${row.baselineLost ?? "none"} of the baseline.`]);
+
   // All that stands behind a cell of the limits.
   function details(cell, runs) {
     const title = `${nameOf(cell)}, ${cell.method} against ${cell.against}, ${cell.measured}`;
-    const items = [`Verdict: ${cell.verdict}. Effect: ${cell.text}, ${cell.seeds} seeds.`];
-    if (cell.learned === "no") items.push("The baseline learned nothing here.");
+    const items = [`Verdict: ${cell.verdict}. Effect: ${cell.text}, ${cell.seeds} seeds.`, ...lost(cell)];
     if (cell.bracketed === "no") items.push("The search of one of the two ended before its best value lay between worse ones.");
     const own = runs[cell.slug] ?? {};
     const names = [cell.method, cell.against];
@@ -67,8 +69,8 @@
               continue;
             }
             const words = `${name}, ${cell.measured} against ${cell.against}: ${cell.verdict}, ${cell.text}`;
-            const button = site.element("button", { class: `cell ${cell.verdict}`, title: words, "aria-label": words, tabindex: -1 });
-            if (cell.learned === "no") button.classList.add("unlearned");
+            const button = site.element("button", { class: `cell ${cell.verdict.replaceAll(" ", "-")}`, title: words, "aria-label": words, tabindex: -1 });
+            ["lost", "baseline-lost"].forEach((side, i) => cell.mostlyLost[i] && button.classList.add(side));
             button.addEventListener("click", () => {
               frame.querySelectorAll("[aria-pressed]").forEach((one) => one.removeAttribute("aria-pressed"));
               button.setAttribute("aria-pressed", "true");
@@ -119,15 +121,17 @@
       details: (row, data) => details(row, data.runs),
     },
     claims: {
-      columns: [text("experiment", "experiment", { minWidth: 130 }), text("method", "method", { minWidth: 135 }), text("against", "against"), text("measured by", "measured", { minWidth: 120 }), text("outcome", "outcome", { minWidth: 90 }), effect, text("verdict", "verdict", { minWidth: 110 })],
+      columns: [text("experiment", "experiment", { minWidth: 130 }), text("method", "method", { minWidth: 135 }), text("against", "against"), text("kind of baseline", "kind", { minWidth: 110 }), text("measured by", "measured", { minWidth: 120 }), text("outcome", "outcome", { minWidth: 90 }), effect],
       rows: (data) => data,
       details: (row) => {
         const items = [`Claim: ${row.claim}.`, `Outcome: ${row.outcome}. Effect: ${row.text}, ${row.seeds} seeds.`];
-        if (row.verdict) items.push(`Verdict on the claim: ${row.verdict}.`);
-        if (row.lost !== null || row.baselineLost !== null) items.push(`Lost seeds: ${row.lost ?? "none"} of the method, ${row.baselineLost ?? "none"} of the baseline.`);
+        items.push(...lost(row));
+        if (row.exact) items.push(`Without the slack of the loss that both reach: ${row.exact}.`);
+        if (row.removed) items.push("Holm's correction removes the outcome.");
+        if (row.verdict) items.push(`Verdict on the claim: ${row.verdict}.${row.agree ? ` Of the other experiments ${row.agree} agree${row.agreeAt ? `: ${row.agreeAt}` : ""}.` : ""}`);
         row.records.forEach((path) => items.push([site.link(path.split("/").slice(-3).join("/"), path)]));
         items.push([site.link(`The experiment ${row.experiment}`, `experiments/${row.experiment}.html`)]);
-        return [site.element("h4", {}, `${row.experiment}, ${row.method} against ${row.against}, ${row.measured}`), list(...items)];
+        return [site.element("h4", {}, `${row.experiment}, ${row.method} against ${row.against} (${row.kind}), ${row.measured}`), list(...items)];
       },
     },
     records: {

@@ -102,27 +102,63 @@ def _spread(row: Row, column: str, form: str = ".3g") -> str:
     return f"{row[column]:{form}} ({row[f'{column}_low']:{form}} to {row[f'{column}_high']:{form}})"
 
 
-def _verdict(row: Row) -> str:
-    """The verdict on a claim, elsewhere than on its own experiment the outcome, and the seeds of the lost pairs."""
+def _effect(row: Row, quantity: str, start: str = "") -> str:
+    """The effect with its interval, and the outcome. start: "exact_" for those without slack."""
+    effect, *interval, word = (row[f"{start}{column}"] for column in ("effect", "low", "high", "outcome"))
+    return f"{effect_text(quantity, effect, interval)}, {word}"
+
+
+def _marks(row: Row) -> str:
+    """What docs/claims.md explains of an outcome: lost seeds, the slack, Holm's correction."""
     seeds = " ".join(str(row[column]) for column in ("lost", "baseline_lost") if row[column] is not None).split()
-    text = row["verdict"] or row["outcome"]
-    return f"{text}; lost: seed {', '.join(sorted(set(seeds), key=int))}" if seeds else text
+    marks = [f"lost {' '.join(sorted(set(seeds), key=int))}"] if seeds else []
+    marks += ["slack"] if row["exact_outcome"] not in (None, row["outcome"]) else []
+    marks += ["Holm"] if row["holm"] else []
+    return f" [{'; '.join(marks)}]" if marks else ""
 
 
-def claims(tables: Tables, experiment: str, kind: str) -> str:
-    """Every test of one experiment; kind: "speed" or "images"."""
-    rows = []
+def _tests(tables: Tables) -> dict[tuple, Row]:
+    """The rows of the claims that have a baseline, by experiment, kind of baseline, baseline, quantity and method."""
+    rows = {name: row for name, row in tables["claims"].items() if "/" in name}
+    return {(row["experiment"], row["kind"], *name.split("/")[1:]): row for name, row in rows.items()}
+
+
+def claims(tables: Tables, experiment: str, measures: str) -> str:
+    """Every test of one experiment against each kind of baseline; measures: "speed" or "images".
+
+    Quantities that have a slack have a second line without it.
+    """
+    tests, rows = _tests(tables), []
+    columns = [(kind, against) for against in baselines() for kind in dict.fromkeys(key[1] for key in tests)]
     for method in judged():
         for quantity, label in QUANTITIES.items():
-            ids = [f"{experiment}/{against}/{quantity}/{method}" for against in baselines()]
-            results = [tables["claims"].get(name) for name in ids]
-            if None not in results and (quantity in IMAGES) == (kind == "images"):
-                cells = [(effect_text(quantity, r["effect"], (r["low"], r["high"])), _verdict(r)) for r in results]
-                rows.append([_name(method), label, *(text for pair in cells for text in pair)])
+            results = [tests.get((experiment, kind, against, quantity, method)) for kind, against in columns]
+            if any(results) and (quantity in IMAGES) == (measures == "images"):
+                cells = [f"{_effect(row, quantity)}{_marks(row)}" if row else "-" for row in results]
+                rows.append([_name(method), label, *cells])
+                if quantity == "iterations":
+                    exact = [_effect(row, quantity, "exact_") if row else "-" for row in results]
+                    rows.append([_name(method), f"{label}, no slack", *exact])
     if not rows:
-        raise KeyError(f"{experiment}/.../{kind}")
-    head = [text for against in baselines() for text in (f"against {_name(against)}", "claim")]
+        raise KeyError(f"{experiment}/.../{measures}")
+    head = [f"{_name(against)}, {kind}" for kind, against in columns]
     return markdown(["method", "measured by", *head], rows)
+
+
+def verdicts(tables: Tables, statement: str) -> str:
+    """The verdict on every test of one claim, and the other experiments that agree."""
+    own = {test: row for test, row in _tests(tables).items() if row["statement"] == statement and row["verdict"]}
+    rows = []
+    for method in judged():
+        for (_, kind, against, quantity, name), row in own.items():
+            if name == method:
+                agree = ": ".join(row[column] for column in ("agree", "agree_at") if row[column])
+                test = [_name(method), QUANTITIES[quantity], _name(against), kind]
+                rows.append([*test, f"{row['verdict']}{_marks(row)}", agree])
+    if not rows:
+        raise KeyError(statement)
+    head = ["method", "measured by", "against", "kind of baseline", "verdict", "others that agree"]
+    return markdown(head, rows)
 
 
 def references(tables: Tables, *experiments: str) -> str:
@@ -148,14 +184,16 @@ def trained(tables: Tables, experiment: str) -> str:
 
 
 def limits_where(tables: Tables, method: str, *quantities: str) -> str:
-    """At how many settings a method is better than each baseline, and where it is worse."""
+    """At how many settings each word stands for a method against each baseline."""
+    words = {"holds": ("holds",), "does not hold": ("does_not_hold",), "no verdict": ("no_verdict",)}
+    words["no difference or undecided"] = "no_difference", "undecided"
     rows = []
     for name, row in _under(tables["limits_where"], method).items():
         against, quantity, *group = name.split("/")
         if not group and quantity.replace("-", "_") in quantities:
-            counts = [str(row[column]) for column in ("better", "open", "worse")]
+            counts = [str(sum(row[column] for column in columns)) for columns in words.values()]
             rows.append([_name(against), QUANTITIES[quantity.replace("-", "_")], *counts])
-    return markdown(["against", "measured by", "better", "open", "worse"], rows)
+    return markdown(["against", "measured by", *words], rows)
 
 
 def conditioning(tables: Tables, experiment: str, *numbers: str) -> str:
@@ -375,7 +413,7 @@ def overhead(tables: Tables) -> str:
     return markdown(["part", "s", "of all"], rows)
 
 
-MAKERS = (claims, references, trained, limits_where, conditioning, ablation, ladder, optimizers, times)
+MAKERS = (claims, verdicts, references, trained, limits_where, conditioning, ablation, ladder, optimizers, times)
 SPEED = (goals, iterations, floor, setup, memory, quality, processes, cost_model, predictions, overhead)
 ON_DEVICES = (devices, device_predictions)
 BLOCKS: dict[str, Callable[..., str]] = {function.__name__: function for function in (*MAKERS, *SPEED, *ON_DEVICES)}

@@ -18,9 +18,9 @@ from replication.studies import seeds as seed_runs
 from replication.studies.seeds import SeedRun, finished
 from replication.verdicts import claims as verdicts
 from replication.verdicts import limits as limit_verdicts
-from replication.verdicts.claims import Outcome
-from replication.verdicts.effects import HOLDS, IMAGES, OPEN, QUANTITIES, compare
-from replication.verdicts.limits import FAILS, Setting
+from replication.verdicts.claims import Judgement
+from replication.verdicts.effects import IMAGES, OUTCOMES, QUANTITIES, compare
+from replication.verdicts.limits import Setting
 
 
 def _spread(column: str, values: list[float]) -> Row:
@@ -39,34 +39,57 @@ def _ranked(column: str, values: list[float]) -> Row:
 
 
 def claims(results: Results) -> Iterator[Row]:
-    """A row for each test of a claim and each experiment that it is put to.
+    """A row for each test of a claim, with each kind of baseline, on each experiment that it is put to.
 
-    outcome: of effects.OUTCOMES. verdict: of the test as a whole (claims.verdict), with its own experiment's row.
+    experiment: without the kind's suffix. outcome: of effects.OUTCOMES. verdict: the same, with the claim's own
+    experiment; beside it how many of the other experiments agree, and which. baseline: the method that stands for it.
     lost, baseline_lost: the seeds with which the run of the method or of the baseline diverged or learned nothing.
+    exact_...: without the slack of "the loss that both reach". holm: whether Holm's correction removes the outcome.
     """
     for judgement in verdicts.read(results.files.claims):
         if judgement.method is None:
-            yield {"id": "gradient", "verdict": judgement.verdict, **_numbers(judgement.own)}
+            own = judgement.own
+            row: Row = {"id": judgement.id, "claim": judgement.claim, "verdict": own.outcome}
+            yield row | _interval("effect", own.effect, own.interval) | {"seeds": len(own.seeds)}
             continue
-        for experiment, outcome in judgement.outcomes.items():
-            row: Row = {"id": "/".join([experiment, judgement.against, judgement.quantity, judgement.method])}
-            row |= {"claim": judgement.claim, "outcome": outcome.outcome}
-            verdict = judgement.verdict if experiment == judgement.experiment else None
-            yield row | {"verdict": verdict, **_numbers(outcome)}
+        for experiment in judgement.outcomes:
+            yield _test(judgement, experiment)
 
 
-def _numbers(outcome: Outcome) -> Row:
-    low, high = outcome.interval
-    row: Row = {"effect": outcome.effect, "low": low, "high": high, "seeds": len(outcome.seeds)}
-    lost, baseline_lost = (" ".join(map(str, seeds)) or None for seeds in outcome.lost)
-    return row | {"lost": lost, "baseline_lost": baseline_lost}
+def _test(judgement: Judgement, experiment: str) -> Row:
+    outcome, exact = judgement.outcomes[experiment], judgement.outcomes[experiment].exact
+    row: Row = {"id": "/".join([experiment, judgement.against, judgement.quantity, judgement.method])}
+    row |= {"statement": judgement.statement, "claim": judgement.claim, "kind": judgement.kind}
+    row |= {"experiment": judgement.without_suffix(experiment), "baseline": outcome.baseline}
+    if experiment == judgement.experiment:
+        row["verdict"] = judgement.verdict
+        if judgement.elsewhere:
+            row["agree"] = f"{len(judgement.agreeing)} of {len(judgement.elsewhere)}"
+            row["agree_at"] = ", ".join(judgement.agreeing) or None
+    row |= {"outcome": outcome.outcome, **_interval("effect", outcome.effect, outcome.interval)}
+    row |= {"seeds": len(outcome.seeds), **_lost(outcome.lost)}
+    row |= {"p": outcome.p, "holm": "removed" if outcome.removed else None}
+    if exact:
+        row |= _interval("exact_effect", exact.effect, exact.interval, "exact_")
+        row["exact_outcome"] = exact.outcome
+    return row
+
+
+def _interval(column: str, effect: float | None, interval: list[float | None], start: str = "") -> Row:
+    return dict(zip((column, f"{start}low", f"{start}high"), (effect, *interval), strict=True))
+
+
+def _lost(lost: list[list[int]]) -> Row:
+    """The seeds of the lost runs of the method and of the baseline."""
+    seeds = [" ".join(map(str, either)) or None for either in lost]
+    return dict(zip(("lost", "baseline_lost"), seeds, strict=True))
 
 
 def timings(results: Results) -> Iterator[Row]:
     """The time of an iteration and of the setup of each optimizer whose wall time is compared: in ms, and the setup in
     iterations of the same optimizer as well."""
-    timed = [judgement for judgement in verdicts.read(results.files.claims) if judgement.quantity == "seconds"]
-    compared = {(e, name): None for j in timed for e in j.outcomes for name in (j.against, j.method)}
+    timed = [j for j in verdicts.read(results.files.claims) if j.quantity.startswith("seconds")]
+    compared = {(e, n) for j in timed for e, one in j.outcomes.items() for n in (j.against, one.baseline, j.method)}
     for experiment, optimizer in sorted(compared):
         clock = results.clock(experiment, optimizer)
         row: Row = {"id": f"{experiment}/{optimizer}", "milliseconds": 1e3 * clock.step}
@@ -145,16 +168,16 @@ def limits(results: Results) -> Iterator[Row]:
     """A row for each cell of the figure of the limits: setting, method, baseline and quantity."""
     for setting in limit_verdicts.read(results.files.limits):
         for verdict in setting.verdicts:
-            low, high = verdict.interval
             names = verdict.method, verdict.against, verdict.quantity
             yield {
                 "id": "/".join([_name(setting), *map(slug, names)]),
                 "group": setting.group,
                 "setting": setting.name,
-                **{"verdict": verdict.verdict, "effect": verdict.effect},
-                **{"low": low, "high": high, "seeds": verdict.seeds},
+                "verdict": verdict.verdict,
+                **_interval("effect", verdict.effect, verdict.interval),
+                **{"seeds": verdict.seeds, **_lost(verdict.lost)},
                 **{"diverged": verdict.diverged[0], "baseline_diverged": verdict.diverged[1]},
-                **{"baseline_learned": verdict.learned, "bracketed": verdict.bracketed},
+                "bracketed": verdict.bracketed,
             }
 
 
@@ -170,10 +193,11 @@ def limits_active(results: Results) -> Iterator[Row]:
 
 
 def limits_where(results: Results) -> Iterator[Row]:
-    """Where each method is better than a baseline, where worse and where neither is shown.
+    """At how many settings each word stands for a method against a baseline, and at which.
 
-    A row for each test over all settings, with the settings' names, and one for each group of settings. The row "count"
-    has the number of settings. "bracketed": at how many of them every search ended between worse values.
+    A row for each test over all settings, with the settings' names, and one for each group of settings. "lost": where
+    most of the method's runs diverged or learned nothing. The row "count" has the number of settings. "bracketed": at
+    how many of them every search ended between worse values.
     """
     settings = limit_verdicts.read(results.files.limits)
     tests = [(v.method, v.against, v.quantity) for v in settings[0].verdicts]
@@ -181,17 +205,18 @@ def limits_where(results: Results) -> Iterator[Row]:
     bracketed = sum(all(verdict.bracketed for verdict in setting.verdicts) for setting in settings)
     yield {"id": "count", "settings": len(settings), "bracketed": bracketed}
     for test in tests:
-        listed: dict[str, dict[str, list[str]]] = {}
+        listed = {key: {word: [] for word in (*OUTCOMES, "lost")} for key in ("", *groups)}
         for setting in settings:
             name, group = setting.name, setting.group
             whole = name if name == group else f"{group} {name}"
             (cell,) = (v for v in setting.verdicts if (v.method, v.against, v.quantity) == test)
-            for key, text in (("", whole), (group, name)):
-                listed.setdefault(key, {HOLDS: [], OPEN: [], FAILS: []})[cell.verdict].append(text)
-        for key in ("", *groups):
+            for word in (cell.verdict, *(["lost"] if cell.mostly_lost[0] else [])):
+                listed[""][word].append(whole)
+                listed[group][word].append(name)
+        for key, words in listed.items():
             row: Row = {"id": "/".join([*map(slug, test), *([slug(key)] if key else [])])}
-            for column, verdict in (("better", HOLDS), ("open", OPEN), ("worse", FAILS)):
-                names = listed[key][verdict]
+            for word, names in words.items():
+                column = word.replace(" ", "_")
                 row |= {column: len(names), f"{column}_at": _listed(names) if key else "; ".join(names) or "none"}
             yield row
 

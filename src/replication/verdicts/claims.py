@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One test of a statement: a quantity of a method against one kind of baseline, on its own experiment and elsewhere.
+    """One test of a statement: a quantity of a method against a baseline of one kind, on its own experiment and others.
 
     suffix: that of the kind, which the names of its experiments end in. The claim of the gradient has no kind, method,
     baseline or experiment.

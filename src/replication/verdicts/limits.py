@@ -1,6 +1,5 @@
 """Where the claims stop holding: a verdict on each method, baseline and quantity at every setting."""
 
-import math
 import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,6 +49,11 @@ class Verdict:
     lost: list[list[int]]
     diverged: list[int]
     seeds: int
+
+    @property
+    def mostly_lost(self) -> tuple[bool, bool]:
+        """Whether most of the method's runs are lost, and most of the baseline's."""
+        return tuple(2 * len(seeds) > self.seeds for seeds in self.lost)
 
 
 @dataclass(frozen=True)

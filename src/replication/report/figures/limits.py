@@ -11,10 +11,13 @@ from replication.methods import METHODS, baselines, label
 from replication.report.figures.curves import GREY, WIDTH
 from replication.results import Results
 from replication.studies.maps import LINEAR_MAP
+from replication.verdicts.effects import DOES_NOT_HOLD, HOLDS, NO_DIFFERENCE, NO_VERDICT, OUTCOMES, UNDECIDED
 from replication.verdicts.limits import Setting, read
 
-VERDICTS = {"holds": "#0072B2", "open": "#CCCCCC", "fails": "#E69F00"}  # told apart in greys as well
-UNLEARNED = {"fill": False, "hatch": "////", "edgecolor": "white", "linewidth": 0}
+COLORS = {HOLDS: "#0072B2", DOES_NOT_HOLD: "#E69F00"}  # told apart in greys as well
+COLORS |= dict.fromkeys((NO_DIFFERENCE, UNDECIDED, NO_VERDICT), "#CCCCCC")
+HATCHES = "\\\\\\\\", "////"  # where most of the method's runs, or of the baseline's, are lost
+HATCHED = {"fill": False, "edgecolor": "white", "linewidth": 0}
 CLAIMS = {
     "iterations": "iterations",
     "seconds": "wall time",
@@ -40,16 +43,15 @@ def limits(results: Results) -> Figure:
         if row == 0 or settings[row - 1].group != setting.group:
             offset = {"xytext": (-132, 0), "textcoords": "offset points", "annotation_clip": False}
             panels[0].annotate(setting.group, (0, row + 0.5), va="center", weight="bold", fontsize=8, **offset)
-    handles = [Rectangle((0, 0), 1, 1, color=color) for color in VERDICTS.values()]
-    handles.append(Rectangle((0, 0), 1, 1, **(UNLEARNED | {"edgecolor": GREY})))
-    texts = ["method better", "open", "method worse", "baseline learned nothing"]
+    handles = [Rectangle((0, 0), 1, 1, color=COLORS[word]) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED)]
+    handles += [Rectangle((0, 0), 1, 1, hatch=hatch, **(HATCHED | {"edgecolor": GREY})) for hatch in HATCHES]
+    texts = [HOLDS, DOES_NOT_HOLD, "none of these", "most runs of BADMM lost", "most of the baseline lost"]
     seeds = settings[0].verdicts[0].seeds
     title = (
-        f"Colour: side of the 95% interval over {seeds} seeds; open: on neither side, or within the margin.\n"
-        "PSNR and SSIM of unseen images. "
-        "Worse as well: the method diverged, or it learned nothing while the baseline did."
+        f"Colour: side of the 95% interval over {seeds} seeds. Grey: no difference, undecided or no verdict.\n"
+        "Lost: diverged, or learned nothing. PSNR and SSIM are of unseen images."
     )
-    figure.legend(handles, texts, loc="outside lower center", ncols=4, title=title, handlelength=1.6)
+    figure.legend(handles, texts, loc="outside lower center", ncols=5, title=title, handlelength=1.6)
     return figure
 
 
@@ -59,13 +61,13 @@ def _draw_verdicts(axes: Axes, settings: list[Setting], method: str) -> None:
     columns = [(baseline, quantity) for baseline in baselines() for quantity in CLAIMS]
     columns += [(LINEAR_MAP, quantity) for quantity in CLAIMS if quantity.startswith("unseen")]
     tests = [test for test in columns if test in rows[0]]
-    verdicts = list(VERDICTS)
-    cells = np.array([[verdicts.index(row[test].verdict) for test in tests] for row in rows])
-    colors = ListedColormap(list(VERDICTS.values()))
-    axes.pcolormesh(cells, cmap=colors, vmin=-0.5, vmax=2.5, edgecolors="white", linewidth=0.8)
+    cells = np.array([[OUTCOMES.index(row[test].verdict) for test in tests] for row in rows])
+    colors = ListedColormap([COLORS[word] for word in OUTCOMES])
+    axes.pcolormesh(cells, cmap=colors, vmin=-0.5, vmax=len(OUTCOMES) - 0.5, edgecolors="white", linewidth=0.8)
     for (row, column), _ in np.ndenumerate(cells):
-        if not rows[row][tests[column]].learned:
-            axes.add_patch(Rectangle((column, row), 1, 1, **UNLEARNED))
+        for lost, hatch in zip(rows[row][tests[column]].mostly_lost, HATCHES, strict=True):
+            if lost:
+                axes.add_patch(Rectangle((column, row), 1, 1, hatch=hatch, **HATCHED))
     for row, setting in enumerate(settings):
         if row and settings[row - 1].group != setting.group:
             axes.axhline(row, color="black", linewidth=0.7)

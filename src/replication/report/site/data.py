@@ -174,8 +174,8 @@ def limit_cells(tables: Tables) -> list[dict]:
                 **{"slug": slug, "group": row["group"], "setting": str(row["setting"])},
                 **{"method": label(method), "against": label(against.replace("-", " ")), "quantity": quantity},
                 **{"measured": QUANTITIES[quantity], "verdict": row["verdict"], "effect": row["effect"]},
-                **{"text": _effect(quantity, row), "seeds": row["seeds"], "learned": row["baseline_learned"]},
-                **{"diverged": row["diverged"], "baselineDiverged": row["baseline_diverged"]},
+                **{"text": _effect(quantity, row), "seeds": row["seeds"]},
+                **{"lost": row["lost"], "baselineLost": row["baseline_lost"], "mostlyLost": _mostly_lost(row)},
                 **{"bracketed": row["bracketed"], "chosenBy": _selection(quantity), "pair": [method, against]},
             }
         )
@@ -186,10 +186,17 @@ def _selection(quantity: str) -> str:
     return SELECTIONS[quantity in IMAGES]
 
 
-def _effect(quantity: str, row: Row) -> str:
-    if any(not isinstance(row[column], int | float) for column in ("effect", "low", "high")):
+def _mostly_lost(row: Row) -> list[bool]:
+    """Whether most runs of the method are lost, and most of the baseline's."""
+    lost = ("" if row[column] is None else str(row[column]) for column in ("lost", "baseline_lost"))
+    return [2 * len(seeds.split()) > row["seeds"] for seeds in lost]
+
+
+def _effect(quantity: str, row: Row, start: str = "") -> str:
+    numbers = [row[f"{start}{column}"] for column in ("effect", "low", "high")]
+    if any(not isinstance(number, int | float) for number in numbers):
         return "-"
-    return effect_text(quantity, row["effect"], (row["low"], row["high"]))
+    return effect_text(quantity, numbers[0], numbers[1:])
 
 
 def limit_runs(settings: dict[str, Planned]) -> dict:
@@ -224,14 +231,18 @@ def claim_rows(tables: Tables, published: Path) -> list[dict]:
         experiment, *test = name.split("/")
         if not test:  # the claim of the gradient has no baseline
             continue
-        against, quantity, method = test
-        own = [f"claims/{experiment}/{_selection(quantity)}/{of}.json" for of in (method, against)]
+        _, quantity, method = test
+        own = [f"claims/{experiment}/{_selection(quantity)}/{of}.json" for of in (method, row["baseline"])]
+        exact = row["exact_outcome"] and f"{row['exact_outcome']}, {_effect(quantity, row, 'exact_')}"
         rows.append(
             {
-                **{"experiment": experiment, "claim": row["claim"], "method": label(method), "against": label(against)},
+                **{"experiment": experiment, "claim": row["claim"], "method": label(method)},
+                **{"against": label(row["baseline"]), "kind": row["kind"]},
                 **{"measured": QUANTITIES[quantity], "outcome": row["outcome"], "verdict": row["verdict"] or ""},
                 **{"effect": row["effect"], "text": _effect(quantity, row), "seeds": row["seeds"]},
                 **{"lost": row["lost"], "baselineLost": row["baseline_lost"]},
+                **{"exact": exact, "removed": row["holm"] is not None},
+                **{"agree": row["agree"], "agreeAt": row["agree_at"]},
                 "records": [
                     f"_static/records/published/claims/{p}" for p in own if (published / "claims" / p).exists()
                 ],
