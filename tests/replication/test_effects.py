@@ -11,29 +11,30 @@ from made_runs import SEEDS, dead, diverged, ending_at, made_run, made_runs, wit
 
 from replication.speed.clock import Clock
 from replication.verdicts.effects import (
+    DOES_NOT_HOLD,
     HOLDS,
     IMAGES,
     LEARNED,
     NEAR,
     NO_DIFFERENCE,
     NO_VERDICT,
-    OPEN,
     QUANTITIES,
-    REVERSED,
+    UNDECIDED,
     Effect,
     compare,
     effect_text,
+    holm,
     iterations_to,
     learned,
     outcome,
     pair,
     shared_loss,
-    side,
 )
 
 LOSSES = st.lists(st.floats(0.01, 10), min_size=2, max_size=6)
 PAIRS = st.lists(st.tuples(st.floats(0.01, 10), st.floats(0.01, 10)), min_size=2, max_size=6)
 MARGINS = {"ratio": 1.02, "psnr": 0.1, "ssim": 0.005}
+NO_MARGINS = {"ratio": 1.0, "psnr": 0.0, "ssim": 0.0}
 T_OF_THREE = 4.302653  # the 97.5% quantile of Student's t with two degrees of freedom
 
 
@@ -66,7 +67,9 @@ def test_swapping_the_sides_inverts_a_ratio_and_its_interval(losses):
     one, other = compare("final", runs, baseline), compare("final", baseline, runs)
     assert one.value * other.value == pytest.approx(1.0)
     assert math.log(one.interval[0]) == pytest.approx(-math.log(other.interval[1]))
-    assert {side(one, "final"), side(other, "final")} in ({HOLDS, REVERSED}, {OPEN})
+    assert one.p == pytest.approx(other.p)
+    words = {outcome(effect, "final", NO_MARGINS) for effect in (one, other)}
+    assert words in ({HOLDS, DOES_NOT_HOLD}, {UNDECIDED}, {NO_DIFFERENCE})
 
 
 @given(PAIRS, st.floats(0.01, 100))
@@ -81,7 +84,7 @@ def test_a_factor_of_both_sides_changes_nothing(losses, factor):
 @pytest.mark.filterwarnings("error")
 def test_an_end_that_no_float_holds_is_infinite():
     effect = compare("final", ending_at(1e-300, 1.0), ending_at(1.0, 1.0))
-    assert (effect.interval, side(effect, "final")) == ((0.0, math.inf), OPEN)
+    assert (effect.interval, outcome(effect, "final", MARGINS)) == ((0.0, math.inf), UNDECIDED)
 
 
 def test_a_lower_level_gives_a_narrower_interval():
@@ -114,6 +117,50 @@ def test_a_loss_that_is_not_reached_has_no_iteration_and_the_start_counts_as_one
     assert iterations_to(2.0, [0, 5, 7], [1.0, 0.5, 0.1]) == 1
 
 
+def test_without_slack_the_loss_that_both_reach_is_the_larger_one_itself():
+    run, other = made_run(0, [1.0, 0.5, 0.104, 0.102, 0.1]), made_run(0, [1.0, 0.4, 0.11, 0.09, 0.05])
+    assert shared_loss(run, other, near=1.0) == 0.1
+    assert (pair("iterations", run, other), pair("iterations", run, other, near=1.0)) == ((2, 3), (4, 3))
+
+
+@pytest.mark.parametrize(
+    ("runs", "p"),  # t = 2 * sqrt(3) with two degrees of freedom: p = 1 - t / sqrt(t^2 + 2)
+    [((math.exp(1.0), math.exp(2.0), math.exp(3.0)), 1 - math.sqrt(12 / 14)), ((1.0, 1.0, 1.0), 1.0)],
+)
+def test_the_p_value_is_of_a_paired_t_test_on_logarithms(runs, p):
+    assert compare("final", ending_at(*runs), ending_at(1.0, 1.0, 1.0)).p == pytest.approx(p)
+
+
+def test_the_p_value_of_images_is_of_the_differences():
+    runs = [made_run(seed, [1.0, 0.1], psnr) for seed, psnr in enumerate((21.0, 22.0, 23.0))]
+    baseline = ending_at(0.1, 0.1, 0.1, psnr=20.0)
+    assert compare("unseen_psnr", runs, baseline).p == pytest.approx(1 - math.sqrt(12 / 14))
+    alike = ending_at(0.1, 0.1, 0.1, psnr=20.5)
+    assert compare("unseen_psnr", alike, baseline).p == 0.0
+
+
+@pytest.mark.parametrize(
+    ("p", "rejected"),
+    [
+        # By hand at 5%: 0.005 < 1/80, 0.0165 < 1/60, 0.03 > 1/40, and 0.04 < 1/20, too late.
+        ([0.03, 0.005, 0.04, 0.0165], [False, True, False, True]),
+        ([0.013, 0.013, 0.013, 0.013], [False] * 4),  # each is above 1/80
+        ([0.012, 0.016, 0.024, 0.049], [True] * 4),
+        ([0.05], [True]),
+        ([], []),
+    ],
+)
+def test_holms_correction_rejects_as_by_hand(p, rejected):
+    assert holm(p, 0.05) == rejected
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_rejects_no_less_than_bonferroni_and_no_more_than_no_correction(p):
+    rejected = holm(p, 0.05)
+    assert all(kept <= (value <= 0.05) for value, kept in zip(p, rejected, strict=True))
+    assert all(kept >= (value <= 0.05 / len(p)) for value, kept in zip(p, rejected, strict=True))
+
+
 def test_a_converged_run_reaches_its_last_loss_before_the_last_digit_moves():
     run = made_run(0, [1.0, 0.5, 0.1005, 0.1001, 0.1])
     other = made_run(0, [1.0, 0.1004, 0.0999, 0.0999, 0.0999])
@@ -126,11 +173,13 @@ def test_a_loss_that_is_not_kept_does_not_count():
     assert pair("iterations", made_run(0, [1.0, 0.5, 0.1]), made_run(0, [1.0, 0.3, 0.2])) == (2, 2)
 
 
-def test_wall_time_is_iterations_times_the_time_of_one_without_setup():
+def test_wall_time_is_iterations_times_the_time_of_one_with_setup_or_without():
     runs = [made_run(seed, [1.0, 0.5, 0.1]) for seed in (0, 1)]
     baseline = [made_run(seed, [1.0, 0.8, 0.5]) for seed in (0, 1)]
     assert compare("iterations", runs, baseline).value == pytest.approx(1 / 2)
-    assert compare("seconds", runs, baseline, (Clock(8.0, 6.0), Clock(2.0, 1.0))).value == pytest.approx(3.0)
+    clocks = Clock(8.0, 6.0), Clock(2.0, 1.0)
+    assert compare("seconds", runs, baseline, clocks).value == pytest.approx(6 / 2)
+    assert compare("seconds_with_setup", runs, baseline, clocks).value == pytest.approx((8 + 6) / (2 + 2))
 
 
 def test_a_run_has_learned_where_it_ends_well_below_the_loss_of_the_mean():
@@ -163,7 +212,7 @@ def test_where_every_pair_is_lost_there_is_no_effect():
     effect = compare("final", made_runs(0.5), [diverged(seed) for seed in range(SEEDS)])
     assert math.isnan(effect.value)
     assert effect.interval == (-math.inf, math.inf)
-    assert side(effect, "final") == OPEN
+    assert math.isnan(effect.p)
 
 
 def test_a_loss_of_exactly_zero_is_a_very_small_one():
@@ -186,7 +235,8 @@ def test_less_is_better_but_for_images(quantity):
     better, worse = (effect_of(0.4, 0.6), effect_of(1.9, 2.1))
     if quantity in IMAGES:
         better, worse = effect_of(1.9, 2.1), effect_of(-0.3, -0.1)
-    assert [side(effect, quantity) for effect in (better, worse, effect_of(-9.0, 9.0))] == [HOLDS, REVERSED, OPEN]
+    words = [outcome(effect, quantity, MARGINS) for effect in (better, worse, effect_of(-9.0, 9.0))]
+    assert words == [HOLDS, DOES_NOT_HOLD, UNDECIDED]
 
 
 @pytest.mark.parametrize(
@@ -195,12 +245,12 @@ def test_less_is_better_but_for_images(quantity):
         ("final", 1 / 1.02, 1.02, NO_DIFFERENCE),
         ("final", 0.985, 0.995, NO_DIFFERENCE),  # it excludes 1, by less than matters
         ("final", 0.97, 0.99, HOLDS),
-        ("final", 1.01, 1.03, REVERSED),
-        ("final", 0.97, 1.03, OPEN),
+        ("final", 1.01, 1.03, DOES_NOT_HOLD),
+        ("final", 0.97, 1.03, UNDECIDED),
         ("unseen_psnr", -0.1, 0.1, NO_DIFFERENCE),
         ("unseen_psnr", 0.05, 0.11, HOLDS),
         ("unseen_ssim", 0.001, 0.005, NO_DIFFERENCE),
-        ("unseen_ssim", -0.006, -0.001, REVERSED),
+        ("unseen_ssim", -0.006, -0.001, DOES_NOT_HOLD),
     ],
 )
 def test_an_interval_within_the_margin_is_no_difference(quantity, low, high, expected):
