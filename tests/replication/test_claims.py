@@ -166,12 +166,8 @@ def test_a_claim_is_judged_with_each_kind_of_baseline_on_experiments_of_its_own(
     ]
 
 
-@pytest.mark.parametrize(
-    ("score", "baseline", "verdict"), [(0.1, "sgd-cosine", NO_DIFFERENCE), (0.3, "sgd", HOLDS)]
-)
-def test_the_variant_with_the_smallest_score_by_the_claims_column_is_the_baseline(
-    judge_both, score, baseline, verdict
-):
+@pytest.mark.parametrize(("score", "baseline", "verdict"), [(0.1, "sgd-cosine", NO_DIFFERENCE), (0.3, "sgd", HOLDS)])
+def test_the_variant_with_the_smallest_score_by_the_claims_column_is_the_baseline(judge_both, score, baseline, verdict):
     judgements = judge_both(train_loss=score, validation_loss=0.4 - score)
     own, other = judgements["faster-every/sgd/final/badmm"].outcomes.values()
     assert (own.baseline, own.outcome) == (baseline, verdict)

@@ -109,6 +109,19 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("claims/statements/1/against", ["badmm"], "claims.statements.1.against: badmm must be of sgd, adam"),
         ("claims/statements/1/experiment", "nope", "claims.statements.1: nope is no experiment with"),
         (
+            "claims/kinds",
+            [{"name": "free", "suffix": "-free", "variants": {}}],
+            "claims.statements.1: perceptron-free is no experiment with adam, badmm, badmm-ls, sgd",
+        ),
+        ("claims/kinds/0/suffix", "-levers", "perceptron-levers is no experiment with"),
+        ("claims/kinds/0/variants", {"badmm": ["adam"]}, "claims.kinds.0.variants: badmm must be of sgd, adam"),
+        ("claims/kinds/0/variants", {"sgd": ["sgd-cosin"]}, "claims.kinds.0.variants.sgd: sgd-cosin is no method"),
+        (
+            "claims/kinds",
+            [{"name": "rate searched", "suffix": "", "variants": {}}] * 2,
+            "claims.kinds.1.name: 'rate searched' is another one's name",
+        ),
+        (
             "experiments/autoencoder/tuning/ranges/gradient-d",
             {"tau_w": {"log": [1, 1.5]}},
             "optimizers.gradient-d: needs no",

@@ -33,26 +33,62 @@ def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
         pages.fill(f"<!--{reference}-->1<!--/-->", TABLES)
 
 
-@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "runs nowhere"])
+@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere", "runs nowhere"])
 def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
     with pytest.raises(DataError, match=block.split()[0]):
         pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", TABLES | {"claims": {}})
 
 
+KINDS = "rate searched", "every setting searched"
+OUTCOME = {"statement": "s", "experiment": "e", "effect": 0.5, "low": 0.4, "high": 0.6, "outcome": "holds"}
+OUTCOME |= dict.fromkeys(("verdict", "agree", "agree_at", "lost", "baseline_lost", "holm", "exact_outcome"))
+
+
+def made_claims(quantity: str = "final", **columns) -> rows.Tables:
+    """The table of one test with both kinds of baseline; `columns` are those of Adam's row with the first kind."""
+    table = {}
+    for kind, suffix in zip(KINDS, ("", "-every-setting"), strict=True):
+        for against in baselines():
+            name = f"e{suffix}/{against}/{quantity}/badmm"
+            table[name] = OUTCOME | {"kind": kind} | (columns if (kind, against) == (KINDS[0], "adam") else {})
+    return {"claims": {"gradient": {"verdict": "holds"}} | table}
+
+
 @pytest.mark.parametrize(
-    ("verdict", "lost", "text"),
+    ("columns", "text"),
     [
-        ("holds here only", (None, None), "holds here only"),
-        (None, (None, None), "no difference"),
-        (None, (10, "0 2"), "no difference; lost: seed 0, 2, 10"),
+        ({"outcome": "no difference"}, "no difference"),
+        ({"outcome": "undecided", "lost": 10, "baseline_lost": "0 2"}, "undecided [lost 0 2 10]"),
+        ({"exact_outcome": "holds"}, "holds"),
+        ({"exact_outcome": "does not hold", "holm": "removed", "lost": 0}, "holds [lost 0; slack; Holm]"),
     ],
 )
-def test_a_claim_on_a_page_has_its_verdict_or_its_outcome_elsewhere(verdict, lost, text):
-    row = {"effect": 0.5, "low": 0.4, "high": 0.6, "outcome": "no difference", "verdict": verdict}
-    row |= dict(zip(("lost", "baseline_lost"), lost, strict=True))
-    made = {f"e/{against}/final/badmm": row for against in baselines()}
-    *_, line = pages.claims({"claims": made}, "e", "speed").splitlines()
-    assert cells(line)[2:] == ["0.5 (0.4 to 0.6)", text] * len(baselines())
+def test_a_cell_of_a_claim_has_its_effect_its_word_and_marks(columns, text):
+    head, _, line = pages.claims(made_claims(**columns), "e", "speed").splitlines()
+    assert cells(head)[2:] == [f"{label(against)}, {kind}" for against in baselines() for kind in KINDS]
+    usual = "0.5 (0.4 to 0.6), holds"
+    assert cells(line)[2:] == [usual, usual, f"0.5 (0.4 to 0.6), {text}", usual]
+
+
+def test_iterations_have_a_line_without_slack_and_a_kind_without_the_test_a_dash():
+    exact = {"exact_effect": 2.0, "exact_low": 1.5, "exact_high": 3.0, "exact_outcome": "does not hold"}
+    tables = made_claims("iterations", **exact)
+    for row in tables["claims"].values():
+        row |= {} if "exact_effect" in row else dict.fromkeys(exact) | {"exact_outcome": "undecided"}
+    del tables["claims"]["e-every-setting/adam/iterations/badmm"]
+    *_, near, without = (cells(line) for line in pages.claims(tables, "e", "speed").splitlines())
+    assert near[1:3] == ["iterations", "0.5 (0.4 to 0.6), holds [slack]"]
+    assert (near[4:], without[1]) == (["0.5 (0.4 to 0.6), holds [slack]", "-"], "iterations, no slack")
+    assert without[3:] == ["-, undecided", "2 (1.5 to 3), does not hold", "-"]
+
+
+def test_verdicts_are_those_of_the_own_experiment_with_the_others_that_agree():
+    tables = made_claims(verdict="holds", agree="1 of 2", agree_at="other", holm="removed")
+    tables["claims"]["e/sgd/final/badmm"] |= {"verdict": "no verdict", "agree": "0 of 2", "statement": "another"}
+    _, _, line = pages.verdicts(tables, "s").splitlines()
+    assert cells(line)[2:] == ["Adam", KINDS[0], "holds [Holm]", "1 of 2: other"]
+    _, _, line = pages.verdicts(tables, "another").splitlines()
+    assert cells(line)[4:] == ["no verdict", "0 of 2"]
 
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):

@@ -139,72 +139,86 @@ def test_a_perceptron_trains_where_its_loss_comes_below_half_of_the_initial_one(
 @pytest.fixture
 def judged(tmp_path) -> Results:
     """Wall time on the autoencoder and elsewhere, and a loss; one run of BADMM and two of Adam are lost elsewhere."""
-    own = Outcome(0.5, [0.4, 0.6], [0, 1, 2, 3], [[], []], "holds")
-    other = Outcome(2.0, [1.5, None], [1], [[0], [2, 3]], "reversed")
-    test = Judgement("id", "Faster", "s", "holds here only", "seconds", own, "autoencoder", "badmm", "adam")
+    exact = Outcome(1.1, [1.05, 1.2], [0, 1, 2, 3], [[], []], "does not hold")
+    own = Outcome(0.5, [0.4, 0.6], [0, 1, 2, 3], [[], []], "holds", 0.001, "adam", exact)
+    other = Outcome(2.0, [1.5, None], [1], [[0], [2, 3]], "does not hold", 0.04, "adam-cosine", removed=True)
+    test = Judgement("faster", "Faster", "s", "seconds", own, "own-every", "badmm", "adam", "every setting", "-every")
     results = results_in(tmp_path)
-    write([replace(test, elsewhere={"other": other}), replace(test, quantity="final")], results.files.claims)
+    elsewhere = {"other-every": other, "third-every": own}
+    write([replace(test, elsewhere=elsewhere), replace(test, quantity="final")], results.files.claims)
     timed = {"adam": {"setup": 0.001, "seconds": 0.002}, "badmm": {"setup": 0.03, "seconds": 0.01}}
-    for experiment in ("autoencoder", "other"):
+    timed["adam-cosine"] = timed["adam"]
+    for experiment in ("own-every", *elsewhere):
         write_json(results.files.timing(experiment), {"optimizers": timed | {"unused": timed["adam"]}})
     return results
 
 
-def test_a_row_of_a_claim_has_its_outcome_and_the_lost_seeds_of_either_side(judged):
+def test_a_row_of_a_claim_has_its_outcome_and_all_that_it_depends_on(judged):
     table = by_id(tables.claims(judged))
-    assert table.keys() == {
-        f"{test}/badmm" for test in ("autoencoder/adam/seconds", "other/adam/seconds", "autoencoder/adam/final")
-    }
-    own, other = table["autoencoder/adam/seconds/badmm"], table["other/adam/seconds/badmm"]
-    assert (own["outcome"], own["verdict"], own["lost"], own["baseline_lost"]) == (
-        "holds",
-        "holds here only",
-        None,
-        None,
-    )
-    assert (other["outcome"], other["verdict"], other["lost"], other["baseline_lost"]) == ("reversed", None, "0", "2 3")
+    names = [f"{test}-every/adam/seconds/badmm" for test in ("own", "other", "third")]
+    assert list(table) == [*names, "own-every/adam/final/badmm"]
+    own, other = table["own-every/adam/seconds/badmm"], table["other-every/adam/seconds/badmm"]
+    assert (own["statement"], own["kind"], own["experiment"]) == ("faster", "every setting", "own")
+    assert (own["outcome"], own["verdict"], own["agree"], own["agree_at"]) == ("holds", "holds", "1 of 2", "third")
+    assert (own["exact_effect"], own["exact_low"], own["exact_high"]) == (1.1, 1.05, 1.2)
+    assert (own["exact_outcome"], own["p"], own["holm"]) == ("does not hold", 0.001, None)
+    assert (own["baseline"], own["lost"], own["baseline_lost"]) == ("adam", None, None)
     assert (other["effect"], other["low"], other["high"], other["seeds"]) == (2.0, 1.5, None, 1)
+    assert (other["outcome"], other["holm"], other["p"]) == ("does not hold", "removed", 0.04)
+    assert (other["baseline"], other["lost"], other["baseline_lost"]) == ("adam-cosine", "0", "2 3")
+    assert not {"verdict", "agree", "exact_outcome"} & other.keys()
+    assert "agree" not in table["own-every/adam/final/badmm"]  # there is no other experiment
 
 
 def test_the_timings_are_of_the_optimizers_whose_wall_time_is_compared(judged):
     table = by_id(tables.timings(judged))
-    assert list(table) == ["autoencoder/adam", "autoencoder/badmm", "other/adam", "other/badmm"]
-    row = table["other/badmm"]
+    names = "adam", "adam-cosine", "badmm"
+    assert list(table) == [
+        *(f"other-every/{name}" for name in names),
+        *(f"{experiment}-every/{name}" for experiment in ("own", "third") for name in ("adam", "badmm")),
+    ]
+    row = table["other-every/badmm"]
     assert (row["milliseconds"], row["setup_milliseconds"], row["setup_iterations"]) == pytest.approx((10.0, 30.0, 3.0))
 
 
 def limit(group: str, name: str, verdict: str) -> dict:
     """A setting of the limits with one verdict."""
     judged = {"method": "badmm", "against": "linear map", "quantity": "unseen_psnr", "verdict": verdict}
-    judged |= {"learned": True, "bracketed": name != "16", "effect": -1.0, "interval": [-2.0, None]}
-    judged |= {"diverged": [1, 0], "seeds": 3}
+    judged |= {"bracketed": name != "16", "effect": -1.0, "interval": [-2.0, None]}
+    judged |= {"lost": [[0, 2] if name == "8" else [2], []], "diverged": [1, 0], "seeds": 3}
     return {"group": group, "name": name, "verdicts": [judged], "active": {"badmm": 0.25}, "records": []}
+
+
+WORDS = {"8": "undecided", "16": "does not hold", "32": "does not hold", "64": "no difference", "128": "no verdict"}
 
 
 @pytest.fixture
 def limits(tmp_path) -> Results:
     settings = [limit("default", "default", "holds")]
-    settings += [limit("units", name, verdict) for name, verdict in (("8", "open"), ("16", "fails"), ("32", "fails"))]
+    settings += [limit("units", name, verdict) for name, verdict in WORDS.items()]
     results = results_in(tmp_path)
     write_json(results.files.limits, settings)
     return results
 
 
-def test_where_a_method_is_worse_is_told_for_each_group(limits):
+def test_where_each_word_stands_is_told_for_each_group(limits):
     table = by_id(tables.limits_where(limits))
     whole, units = table["badmm/linear-map/unseen-psnr"], table["badmm/linear-map/unseen-psnr/units"]
-    assert (table["count"]["settings"], table["count"]["bracketed"]) == (4, 3)
-    assert (whole["better"], whole["open"], whole["worse"]) == (1, 1, 2)
-    assert (whole["better_at"], whole["worse_at"]) == ("default", "units 16; units 32")
-    assert (units["better_at"], units["open_at"], units["worse_at"]) == ("none", "8", "16 and 32")
+    assert (table["count"]["settings"], table["count"]["bracketed"]) == (6, 5)
+    columns = "holds", "no_difference", "undecided", "does_not_hold", "no_verdict"
+    assert [whole[column] for column in columns] == [1, 1, 1, 2, 1]
+    assert (whole["holds_at"], whole["does_not_hold_at"]) == ("default", "units 16; units 32")
+    assert [units[f"{column}_at"] for column in columns] == ["none", "64", "8", "16 and 32", "128"]
+    assert (whole["lost"], whole["lost_at"], units["lost_at"]) == (1, "units 8", "8")  # of most seeds
 
 
 def test_every_cell_of_the_limits_has_its_row(limits):
     table = by_id(tables.limits(limits))
-    assert len(table) == 4
+    assert len(table) == 6
     row = table["units-16/badmm/linear-map/unseen-psnr"]
-    assert (row["verdict"], row["effect"], row["low"], row["high"]) == ("fails", -1.0, -2.0, None)
+    assert (row["verdict"], row["effect"], row["low"], row["high"]) == ("does not hold", -1.0, -2.0, None)
     assert (row["seeds"], row["diverged"], row["baseline_diverged"]) == (3, 1, 0)
+    assert (row["lost"], row["baseline_lost"]) == ("2", None)
     assert by_id(tables.limits_active(limits))["units-16/badmm"]["active"] == 0.25
 
 
@@ -239,4 +253,4 @@ def test_what_a_target_took_is_the_sum_of_its_jobs(tmp_path):
 
 def test_a_table_is_made_by_its_name(limits, tmp_path):
     tables.make("limits_active", limits, tmp_path / "tables" / "limits_active.csv")
-    assert len(rows.read(tmp_path / "tables")["limits_active"]) == 4
+    assert len(rows.read(tmp_path / "tables")["limits_active"]) == 6

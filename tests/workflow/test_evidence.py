@@ -33,7 +33,8 @@ def fewer(smoke_config) -> dict:
         for statement in smoke_config["claims"]["statements"]
     ]
     settings = [s for s in smoke_config["limits"]["settings"] if s["group"] in ("default", "algorithm")]
-    return {"claims": {"statements": statements}, "limits": {"settings": settings}}
+    kinds = smoke_config["claims"]["kinds"][:1]
+    return {"claims": {"statements": statements, "kinds": kinds}, "limits": {"settings": settings}}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_every_claim_has_a_verdict_for_each_method(finished, plan):
         for method in judged()
     }
     assert {judgement.id for judgement in judgements} == expected | {"gradient"}
-    assert {judgement.word for judgement in judgements} <= set(claims.VERDICTS)
+    assert {judgement.verdict for judgement in judgements} <= set(OUTCOMES)
     outcomes = [outcome for judgement in judgements for outcome in judgement.outcomes.values()]
     assert all(len({*outcome.seeds, *outcome.lost[0], *outcome.lost[1]}) == 3 for outcome in outcomes)
 
@@ -110,7 +111,7 @@ def test_every_setting_of_the_limits_is_judged_from_its_records(finished, plan):
     assert [setting.records for setting in settings] == [setting.files for setting in plan.limits.settings.values()]
     for setting in settings:
         assert len(setting.verdicts) == len(judged()) * len(limits.tests())
-        assert {verdict.verdict for verdict in setting.verdicts} <= set(limits.VERDICTS)
+        assert {verdict.verdict for verdict in setting.verdicts} <= set(OUTCOMES)
     written = {str(path.relative_to(finished)) for path in (finished / "results/limits").rglob("*.json")}
     assert written == set(plan.limits.files)
 

@@ -38,6 +38,7 @@ experiments:
     tuning: {trials: 3, seeds: [1000, 1001], finalists: 1}
 claims:
   seeds: [0, 1, 2]
+  kinds: [{name: rate searched, suffix: "", variants: {}}]
   statements:
     - id: autoencoder
       claim: It converges faster

@@ -38,6 +38,7 @@ def changed(project) -> Path:
 CLAIM = """
 claims:
   seeds: [0, 1, 2]
+  kinds: [{name: rate searched, suffix: "", variants: {}}]
   statements:
     - id: perceptron
       claim: It trains faster

@@ -44,7 +44,7 @@ def claims(results: Results) -> Iterator[Row]:
     experiment: without the kind's suffix. outcome: of effects.OUTCOMES. verdict: the same, with the claim's own
     experiment; beside it how many of the other experiments agree, and which. baseline: the method that stands for it.
     lost, baseline_lost: the seeds with which the run of the method or of the baseline diverged or learned nothing.
-    exact_...: without the slack of "the loss that both reach". holm: whether Holm's correction removes the outcome.
+    exact: without the slack of "the loss that both reach". holm: whether Holm's correction removes the outcome.
     """
     for judgement in verdicts.read(results.files.claims):
         if judgement.method is None:
