@@ -46,12 +46,13 @@ class Search:
 class Trial:
     """Settings with their scores by column of SELECTIONS, one for each seed that they were trained with.
 
-    A trial that diverged has no scores.
+    A trial that diverged has no scores. seconds: of processor time, one for each seed; none in older records.
     """
 
     settings: dict
     status: str = "finished"
     scores: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -128,15 +129,25 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     return Report(*names, list(samples), search.statistic, report, search.ranges)
 
 
-def choose(report: Report, column: str) -> dict:
-    """The settings with the smallest score, mean over all seeds, of the trials that were trained with every one.
+def _chosen(report: Report, column: str) -> Trial:
+    """The trial with the smallest score, mean over all seeds, of those that were trained with every one.
 
     Raises ValueError, naming the optimizer, where every such trial diverged.
     """
     finished = [trial for trial in report.trials if len(trial.scores.get(column, [])) == len(report.seeds)]
     if not finished:
         raise ValueError(f"every finalist of {report.experiment}/{report.optimizer} diverged: move its ranges")
-    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column])).settings
+    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column]))
+
+
+def choose(report: Report, column: str) -> dict:
+    """The settings with the smallest score, mean over all seeds. Raises ValueError where every finalist diverged."""
+    return _chosen(report, column).settings
+
+
+def score(report: Report, column: str) -> float:
+    """The smallest score, mean over all seeds, that `choose` goes by. Raises ValueError as it does."""
+    return statistics.fmean(_chosen(report, column).scores[column])
 
 
 def best_so_far(report: Report, column: str) -> list[tuple[int, float, dict]]:
