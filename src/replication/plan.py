@@ -207,6 +207,7 @@ class Plan:
         return [(experiment, name) for experiment in self.experiments for name in self.ranges(experiment)]
 
     def search_files(self, experiment: str) -> list[str]:
+        """The search of every method of an experiment."""
         return [self.results.search(experiment, name) for name in sorted(self.ranges(experiment))]
 
     def search_seeds(self, experiment: str) -> list[int]:
