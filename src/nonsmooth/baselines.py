@@ -1,6 +1,7 @@
 """What lifted training is compared with, behind the same small protocol: torch.optim, L-BFGS, gradient descent on D."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,22 @@ from nonsmooth.linear import spectral_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.processes import Group, summed
 
-ALGORITHMS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "muon": Muon}
+
+def _betas(algorithm: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Adam with a keyword for each of its numbers. torch's own names, `betas` and `eps`, take precedence."""
+
+    def build(parameters, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, **options):
+        return algorithm(parameters, **{"betas": (beta1, beta2), "eps": epsilon} | options)
+
+    return build
+
+
+ALGORITHMS = {
+    "sgd": torch.optim.SGD,
+    "adam": _betas(torch.optim.Adam),
+    "adamw": _betas(torch.optim.AdamW),
+    "muon": Muon,
+}
 
 
 def _check_samples(inputs: Tensor, targets: Tensor) -> None:
@@ -34,7 +50,8 @@ def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "mean") ->
 class TorchOptimizer(Trainer):
     """Trains any network in place on F.mse_loss, full-batch or on mini-batches.
 
-    algorithm: of ALGORITHMS; `options` go to it as they are (momentum, betas, weight_decay, ...).
+    algorithm: of ALGORITHMS; `options` go to it as they are (momentum, nesterov, weight_decay, ...). Adam takes beta1,
+        beta2 and epsilon as well.
     learning_rate: positive, for the mean (not the sum) of squared errors over samples and outputs.
     batch_size: samples in a mini-batch, or None for all of them. Mini-batches are drawn without replacement from
         `generator`, reshuffled when an epoch ends; they must not come from torch's global generator.

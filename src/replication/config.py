@@ -12,7 +12,7 @@ from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role, refusal
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
-from replication.ranges import at
+from replication.sections import merge, settle_optimizers, whole, with_middles
 
 KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
@@ -21,17 +21,7 @@ FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments
 LARGEST = 2**53  # an integer above would be another one as a float
 
 # Of the folder config, later ones on top.
-FILES = ("tuned.yaml", "config.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
-
-
-def merge(base: dict, over: dict) -> dict:
-    """`base` with the values of `over`, dictionaries merged key by key, anything else replaced."""
-    both = {key: merge(base[key], over[key]) for key in base.keys() & over.keys() if _are_dicts(base[key], over[key])}
-    return base | over | both
-
-
-def _are_dicts(*values: object) -> bool:
-    return all(isinstance(value, dict) for value in values)
+FILES = ("tuned.yaml", "config.yaml", "every_setting.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
 
 
 def load(path: str | Path) -> dict:
@@ -74,11 +64,12 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run. Raises ConfigError, which names every fault."""
     config = dict(config)
     validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
-    config["experiments"] = _with_middles(config.get("experiments"), validator.schema)
-    faults = list(_unwritable(config)) or [_message(error) for error in validator.iter_errors(config)]
+    config["experiments"], faults = whole(config.get("experiments"))
+    config["experiments"] = with_middles(config["experiments"], validator.schema)
+    faults = list(_unwritable(config)) or faults or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
         for section in config["experiments"].values():
-            _settle_optimizers(section)
+            settle_optimizers(section)
         faults = _contradictions(config, root)
         faults += _unknown_settings(config, validator)
         faults += _wrong_trials(config, validator)
@@ -98,47 +89,6 @@ def _validator(schema_path: str):
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
     return validators.extend(Draft202012Validator, type_checker=types)(load(schema_path))
-
-
-def _with_middles(experiments: object, schema: dict) -> object:
-    """The sections, with the middle of its range for a setting that must be given and that no search has chosen yet."""
-    described = schema["$defs"]["optimizers"]["properties"]
-    if not isinstance(experiments, dict):
-        return experiments
-    filled = {}
-    for name, section in experiments.items():
-        middles: dict = {}
-        for optimizer, rule in described.items():
-            settings, ranges = section, section
-            for key in ("optimizers", optimizer):
-                settings = settings.get(key) if isinstance(settings, dict) else None
-            for key in ("tuning", "ranges", optimizer):
-                ranges = ranges.get(key) if isinstance(ranges, dict) else None
-            if _are_dicts(settings, ranges):
-                wanted = [key for key in rule.get("required", ()) if key not in settings and key in ranges]
-                middles[optimizer] = {key: value for key in wanted if (value := _middle(ranges[key])) is not None}
-        filled[name] = merge(section, {"optimizers": middles}) if any(middles.values()) else section
-    return filled
-
-
-def _middle(scale: object) -> float | None:
-    """The middle of a range; None for what is no range."""
-    try:
-        return at(scale, 0.5)
-    except (AttributeError, TypeError, ValueError, ArithmeticError):
-        return None
-
-
-def _settle_optimizers(section: dict) -> None:
-    """Leave out the optimizers that are null; one with ranges alone has its constructor's settings until a search."""
-    optimizers, tuning = section["optimizers"], section["tuning"]
-    left_out = {name for name, settings in optimizers.items() if settings is None}
-    ranges = {name: value for name, value in tuning["ranges"].items() if name not in left_out}
-    chosen = {name: settings for name, settings in optimizers.items() if name not in left_out}
-    section["tuning"] = tuning | {"ranges": ranges}
-    section["optimizers"] = {name: {} for name in ranges} | chosen
-    if "in_target" in section:
-        section["in_target"] = [name for name in section["in_target"] if name not in left_out]
 
 
 def _short(text: str) -> str:
@@ -355,7 +305,7 @@ def _wrong_trials(config: dict, validator) -> list[str]:
             for setting, scale in ranges.items():
                 key = f"{part}.ranges.{optimizer}.{setting}"
                 ((_, ends),) = scale.items()
-                if not ends[0] < ends[1]:
+                if "choice" not in scale and not ends[0] < ends[1]:
                     faults.append(f"{key}: {ends[0]} is not below {ends[1]}")
                 values += [(key, optimizer, setting, end) for end in ends]
     for method, starts in config["limits"]["starts"].items():
@@ -399,9 +349,9 @@ def _refused_settings(config: dict, validator) -> list[str]:
 
 
 def _ends(ranges: dict[str, dict]) -> list[dict]:
-    """The settings at the lower and at the upper ends of ranges."""
+    """The settings at the lower and at the upper ends of ranges, and at the first and last of choices."""
     ends = {name: next(iter(scale.values())) for name, scale in ranges.items()}
-    return [{name: pair[side] for name, pair in ends.items()} for side in (0, 1)]
+    return [{name: values[side] for name, values in ends.items()} for side in (0, -1)]
 
 
 def _idle(over: dict, section: dict, key: str) -> list[str]:

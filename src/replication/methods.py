@@ -164,6 +164,14 @@ def _keywords(name: str) -> dict[str, inspect.Parameter]:
     return {key: value for key, value in signature.parameters.items() if value.kind == value.KEYWORD_ONLY}
 
 
+def _options(name: str) -> dict[str, inspect.Parameter]:
+    """What the constructor passes on by `**`: the settings of the algorithm of torch.optim, where it has one."""
+    from nonsmooth.baselines import ALGORITHMS  # imported late: it needs torch
+
+    algorithm = METHODS[name].fixed.get("algorithm")
+    return dict(inspect.signature(ALGORITHMS[algorithm]).parameters) if algorithm else {}
+
+
 def accepted(name: str) -> set[str]:
     """The method's settings: `initial_scale`, and the keyword-only parameters of its constructor.
 
@@ -193,7 +201,7 @@ def default(name: str, setting: str) -> object:
     """The value that a setting has where the configuration gives none; None where it must give one."""
     if setting == "initial_scale":
         return 1.0
-    keyword = _keywords(name).get(setting)
+    keyword = (_options(name) | _keywords(name)).get(setting)
     return None if keyword is None or keyword.default is keyword.empty else keyword.default
 
 

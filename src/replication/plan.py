@@ -11,7 +11,6 @@ from dataclasses import asdict
 from glob import glob
 
 from replication import parameters, records
-from replication.config import merge
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
@@ -20,6 +19,7 @@ from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, NEED_IMAG
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
+from replication.sections import merge
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
 # The experiments that the figures of all trials draw.
@@ -216,7 +216,7 @@ class Plan:
     def search(self, wildcards) -> dict:
         """The fields of search.Search."""
         tuning = self.experiments[wildcards.experiment]["tuning"]
-        shared = {name: tuning[name] for name in ("finalists", "statistic")}
+        shared = {name: tuning[name] for name in ("finalists", "statistic", "refined", "screened") if name in tuning}
         ranges = tuning["ranges"][wildcards.optimizer]
         first = self.first_trials(tuning.get("starts_from"), wildcards.optimizer, ranges)
         return plain(shared | {"ranges": ranges, "trials": self.count_of_trials(tuning, ranges), "first": first})

@@ -42,7 +42,12 @@ KEYS = {
     "timing": ["kind", "method", "version", *ANCHORED, *PROBLEM, *NETWORK, *SETTINGS],
 }
 # By name, what a record without it was computed with.
-ADDED: dict[str, object] = {"settings.beta": 1.0, "settings.initial_scale": 1.0, "search.first": []}
+ADDED: dict[str, object] = {
+    "settings.beta": 1.0,
+    "settings.initial_scale": 1.0,
+    "search.first": [],
+    "search.screened": 1,
+}
 IRRELEVANT = {"threads", "device", "experiment", "seed", "optimizer"}  # of Parameters
 MAPS_VERSION = 1  # raised by hand when a reference map changes, as Method.version is for methods
 

@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from replication.data.mnist import Sample
 from replication.files import read_json, replacing
 from replication.parameters import SELECTIONS, Parameters
-from replication.ranges import at, moved, step_lengths
+from replication.ranges import at, moved, near, step_lengths
 from replication.run import train_blind
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
@@ -24,15 +25,16 @@ def _mean_log(losses: list[float]) -> float:
 
 STATISTICS: dict[str, Callable[[list[float]], float]] = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
 EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of them only tell of divergence sooner
+WIDTHS = 0.15, 0.05  # shares of the ranges to either side of the best trial so far, in which others are tried
 
 
 @dataclass(frozen=True)
 class Search:
     """What is searched, and how.
 
-    ranges: by setting {"log": [low, high]}, {"linear": ...} or {"integer": ...}. trials: how many. finalists: of the
-    trials with the first seed, by either column, how many are tried with the other seeds. statistic: of STATISTICS.
-    first: the settings of the first trials.
+    ranges: by setting (ranges.py). trials: how many. finalists: of the trials, by either column, how many are tried
+    with the seeds that the others are not. statistic: of STATISTICS. first: the settings of the first trials. refined:
+    by column, how many of the trials, the last ones, are near the best so far. screened: seeds that each trial has.
     """
 
     ranges: dict[str, dict]
@@ -40,6 +42,8 @@ class Search:
     finalists: int
     statistic: str
     first: list[dict] = field(default_factory=list)
+    refined: dict[str, int] = field(default_factory=dict)
+    screened: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,60 +77,80 @@ class Report:
         return cls(**values | {"trials": [Trial(**trial) for trial in values["trials"]]})
 
 
+def _points(ranges: dict[str, dict], count: int) -> list[dict[str, float]]:
+    """The first `count` points of a scrambled Sobol sequence, which depends on the names of the settings alone."""
+    from scipy.stats import qmc  # imported late: it takes a second
+
+    points = qmc.Sobol(len(ranges), rng=0).random(count).tolist()
+    return [dict(zip(sorted(ranges), point, strict=True)) for point in points]
+
+
 def trials(ranges: dict[str, dict], count: int, first: Sequence[dict] = ()) -> list[dict]:
     """`count` settings: `first`, then others that a scrambled Sobol sequence spreads over the ranges.
 
-    The sequence depends on the names of the settings alone.
-
-    The sequence is uniform in the value of a setting where its range is "linear", else in its logarithm.
+    The sequence is uniform in the value of a setting where its range is "linear", else in a logarithm (ranges.py).
     """
-    from scipy.stats import qmc  # imported late: it takes a second
-
-    points = qmc.Sobol(len(ranges), rng=0).random(count)[: max(0, count - len(first))]
-    chosen = list(first)
-    for point in points.tolist():
-        shares = zip(sorted(ranges.items()), point, strict=True)
-        chosen.append({name: at(scale, share) for (name, scale), share in shares})
-    return chosen
+    spread = _points(ranges, count)[: max(0, count - len(first))]
+    return [*first, *({name: at(ranges[name], share) for name, share in point.items()} for point in spread)]
 
 
 def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | None]) -> Report:
-    """Train once for each trial with the first seed, and once more for the best ones with each other seed.
+    """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
     `parameters` are those of a run of any seed; `samples` the images by seed, None for problems without. The finalists
-    are the trials with the smallest score of either column.
+    are the trials with the smallest score of either column. Trials near the best so far come last: for each of WIDTHS
+    a Sobol sequence spreads its share of `search.refined` over so much of the ranges to either side of that trial.
     """
-    first, *others = samples
-    report = [Trial(settings) for settings in trials(search.ranges, search.trials, search.first)]
+    screened, others = list(samples)[: search.screened], list(samples)[search.screened :]
+    spread = search.trials - sum(search.refined.values())
+    report = [Trial(settings) for settings in trials(search.ranges, spread, search.first)]
 
-    def score(number: int, seed: int) -> None:
-        trial = report[number]
-        _, training = train_blind(
-            parameters.but(seed=seed, settings=trial.settings), samples[seed], every=EVERY[search.statistic]
-        )
-        if training.status == "diverged":
-            report[number] = Trial(trial.settings, "diverged")
-        else:
-            scores = dict(trial.scores)
-            for column in (column for column in SELECTIONS if column in training.history):
-                scores[column] = [*scores.get(column, []), STATISTICS[search.statistic](training.history[column])]
-            report[number] = Trial(trial.settings, "finished", scores)
-        name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
-        line = json.dumps(asdict(report[number])) + (f": {training.reason}" if training.reason else "")
-        print(f"[tune {name}] trial {number + 1} of {search.trials}: {line}", flush=True)
-
-    for number in range(len(report)):
-        score(number, first)
-    best = set()
-    for column in SELECTIONS:
-        ranked = [number for number, trial in enumerate(report) if column in trial.scores]
-        best |= set(sorted(ranked, key=lambda number: report[number].scores[column][0])[: search.finalists])
-    for number in sorted(best):
-        for seed in others:
+    def score(number: int, seeds: Sequence[int]) -> None:
+        for seed in seeds:
             if report[number].status == "finished":
-                score(number, seed)
+                report[number] = _tried(parameters, search, report[number], seed, samples[seed])
+                name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
+                line = f"trial {number + 1} of {search.trials}: {json.dumps(asdict(report[number]))}"
+                print(f"[tune {name}] {line}", flush=True)
+
+    for number in range(spread):
+        score(number, screened)
+    points = iter(_points(search.ranges, search.trials)[spread:])
+    for turn, width in enumerate(WIDTHS):
+        best = {column: _ranked(report, column) for column in search.refined}
+        for column, count in search.refined.items():
+            share = count * (turn + 1) // len(WIDTHS) - count * turn // len(WIDTHS)
+            for _ in range(share if best[column] else 0):
+                middle, point = report[best[column][0]].settings, next(points)
+                around = {n: near(search.ranges[n], middle[n], width, part) for n, part in point.items()}
+                report.append(Trial(around))
+                score(len(report) - 1, screened)
+    finalists = {number for column in SELECTIONS for number in _ranked(report, column)[: search.finalists]}
+    for number in sorted(finalists):
+        score(number, others)
     names = parameters.experiment, parameters.optimizer
     return Report(*names, list(samples), search.statistic, report, search.ranges)
+
+
+def _tried(parameters: Parameters, search: Search, trial: Trial, seed: int, sample: Sample | None) -> Trial:
+    """The trial with the score of one more seed."""
+    start = time.process_time()
+    run = parameters.but(seed=seed, settings=trial.settings)
+    _, training = train_blind(run, sample, every=EVERY[search.statistic])
+    seconds = [*trial.seconds, round(time.process_time() - start, 3)]
+    if training.status == "diverged":
+        print(f"[tune {run.experiment}/{run.optimizer}/seed-{seed}] {training.reason}", flush=True)
+        return Trial(trial.settings, "diverged", seconds=seconds)
+    scores = dict(trial.scores)
+    for column in (column for column in SELECTIONS if column in training.history):
+        scores[column] = [*scores.get(column, []), STATISTICS[search.statistic](training.history[column])]
+    return Trial(trial.settings, "finished", scores, seconds)
+
+
+def _ranked(report: list[Trial], column: str) -> list[int]:
+    """The numbers of the trials that have scores of a column, the best first."""
+    scored = [number for number, trial in enumerate(report) if column in trial.scores]
+    return sorted(scored, key=lambda number: statistics.fmean(report[number].scores[column]))
 
 
 def _chosen(report: Report, column: str) -> Trial:
