@@ -10,15 +10,16 @@ FOLDER = Path(__file__).parent
 
 def of_figure(name: str) -> str:
     """The caption of a figure, in reStructuredText."""
-    return _docstring(FOLDER / "figures" / f"{FIGURES[name]}.py", name)
+    return _docstring(name, FOLDER / "figures" / f"{FIGURES[name]}.py")
 
 
 def of_table(function: str) -> str:
-    """The caption of the table that a function of tables.py makes."""
-    return _docstring(FOLDER / "tables.py", function)
+    """The caption of the table that a function makes."""
+    return _docstring(function, FOLDER / "tables.py", FOLDER / "verdict_tables.py")
 
 
-def _docstring(module: Path, function: str) -> str:
-    """Read without the module's imports, which take seconds."""
-    (node,) = (n for n in ast.parse(module.read_text()).body if isinstance(n, ast.FunctionDef) and n.name == function)
+def _docstring(function: str, *modules: Path) -> str:
+    """Read without the modules' imports, which take seconds."""
+    nodes = [node for module in modules for node in ast.parse(module.read_text()).body]
+    (node,) = (node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == function)
     return ast.get_docstring(node)
