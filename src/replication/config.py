@@ -12,27 +12,16 @@ from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, POSTER, accepted, baselines, compared, of_role, refusal
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
-from replication.ranges import at
+from replication.sections import merge, settle_optimizers, whole, with_middles
 
 KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
-OWN = ("target", "in_target", "tuned_on")  # of a section, what one that is like it does not take over
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
 
 LARGEST = 2**53  # an integer above would be another one as a float
 
 # Of the folder config, later ones on top.
 FILES = ("tuned.yaml", "config.yaml", "every_setting.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
-
-
-def merge(base: dict, over: dict) -> dict:
-    """`base` with the values of `over`, dictionaries merged key by key, anything else replaced."""
-    both = {key: merge(base[key], over[key]) for key in base.keys() & over.keys() if _are_dicts(base[key], over[key])}
-    return base | over | both
-
-
-def _are_dicts(*values: object) -> bool:
-    return all(isinstance(value, dict) for value in values)
 
 
 def load(path: str | Path) -> dict:
@@ -75,12 +64,12 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """`config` as it can be run. Raises ConfigError, which names every fault."""
     config = dict(config)
     validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
-    config["experiments"], faults = _whole(config.get("experiments"))
-    config["experiments"] = _with_middles(config["experiments"], validator.schema)
+    config["experiments"], faults = whole(config.get("experiments"))
+    config["experiments"] = with_middles(config["experiments"], validator.schema)
     faults = list(_unwritable(config)) or faults or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
         for section in config["experiments"].values():
-            _settle_optimizers(section)
+            settle_optimizers(section)
         faults = _contradictions(config, root)
         faults += _unknown_settings(config, validator)
         faults += _wrong_trials(config, validator)
@@ -100,80 +89,6 @@ def _validator(schema_path: str):
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
     return validators.extend(Draft202012Validator, type_checker=types)(load(schema_path))
-
-
-def _whole(experiments: object) -> tuple[object, list[str]]:
-    """The sections, with what those that are `like` another one leave unsaid, and the faults of `like`.
-
-    The optimizers that such a section names have their settings there, and its ranges take the place of the other's.
-    What the search chose, and for which target, is each section's own.
-    """
-    if not isinstance(experiments, dict):
-        return experiments, []
-    whole = {key: value for key, value in experiments.items() if not (isinstance(value, dict) and "like" in value)}
-    waiting = {key: value for key, value in experiments.items() if key not in whole}
-    while ready := [key for key, value in waiting.items() if isinstance(whole.get(str(value["like"])), dict)]:
-        for key in ready:
-            whole[key] = _like(waiting.pop(key), whole)
-    known = {key: [other for other in experiments if other != key] for key in waiting}
-    faults = [
-        f"experiments.{key}.like: {value['like']} is no other experiment, or like this one"
-        f"{nearest(str(value['like']), known[key])}"
-        for key, value in waiting.items()
-    ]
-    return {key: whole.get(key) for key in experiments}, faults
-
-
-def _like(section: dict, whole: dict) -> dict:
-    """The section with what it leaves unsaid, from the one that it is like."""
-    other = {key: value for key, value in whole[section["like"]].items() if key not in OWN}
-    if _are_dicts(other.get("optimizers"), other.get("tuning")):
-        named = section.get("optimizers", {})
-        settings = {key: value for key, value in other["optimizers"].items() if key in named}
-        tuning = {key: value for key, value in other["tuning"].items() if key != "ranges"}
-        other |= {"optimizers": settings, "tuning": tuning}
-    return merge(other, {key: value for key, value in section.items() if key != "like"})
-
-
-def _with_middles(experiments: object, schema: dict) -> object:
-    """The sections, with the middle of its range for a setting that must be given and that no search has chosen yet."""
-    described = schema["$defs"]["optimizers"]["properties"]
-    if not isinstance(experiments, dict):
-        return experiments
-    filled = {}
-    for name, section in experiments.items():
-        middles: dict = {}
-        for optimizer, rule in described.items():
-            settings, ranges = section, section
-            for key in ("optimizers", optimizer):
-                settings = settings.get(key) if isinstance(settings, dict) else None
-            for key in ("tuning", "ranges", optimizer):
-                ranges = ranges.get(key) if isinstance(ranges, dict) else None
-            if _are_dicts(settings, ranges):
-                wanted = [key for key in rule.get("required", ()) if key not in settings and key in ranges]
-                middles[optimizer] = {key: value for key in wanted if (value := _middle(ranges[key])) is not None}
-        filled[name] = merge(section, {"optimizers": middles}) if any(middles.values()) else section
-    return filled
-
-
-def _middle(scale: object) -> float | None:
-    """The middle of a range; None for what is no range."""
-    try:
-        return at(scale, 0.5)
-    except (AttributeError, TypeError, ValueError, ArithmeticError):
-        return None
-
-
-def _settle_optimizers(section: dict) -> None:
-    """Leave out the optimizers that are null; one with ranges alone has its constructor's settings until a search."""
-    optimizers, tuning = section["optimizers"], section["tuning"]
-    left_out = {name for name, settings in optimizers.items() if settings is None}
-    ranges = {name: value for name, value in tuning["ranges"].items() if name not in left_out}
-    chosen = {name: settings for name, settings in optimizers.items() if name not in left_out}
-    section["tuning"] = tuning | {"ranges": ranges}
-    section["optimizers"] = {name: {} for name in ranges} | chosen
-    if "in_target" in section:
-        section["in_target"] = [name for name in section["in_target"] if name not in left_out]
 
 
 def _short(text: str) -> str:

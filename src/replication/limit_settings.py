@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 
 from replication import parameters as run_parameters
 from replication import records
-from replication.config import merge
 from replication.errors import ConfigError
 from replication.methods import ANCHOR, METHODS, compared
 from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
 from replication.paths import ResultFiles
 from replication.ranges import at, step_lengths
 from replication.report.rows import slug
+from replication.sections import merge
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from glob import glob
 
 from replication import parameters, records
-from replication.config import merge
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
@@ -20,6 +19,7 @@ from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS,
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
+from replication.sections import merge
 
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
 # The experiments that the figures of all trials draw.

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nonsmooth.training import train
-from replication import config, data, run, strict_yaml
+from replication import config, data, run, sections, strict_yaml
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.launch import launch
@@ -298,6 +298,52 @@ def test_an_optimizer_that_is_null_is_left_out_with_its_ranges(good):
     checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]
     assert "adamw" not in checked["optimizers"] | checked["tuning"]["ranges"]
     assert "adamw" not in checked["in_target"]
+
+
+RAW = config.read(*config.files(ROOT))
+
+
+def test_a_section_like_another_differs_in_what_it_says_alone():
+    other, like = copy.deepcopy(RAW["experiments"]["digits"]), {"like": "digits", "target": "claims"}
+    like |= {
+        "optimizers": {"adam": {}},
+        "tuning": {"trials": 5, "ranges": {"adam": {"beta1": {"log_to_one": [0, 0.9]}}}},
+    }
+    both, faults = sections.whole({"first": {"like": "second", "iterations": 7}, "digits": other, "second": like})
+    assert faults == []
+    assert list(both) == ["first", "digits", "second"]
+    second = both["second"]
+    assert second["optimizers"] == {"adam": other["optimizers"]["adam"]}
+    assert second["tuning"] == other["tuning"] | {"trials": 5, "ranges": ranges}
+    assert (second["network"], second["problem"]) == (other["network"], other["problem"])
+    assert "tuned_on" not in second
+    assert both["first"] == {key: value for key, value in second.items() if key != "target"} | {"iterations": 7}
+    assert other == RAW["experiments"]["digits"]
+
+
+@pytest.mark.parametrize("name", ["digitz", "digits-levers", ["digits"]])
+def test_a_section_like_none_is_refused_with_the_nearest_name(name):
+    changed = copy.deepcopy(RAW)
+    changed["experiments"]["digits-levers"]["like"] = name
+    with pytest.raises(ConfigError, match=r"experiments\.digits-levers\.like: .*digits"):
+        config.check(changed, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("learning_rate", {"log": [1.0, 0.1]}, "adam.learning_rate: 1.0 is not below 0.1"),
+        ("beta1", {"log_to_one": [0.5, 1.0]}, "beta1.log_to_one.1: 1.0"),
+        ("beta1", {"log_to_one": [-0.5, 0.9]}, "beta1: -0.5"),
+        ("beta1", {"choice": [0.5]}, "beta1.choice"),
+        ("beta1", {"choice": [0.5, "much"]}, "beta1: 'much'"),
+        ("beta3", {"choice": [0.5, 0.6]}, "beta3: no setting of adam; the nearest name is 'beta"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(good, setting, value, message):
+    good["experiments"]["autoencoder-every-setting"]["tuning"]["ranges"]["adam"][setting] = value
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        config.check(good, SCHEMA)
 
 
 def test_images_are_counted_where_they_are(smoke_config):

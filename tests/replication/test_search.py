@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replication import config, run, search
 from replication.files import write_json
 from replication.parameters import SELECTIONS, of_run
 from replication.plan import Plan
+from replication.ranges import at, place
 from replication.search import (
     HEAD,
     STATISTICS,
@@ -22,6 +25,7 @@ from replication.search import (
     choose,
     collect,
     neighbours,
+    score,
     trials,
     tune,
 )
@@ -62,6 +66,23 @@ def test_whole_numbers_are_spread_by_their_logarithm_and_moved_by_ratios():
     assert all(isinstance(value, int) and 1 <= value <= 256 for value in spread)
     assert 24 <= sum(value <= 16 for value in spread) <= 40
     assert neighbours({"history": 16}, ranges, 1 / 4) == [{"history": 4}, {"history": 64}]
+
+
+@given(
+    st.sampled_from([{"log": [1e-3, 10.0]}, {"linear": [0.1, 1.95]}, {"log_to_one": [0.5, 0.9995]}]), st.floats(0, 1)
+)
+def test_a_place_in_a_range_is_that_of_its_value(scale, share):
+    ((_, (low, high)),) = scale.items()
+    assert low * (1 - 1e-9) <= at(scale, share) <= high * (1 + 1e-9)
+    assert place(scale, at(scale, share)) == pytest.approx(share, abs=5e-3)  # values have three digits
+
+
+def test_the_distance_to_one_is_spread_by_its_logarithm_and_choices_alike():
+    spread = trials({"beta": {"log_to_one": [0.0, 0.999]}, "nesterov": {"choice": [False, True]}}, 64)
+    decades = [math.floor(-math.log10(1 - settings["beta"])) for settings in spread]
+    assert [decades.count(decade) for decade in (0, 1, 2)] == pytest.approx([64 / 3] * 3, abs=2)
+    assert sum(settings["nesterov"] for settings in spread) == 32
+    assert place({"choice": [False, True]}, True) == 0.75
 
 
 def test_every_optimizer_of_an_experiment_has_as_many_trials(plan):
@@ -121,6 +142,44 @@ def test_the_first_trials_can_be_given():
     ranges = {"a": {"log": [0.1, 10.0]}, "b": {"linear": [0.0, 2.0]}}
     assert trials(ranges, 4, given) == given + trials(ranges, 4)[:3]
     assert trials(ranges, 1, given * 2) == given * 2
+
+
+def test_the_last_trials_are_near_the_best_so_far_and_a_choice_stays(parameters):
+    """Half of them within 15% of the ranges around the best trial before them, half within 5%."""
+    ranges = {
+        "learning_rate": {"log": [1e-3, 10.0]},
+        "momentum": {"log_to_one": [0.01, 0.99]},
+        "nesterov": {"choice": [False, True]},
+    }
+    made = tune(parameters, Search(ranges, 12, 1, "last", refined={"train_loss": 8}), {1000: None}).trials
+    assert [trial.settings for trial in made[:4]] == trials(ranges, 4)
+    for start, end, width in ((4, 8, 0.15), (8, 12, 0.05)):
+        best = min(made[:start], key=lambda trial: trial.scores.get("train_loss", [math.inf])[0]).settings
+        for trial in made[start:end]:
+            assert trial.settings["nesterov"] == best["nesterov"]
+            for name in ("learning_rate", "momentum"):
+                apart = place(ranges[name], trial.settings[name]) - place(ranges[name], best[name])
+                assert abs(apart) <= width + 1e-3  # three digits of a value
+    assert len({str(trial.settings) for trial in made}) == 12
+
+
+def test_a_column_without_a_finished_trial_refines_nothing(parameters):
+    """The search ends with the trials that it has, every one diverged."""
+    high = {"learning_rate": {"log": [1e8, 1e9]}}
+    made = tune(parameters, Search(high, 4, 1, "last", refined={"train_loss": 2}), {1000: None}).trials
+    assert [trial.status for trial in made] == ["diverged"] * 2
+
+
+def test_trials_are_screened_with_as_many_seeds_as_asked_and_finalists_go_on(parameters):
+    seeds = dict.fromkeys((1000, 1001, 1002))
+    made = tune(parameters, Search(RATES, 4, 1, "last", screened=2), seeds)
+    counts = [len(trial.scores["train_loss"]) for trial in made.trials if trial.status == "finished"]
+    assert set(counts) == {2, 3}
+    assert counts.count(3) <= 2  # the best by either loss
+    assert all(len(trial.seconds) == len(trial.scores["train_loss"]) for trial in made.trials if trial.scores)
+    best = choose(made, "train_loss")
+    (trial,) = (trial for trial in made.trials if trial.settings == best)
+    assert score(made, "train_loss") == sum(trial.scores["train_loss"]) / 3
 
 
 def test_the_search_is_not_given_unseen_data(parameters, monkeypatch):
@@ -228,5 +287,18 @@ def test_the_search_behind_the_tuned_settings_is_the_configurations(plan):
         assert (made.experiment, made.optimizer) == (experiment, optimizer)
         assert (made.ranges, made.statistic) == (planned["ranges"], planned["statistic"])
         assert made.seeds == plan.search_seeds(experiment)
-        expected = trials(planned["ranges"], planned["trials"], planned["first"])
-        assert [trial.settings for trial in made.trials] == expected
+        spread = planned["trials"] - sum(planned.get("refined", {}).values())
+        expected = trials(planned["ranges"], spread, planned["first"])
+        assert [trial.settings for trial in made.trials[:spread]] == expected
+        assert len(made.trials) == planned["trials"]
+
+
+def test_no_searched_rate_or_beta_is_at_the_end_of_its_range_where_every_setting_is_searched(project):
+    """Where it is, the range was too narrow for the baseline."""
+    for name, section in project["experiments"].items():
+        for column, choices in section["tuned_on"].items() if name.endswith("-every-setting") else ():
+            for optimizer in ("sgd", "adam", "sgd-cosine", "adam-cosine"):
+                ranges = section["tuning"]["ranges"].get(optimizer, {})
+                for setting in ranges.keys() & {"learning_rate", "beta1", "beta2"}:
+                    where = place(ranges[setting], choices[optimizer][setting])
+                    assert 0.1 <= where <= 0.9, f"{name}/{column}/{optimizer}/{setting}: {where:.2f} of its range"
