@@ -182,20 +182,20 @@ def ablation(tables: Tables) -> str:
     return markdown(["method", "with", "training loss", "unseen loss"], rows)
 
 
-def ladder(tables: Tables, experiment: str) -> str:
+def ladder(tables: Tables, experiment: str, *added: str) -> str:
     """Each rung's training losses and its PSNR on unseen images, or its unseen loss where there are none.
 
-    And the share of units that are on, in place of a loss, where that is known of a rung.
+    added: "active" for the share of units that are on, in place of the second loss.
     """
     table = _under(tables["ladder"], experiment)
     losses = [column for column in next(iter(table.values())) if re.fullmatch(r"loss_\d+", column)]
-    images, active = (any(row[c] is not None for row in table.values()) for c in ("unseen_psnr", "active"))
-    losses = [losses[0], losses[-1]] if active else [*losses[:2], losses[-1]]
+    losses = [*losses[: 1 if added else 2], losses[-1]]
+    images = any(row["unseen_psnr"] is not None for row in table.values())
     form = ".4f" if images else ".3g"
     columns = {loss: (f"loss at {loss.removeprefix('loss_')}", form) for loss in losses}
     columns |= {"to_badmm": ("last loss / gradient BADMM's", ".2f" if images else ".2g")}
     columns |= {"unseen_psnr": ("unseen, dB", ".1f")} if images else {"unseen_loss": ("unseen loss", ".3g")}
-    columns |= {"active": ("units on", ".0%")} if active else {}
+    columns |= dict.fromkeys(added, ("units on", ".0%"))
     rows = [[row["name"], *(_number(row.get(c), form) for c, (_, form) in columns.items())] for row in table.values()]
     return markdown(["method", *(heading for heading, _ in columns.values())], rows)
 
