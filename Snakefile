@@ -78,6 +78,7 @@ rule claims:
     """A verdict on every claim of the poster: `make claims`."""
     input:
         notebook=files.report("claims"),
+        figures=plan.figures_of("claims"),
         tables=plan.tables_of("claims"),
 
 

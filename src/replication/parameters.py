@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the limits move
 LEVERS = "autoencoder-levers"  # the same with every lever searched, of which a figure draws the search
+EVERY_SETTING = f"{AUTOENCODER}-every-setting"  # the same with every setting searched, which the answer is about
 NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from MNIST
 SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
 

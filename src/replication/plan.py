@@ -14,8 +14,8 @@ from replication import parameters, records
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
-from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, compared, default, label, of_role
-from replication.parameters import AUTOENCODER, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
+from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, baselines, compared, default, label, of_role
+from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
@@ -34,6 +34,7 @@ FIGURES = {
     "all": ["comparison", "poster", "perceptron_loss", "autoencoder_convergence", "autoencoder_samples", "inside"],
     "full_mnist": ["full_mnist"],
     "tune": ["tuning", "tuning_perceptron"],
+    "claims": ["answer", "budget"],
     "limits": ["limits", "conditioning", "ablation"],
     "ladder": ["ladder"],
     "optimizers": ["search"],
@@ -204,6 +205,10 @@ class Plan:
     def searched(self) -> list[tuple[str, str]]:
         """Experiments and optimizers that have ranges to search."""
         return [(experiment, name) for experiment in self.experiments for name in self.ranges(experiment)]
+
+    def search_files(self, experiment: str) -> list[str]:
+        """The search of every method of an experiment."""
+        return [self.results.search(experiment, name) for name in sorted(self.ranges(experiment))]
 
     def search_seeds(self, experiment: str) -> list[int]:
         return self.experiments[experiment]["tuning"]["seeds"]
@@ -575,14 +580,23 @@ class Plan:
             "benchmark": [results.benchmark("iterations")],
             "limits": [results.limits],
             "ladder": [results.ladder],
-            "search": [results.search(e, name) for e, name in self.searched if e == LEVERS],
+            "search": self.search_files(LEVERS),
+            "budget": self.search_files(EVERY_SETTING),
+            "answer": [
+                *(results.seeds(AUTOENCODER, s, n) for s in SELECTIONS for n in baselines(self.ranges(AUTOENCODER))),
+                *(results.seeds(EVERY_SETTING, s, n) for s in SELECTIONS for n in sorted(self.ranges(EVERY_SETTING))),
+                *self.search_files(EVERY_SETTING),
+                results.maps("claims", AUTOENCODER),
+            ],
             "conditioning": [results.conditioning(experiment) for experiment in PERCEPTRONS],
             "ablation": [*(results.ablation(s) for s in SELECTIONS), results.maps("ablation", AUTOENCODER)],
         }
         return behind[figure]
 
     def results_of_figure(self, wildcards) -> dict:
-        return self.results_of("full_mnist" if wildcards.figure == "full_mnist" else None)
+        searched = {"search": LEVERS, "budget": EVERY_SETTING, "answer": EVERY_SETTING}.get(wildcards.figure)
+        optimizers = {searched: sorted(self.ranges(searched))} if searched else None
+        return self.results_of("full_mnist" if wildcards.figure == "full_mnist" else None, optimizers)
 
     def figure_modules(self, wildcards) -> list[str]:
         own = f"report/figures/{FIGURE_MODULES[wildcards.figure]}.py"

@@ -305,10 +305,8 @@ RAW = config.read(*config.files(ROOT))
 
 def test_a_section_like_another_differs_in_what_it_says_alone():
     other, like = copy.deepcopy(RAW["experiments"]["digits"]), {"like": "digits", "target": "claims"}
-    like |= {
-        "optimizers": {"adam": {}},
-        "tuning": {"trials": 5, "ranges": {"adam": {"beta1": {"log_to_one": [0, 0.9]}}}},
-    }
+    ranges = {"adam": {"beta1": {"log_to_one": [0, 0.9]}}}
+    like |= {"optimizers": {"adam": {}}, "tuning": {"trials": 5, "ranges": ranges}}
     both, faults = sections.whole({"first": {"like": "second", "iterations": 7}, "digits": other, "second": like})
     assert faults == []
     assert list(both) == ["first", "digits", "second"]

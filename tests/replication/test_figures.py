@@ -491,21 +491,6 @@ def test_no_panel_of_the_search_is_empty(name):
     assert smallest(figure) > 9
 
 
-def test_the_best_loss_so_far_never_rises(tmp_path):
-    trials = [{"settings": {}, "status": "diverged", "scores": {}}]
-    for loss in (0.3, 0.4, 0.1):
-        scores = {"train_loss": [loss], "validation_loss": [2 * loss]}
-        trials.append({"settings": {}, "status": "finished", "scores": scores})
-    report = {"experiment": "autoencoder-levers", "optimizer": "adam", "seeds": [7], "statistic": "last"}
-    results = empty(tmp_path)
-    write_json(
-        results.files.search("autoencoder-levers", "adam"), {"result": report | {"ranges": {}, "trials": trials}}
-    )
-    panels = figures.draw("search", results).axes
-    assert [list(axes.lines[0].get_xdata()) for axes in panels] == [[2, 4, 4]] * 2
-    assert [list(axes.lines[0].get_ydata()) for axes in panels] == [[0.3, 0.1, 0.1], [0.6, 0.2, 0.2]]
-
-
 def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):
     gaps = {"sgd": [1.0, 0.5, 0.1], "badmm": [1.0, 1e-11, 1e-17], "badmm-ls": [1.0, 1e-15, 3e-14]}
     entries = [

@@ -6,6 +6,7 @@ from replication.files import replacing
 
 # By name the module that has the function of that name.
 FIGURES = {
+    "answer": "answer",
     "comparison": "comparison",
     "poster": "poster",
     "perceptron_loss": "perceptron_loss",
@@ -19,6 +20,7 @@ FIGURES = {
     "limits": "limits",
     "ladder": "ladder",
     "search": "search",
+    "budget": "search",
     "conditioning": "conditioning",
     "ablation": "ablation",
 }

@@ -54,13 +54,19 @@ def draw_curves(
             values = np.stack([run.history[column] for run in finished])
             rows = evaluated(values)
             x = setup + unit * finished[0].history["iteration"][rows]
-            low, median, high = np.quantile(values[:, rows], (0.25, 0.5, 0.75), axis=0)
-            axes.plot(x, median, label=text, markevery=(shift, 0.16), **line(optimizer))
-            if METHODS[optimizer].role != REFERENCE:
-                axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
+            band = (0.25, 0.75) if METHODS[optimizer].role != REFERENCE else None
+            draw_median(axes, x, values[:, rows], band, label=text, markevery=(shift, 0.16), **line(optimizer))
         else:
             axes.plot([], [], label=text, **line(optimizer))
     axes.set_yscale("log", nonpositive="mask")  # feasibility is zero at the start
+
+
+def draw_median(axes: Axes, x: np.ndarray, values: np.ndarray, band: tuple[float, float] | None, **style) -> None:
+    """The median of values (seeds x points) against x, in a band between two quantiles; `style` as of Axes.plot."""
+    axes.plot(x, np.median(values, axis=0), **style)
+    if band:
+        low, high = np.quantile(values, band, axis=0)
+        axes.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
 
 def seeds_of(results: Results, experiment: str) -> str:
