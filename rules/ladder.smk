@@ -22,10 +22,14 @@ rule climb_ladder:
 rule collect_ladder:
     """Every run of the ladder in one file."""
     input:
-        runs=plan.rung_files,
+        runs=plan.files_of_ladder,
     output:
         ladder=files.ladder,
     log:
         "logs/collect_ladder.log",
+    params:
+        rungs=plan.rows_of_ladder,
+        rows=config["ladder"]["rows"],
+        seeds=config["ladder"]["seeds"],
     script:
         "../src/replication/scripts/collect_ladder.py"

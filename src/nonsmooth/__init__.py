@@ -17,8 +17,10 @@ _HOME = {
     "WarmupCosine": "nonsmooth.baselines",
     "LiftedLoss": "nonsmooth.lifted_loss",
     "Problem": "nonsmooth.problem",
+    "SolvedAdam": "nonsmooth.variable_projection",
     "SolvedLbfgs": "nonsmooth.variable_projection",
     "Split": "nonsmooth.problem",
+    "UnitsOnAdam": "nonsmooth.units_on",
     "train": "nonsmooth.training",
 }
 __all__ = list(_HOME)

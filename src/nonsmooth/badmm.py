@@ -21,6 +21,7 @@ from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.graphs import Repeated
 from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift, modules
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
+from nonsmooth.momentum import check_momentum, heavy_ball
 from nonsmooth.processes import Group, summed
 
 WEIGHT_STEPS = ("gradient", "least_squares", "least_squares_first", "least_squares_last")
@@ -129,6 +130,7 @@ class Badmm(Trainer):
     delta: penalty weight, positive; 1 in the poster.
     beta: weight of the hidden layers' D against the loss, positive; 1 in the poster.
     ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
+    momentum: of the weights, in [0, 1): W^{k+1} = W^k + (weight step at W^k) + momentum (W^k - W^{k-1}), biases alike.
     group: processes that share the samples (torch.distributed), each with its own rows as `inputs` and `targets` and
         the same network; None for one process. Z, X and M stay with their samples. What is sent in an iteration are
         the sums over samples of the weight step, whose size does not depend on N.
@@ -164,6 +166,7 @@ class Badmm(Trainer):
         delta: float = 1.0,
         beta: float = 1.0,
         ridge: float = 0.0,
+        momentum: float = 0.0,
         group: Group = None,
         fast: bool = True,
     ):
@@ -175,10 +178,11 @@ class Badmm(Trainer):
         check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
         check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
         check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
+        check_momentum(momentum)
         pairs, inputs, targets = checked(network, inputs, targets)
         self.network, self.weight_step, self.order, self.fast, self.group = network, weight_step, order, fast, group
         self.tau_z, self.tau_x, self.tau_w, self.tau_m = tau_z, tau_x, tau_w, tau_m
-        self.delta, self.beta, self.ridge = delta, beta, ridge
+        self.delta, self.beta, self.ridge, self.momentum = delta, beta, ridge, momentum
         solved = {
             "gradient": range(0),
             "least_squares": range(len(pairs)),
@@ -189,9 +193,11 @@ class Badmm(Trainer):
         data = pairs, inputs, targets, delta, beta, ridge, group
         self.lifted = lifted = _badmm_fast.lift(*data, kinds=kinds, tau_m=tau_m) if fast else lift(*data)
         z, w, x, m = _badmm_fast.STEPS if fast else STEPS
+        named = self._weights().items() if momentum else ()
+        self._velocities = velocities = {f"velocity_{name}": torch.zeros_like(value) for name, value in named}
         self._blocks: dict[str, Callable[[], None]] = {
             "z": lambda: z(lifted, tau_z),
-            "w": lambda: w(lifted, tau_w, kinds),
+            "w": lambda: heavy_ball(lambda: w(lifted, tau_w, kinds), weights(), velocities.values(), momentum),
             "x": lambda: x(lifted, tau_x),
             "m": lambda: m(lifted, tau_m),
         }
@@ -267,7 +273,7 @@ class Badmm(Trainer):
         )
 
     def _settings(self) -> dict[str, str | float]:
-        names = "weight_step order tau_z tau_x tau_w tau_m delta beta ridge fast"
+        names = "weight_step order tau_z tau_x tau_w tau_m delta beta ridge momentum fast"
         return {name: getattr(self, name) for name in names.split()}
 
     def _weights(self) -> dict[str, Tensor]:
@@ -287,7 +293,8 @@ class Badmm(Trainer):
         """
         self._check_unchanged()
         settings = {name: _encoded(value) for name, value in self._settings().items()}
-        return settings | {name: value.clone() for name, value in (self._weights() | self.lifted.kept()).items()}
+        kept = self._weights() | self._velocities | self.lifted.kept()
+        return settings | {name: value.clone() for name, value in kept.items()}
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -303,8 +310,8 @@ class Badmm(Trainer):
                 saved = state[name].tolist()
                 saved = bytes(saved).decode() if isinstance(value, str) else type(value)(saved)
                 raise ValueError(f"{name} is {saved} in the state and {value} here: make Badmm with that of the state")
-        weights, kept = self._weights(), self.lifted.kept()
-        expected = weights | kept
+        weights = self._weights() | self._velocities
+        expected = weights | self.lifted.kept()
         for name in sorted((expected.keys() | state.keys()) - self._settings().keys()):
             shapes = [
                 f"{of[name].dtype} of shape {tuple(of[name].shape)}" if name in of else "missing"

@@ -16,6 +16,7 @@ from nonsmooth import bregman
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
 from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, squared_norm, with_ones
+from nonsmooth.momentum import check_momentum, heavy_ball
 
 WEIGHT_STEPS = ("gradient", "least_squares")
 
@@ -29,6 +30,7 @@ class LiftedLoss(Trainer):
     tau_x: step of the X block, in (0, 2), in units of 1 / |W_L|^2 before the last layer, else 1 / (beta |W_{l+1}|^2).
     tau_w: step of the gradient weight step, in (0, 2), in units of 1 / |[X_{l-1}, 1]|^2, for hidden layers over beta.
     beta: weight of D in the hidden layers, positive.
+    momentum: of the weights, in [0, 1): W^{k+1} = W^k + (weight step at W^k) + momentum (W^k - W^{k-1}).
     """
 
     step_sizes = ("tau_w", "tau_x")
@@ -44,16 +46,19 @@ class LiftedLoss(Trainer):
         tau_x: float = 1.0,
         tau_w: float = 1.3,
         beta: float = 1.0,
+        momentum: float = 0.0,
     ):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         for name, value in (("tau_x", tau_x), ("tau_w", tau_w)):
             check_range(name, value, 0 < value < 2, "0 < {} < 2")
         check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
+        check_momentum(momentum)
         pairs, inputs, targets = checked(network, inputs, targets)
-        self.kind, self.tau_x, self.tau_w, self.beta = weight_step, tau_x, tau_w, beta
+        self.kind, self.tau_x, self.tau_w, self.beta, self.momentum = weight_step, tau_x, tau_w, beta, momentum
         self.lifted: Lifted = lift(pairs, inputs, targets, 1.0, beta, 0.0, None)
         self._of_inputs = self._scale(1)  # X_0 never changes
         self._watch(network, inputs, targets)
+        self._velocities = [torch.zeros_like(weight) for weight in self._parameters]
 
     def residual(self, l: int) -> Tensor:
         """X_l - sigma(A_l), N x out: minus the gradient of D(X_l, sigma(A_l)), or of the squared loss, in A_l."""
@@ -97,7 +102,7 @@ class LiftedLoss(Trainer):
             X[l] = self.lifted.activation[l].prox(X[l] + s * (aim - X[l]), s)
 
     def _iterate(self) -> None:
-        self.weight_step()
+        heavy_ball(self.weight_step, self._parameters, self._velocities, self.momentum)
         self.x_step()
 
     @torch.no_grad()

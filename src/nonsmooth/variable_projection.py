@@ -1,10 +1,10 @@
-"""The last affine map solved exactly: at every iteration (variable projection), or once, before L-BFGS."""
+"""The last affine map solved exactly: at every iteration (variable projection), or once, before L-BFGS or Adam."""
 
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.baselines import Lbfgs
-from nonsmooth.contract import in_setup
+from nonsmooth.baselines import Lbfgs, TorchOptimizer
+from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.layerwise import Layerwise, Pairs, backward
 from nonsmooth.lifting import check_range, checked, modules
 from nonsmooth.linear import gram, parts, pseudo_inverse
@@ -74,21 +74,18 @@ class VariableProjection(Layerwise):
         solve_last(self.pairs, self.inputs, self.targets)
 
 
-class SolvedLbfgs(Lbfgs):
-    """`Lbfgs` whose first iteration starts with the least-squares solution of minimum norm for [W_L, b_L].
-
-    Without the solve, the outputs start far from the targets. The first steps close that distance through the hidden
-    layers, too. They push many ReLUs below zero for all samples, and those stay there.
+class SolvedFirst(Trainer):
+    """Stands before the class of an optimizer among the bases: its first iteration begins with `solve_last`.
 
     network, inputs, targets: those of `Badmm`, and so are the errors; a TypeError says so where the network ends in an
-        activation. history_size: that of `Lbfgs`.
+        activation. settings: of the optimizer.
     """
 
     @in_setup
-    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
+    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, **settings):
         self.pairs, inputs, targets = checked(network, inputs, targets)
-        check_ends_affine("SolvedLbfgs", network, self.pairs)
-        super().__init__(network, inputs, targets, history_size=history_size)
+        check_ends_affine(type(self).__name__, network, self.pairs)
+        super().__init__(network, inputs, targets, **settings)
         self._solved = False
 
     def _iterate(self) -> None:
@@ -96,3 +93,26 @@ class SolvedLbfgs(Lbfgs):
             solve_last(self.pairs, self.inputs, self.targets)
             self._solved = True
         super()._iterate()
+
+
+class SolvedLbfgs(SolvedFirst, Lbfgs):
+    """`Lbfgs` whose first iteration begins with the least-squares solution of minimum norm for [W_L, b_L].
+
+    Without the solve, the outputs start far from the targets. The first steps close that distance through the hidden
+    layers, too. They push many ReLUs below zero for all samples, and those stay there.
+
+    history_size: that of `Lbfgs`. All else is that of `SolvedFirst`.
+    """
+
+    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
+        super().__init__(network, inputs, targets, history_size=history_size)
+
+
+class SolvedAdam(SolvedFirst, TorchOptimizer):
+    """torch's Adam, full-batch, whose first iteration begins with that solution: see `SolvedLbfgs`.
+
+    learning_rate: that of `TorchOptimizer`. All else is that of `SolvedFirst`.
+    """
+
+    def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, learning_rate: float):
+        super().__init__(network, inputs, targets, algorithm="adam", learning_rate=learning_rate)

@@ -170,7 +170,7 @@ def _wrong_starts(config: dict) -> Iterator[str]:
 
 def _wrong_rungs(config: dict) -> Iterator[str]:
     """Experiments of the ladder with the same name, and methods that cannot be tuned."""
-    ladder = config["ladder"]
+    ladder, every = config["ladder"], config["claims"]["every"]["train_loss"]
     for number, experiment in enumerate(ladder["experiments"]):
         key = f"ladder.experiments.{number}"
         if experiment["experiment"] not in config["experiments"]:
@@ -183,6 +183,14 @@ def _wrong_rungs(config: dict) -> Iterator[str]:
                 yield f"{key}.methods: {name} is no method, which are {', '.join(METHODS)}{nearest(name, METHODS)}"
             elif name not in ladder["ranges"] | experiment.get("ranges", {}):
                 yield f"ladder.ranges: {name} is missing, and {key}.methods has it"
+        for name, row in experiment.get("beside", {}).items():
+            section = config["experiments"].get(row["experiment"], {"optimizers": {}})
+            if row["method"] not in experiment["methods"] or row["method"] not in section["optimizers"]:
+                yield f"{key}.beside.{name}: {row['method']} must be a method of {row['experiment']} and of {key}"
+            elif name in METHODS:
+                yield f"{key}.beside.{name}: is the name of a method"
+            elif lost := {*ladder["rows"]} - {*range(0, section["iterations"], every), section["iterations"]}:
+                yield f"ladder.rows: {row['experiment']} has no losses after {', '.join(map(str, sorted(lost)))}"
 
 
 def _shared_seeds(config: dict) -> Iterator[str]:

@@ -110,6 +110,21 @@ METHODS: dict[str, Method] = {
         "BADMM without multipliers", BADMM, CONTROL, Look(BLACK, "-", "d"), "train_d", fixed={"tau_m": 0.0}
     ),
     "foof": Method("FOOF", "nonsmooth.foof:Foof", CONTROL, Look(RED, "--", "8")),
+    "adam-solved": Method(
+        "Adam, last layer solved first", "nonsmooth.variable_projection:SolvedAdam", CONTROL, Look(BLACK, "-.", ".")
+    ),
+    "adam-units-on": Method(
+        "Adam, no unit off at first", "nonsmooth.units_on:UnitsOnAdam", CONTROL, Look(ORANGE, ":", "$u$")
+    ),
+    "lifted-momentum": Method("lifted loss (gradient), momentum", LIFTED, CONTROL, Look(PINK, ":", "$m$"), "train_d"),
+    "badmm-momentum": Method(
+        "BADMM (gradient), momentum",
+        BADMM,
+        CONTROL,
+        Look(BLUE, ":", "$M$"),
+        "train_d",
+        fixed={"weight_step": "gradient"},
+    ),
     "badmm-first-exact": Method(
         "BADMM, first layer exact",
         BADMM,

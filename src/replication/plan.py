@@ -14,7 +14,7 @@ from replication import parameters, records
 from replication.dependencies import dependencies, library
 from replication.errors import DataError
 from replication.limit_settings import Limits
-from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, baselines, compared, default, of_role
+from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, baselines, compared, default, label, of_role
 from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
 from replication.report import captions
@@ -491,6 +491,29 @@ class Plan:
     @property
     def rung_files(self) -> list[str]:
         return [self.results.rung(*rung) for rung in self.rungs]
+
+    @property
+    def rows_of_ladder(self) -> list[dict]:
+        """The fields of studies.ladder.Rung, in order. Below a rung stands what the configuration shows beside it.
+
+        That has the claims' seeds, and stands there only where the ladder's are among them.
+        """
+        rows, among = [], {*self.config["ladder"]["seeds"]} <= {*self.config["claims"]["seeds"]}
+        for entry in self.config["ladder"]["experiments"]:
+            for method in entry["methods"]:
+                row = {"experiment": entry["name"], "method": method, "optimizer": method, "label": label(method)}
+                claims = self.published(self.results.seeds(entry["experiment"], "train_loss", method))
+                rows.append(row | {"runs": self.results.rung(entry["name"], method), "claims": claims})
+                for name, other in entry.get("beside", {}).items():
+                    if among and other["method"] == method:
+                        runs = self.results.seeds(other["experiment"], "train_loss", method)
+                        rows.append(row | {"method": name, "label": other["label"], "runs": runs})
+        return plain(rows)
+
+    @property
+    def files_of_ladder(self) -> list[str]:
+        """The records behind its rows."""
+        return [path for row in self.rows_of_ladder for path in (row["runs"], *row.get("claims", []))]
 
     def run_to_climb(self, wildcards) -> dict:
         """Parameters of the run of the tuning seed, without the settings that are searched."""

@@ -25,7 +25,7 @@ def _mean_log(losses: list[float]) -> float:
 
 STATISTICS: dict[str, Callable[[list[float]], float]] = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
 EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of them only tell of divergence sooner
-WIDTHS = 0.15, 0.05  # shares of the ranges to either side of the best trial so far, in which others are tried
+WIDTHS = 0.3, 0.03  # shares of the ranges to either side of the best trial so far: of the first trial near it, the last
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
     `parameters` are those of a run of any seed; `samples` the images by seed, None for problems without. The finalists
-    are the trials with the smallest score of either column. Trials near the best so far come last: for each of WIDTHS
-    a Sobol sequence spreads its share of `search.refined` over so much of the ranges to either side of that trial.
+    are the trials with the smallest score of either column. Trials near the best so far come last, a column of
+    `search.refined` in turn with the other: each is the next point of the Sobol sequence, of what lies so near to the
+    best trial before it. The width falls from the first of WIDTHS to the second by a constant factor.
     """
     screened, others = list(samples)[: search.screened], list(samples)[search.screened :]
     spread = search.trials - sum(search.refined.values())
@@ -115,21 +116,27 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
 
     for number in range(spread):
         score(number, screened)
-    points = iter(_points(search.ranges, search.trials)[spread:])
-    for turn, width in enumerate(WIDTHS):
-        best = {column: _ranked(report, column) for column in search.refined}
-        for column, count in search.refined.items():
-            share = count * (turn + 1) // len(WIDTHS) - count * turn // len(WIDTHS)
-            for _ in range(share if best[column] else 0):
-                middle, point = report[best[column][0]].settings, next(points)
-                around = {n: near(search.ranges[n], middle[n], width, part) for n, part in point.items()}
-                report.append(Trial(around))
-                score(len(report) - 1, screened)
+    points = _points(search.ranges, search.trials)[spread:]
+    for point, (column, width) in zip(points, _turns(search.refined), strict=True):
+        if ranked := _ranked(report, column):
+            best = report[ranked[0]].settings
+            report.append(Trial({n: near(search.ranges[n], best[n], width, share) for n, share in point.items()}))
+            score(len(report) - 1, screened)
     finalists = {number for column in SELECTIONS for number in _ranked(report, column)[: search.finalists]}
     for number in sorted(finalists):
         score(number, others)
     names = parameters.experiment, parameters.optimizer
     return Report(*names, list(samples), search.statistic, report, search.ranges)
+
+
+def _turns(refined: dict[str, int]) -> list[tuple[str, float]]:
+    """The column and the width of each trial near the best so far, columns in turn."""
+    widest, narrowest = WIDTHS
+    turns = []
+    for column, count in refined.items():
+        factor = (narrowest / widest) ** (1 / max(1, count - 1))
+        turns += [(number, column, widest * factor**number) for number in range(count)]
+    return [(column, width) for _, column, width in sorted(turns, key=lambda turn: turn[0])]
 
 
 def _tried(parameters: Parameters, search: Search, trial: Trial, seed: int, sample: Sample | None) -> Trial:

@@ -36,6 +36,7 @@ class State:
     Z: list  # Z[l], the pre-activations of layer l
     M: list
     sigma: list  # sigma[l], None behind the last affine map for the squared loss
+    velocity: list  # of [W, b] by layer
 
     @classmethod
     def start(cls, W, b, inputs, targets, activations):
@@ -45,13 +46,14 @@ class State:
             X.append(ACTIVATIONS[name](Z[-1]) if name else None)
         X[-1] = targets
         M = [np.zeros_like(z) for z in Z]
-        return cls(list(W), list(b), X, Z, M, [ACTIVATIONS[name] if name else None for name in activations])
+        sigma = [ACTIVATIONS[name] if name else None for name in activations]
+        return cls(list(W), list(b), X, Z, M, sigma, [0.0] * len(W))
 
     def A(self, layer):
         return self.X[layer] @ self.W[layer].T + (0 if self.b[layer] is None else self.b[layer])
 
 
-def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, ridge, beta=1.0):
+def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, ridge, beta=1.0, momentum=0.0):
     layers = range(len(s.W))
     for block in order:
         if block == "z":
@@ -67,7 +69,7 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
             for i in layers:
                 solved = {"gradient": [], "least_squares": layers}
                 solved |= {"least_squares_first": [0], "least_squares_last": [layers[-1]]}
-                _weight_step(s, i, i in solved[weight_step], tau_w, delta, ridge)
+                _weight_step(s, i, i in solved[weight_step], tau_w, delta, ridge, momentum)
         if block == "x":
             for i in layers[:-1]:
                 W = s.W[i + 1]
@@ -84,18 +86,20 @@ def iterate(s: State, *, weight_step, order, tau_z, tau_x, tau_w, tau_m, delta, 
                 s.M[i] = s.M[i] + tau_m * delta * (s.Z[i] - s.A(i))
 
 
-def _weight_step(s, i, solve, tau_w, delta, ridge):
+def _weight_step(s, i, solve, tau_w, delta, ridge, momentum):
     ones = np.ones((len(s.X[i]), 0 if s.b[i] is None else 1))
     Xb = np.hstack([s.X[i], ones])
     V = np.hstack([s.W[i]] + ([] if s.b[i] is None else [s.b[i][:, None]]))
     J = np.diag([1.0] * s.W[i].shape[1] + [0.0] * ones.shape[1])
     if not solve:
         gradient = -(s.M[i] + delta * (s.Z[i] - Xb @ V.T)).T @ Xb + ridge * V @ J
-        V = V - tau_w / (delta * np.linalg.norm(Xb, 2) ** 2 + ridge) * gradient
+        change = -tau_w / (delta * np.linalg.norm(Xb, 2) ** 2 + ridge) * gradient
     else:  # least squares for the change: rows of sqrt(delta) [X, 1] and of sqrt(ridge) J below each other
         rows = np.vstack([np.sqrt(delta) * Xb, np.sqrt(ridge) * J])
         rest = s.Z[i] + s.M[i] / delta - Xb @ V.T
         right = np.vstack([np.sqrt(delta) * rest, -np.sqrt(ridge) * J @ V.T])
-        V = V + np.linalg.lstsq(rows, right, rcond=None)[0].T
+        change = np.linalg.lstsq(rows, right, rcond=None)[0].T
+    s.velocity[i] = momentum * s.velocity[i] + change
+    V = V + s.velocity[i]
     s.W[i] = V[:, : s.W[i].shape[1]]
     s.b[i] = None if s.b[i] is None else V[:, -1]

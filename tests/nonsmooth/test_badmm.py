@@ -10,7 +10,7 @@ import torch
 from reference import State, iterate
 from torch import nn
 
-from nonsmooth import Badmm
+from nonsmooth import Badmm, _badmm_fast, badmm
 from nonsmooth.badmm import m_step, weight_step, x_step, z_step
 
 SETTINGS = {"tau_z": 1.3, "tau_x": 0.9, "tau_w": 1.1, "tau_m": 0.8, "delta": 1.0, "ridge": 0.0, "order": "zwxm"}
@@ -103,6 +103,31 @@ def compare_three_ways(name, network, inputs, targets, settings, iterations, tol
 def test_every_iteration_is_that_of_the_formulas(name, kind, order, bias, delta, tau_m, ridge):
     settings = {"weight_step": kind, "order": order, "delta": delta, "tau_m": tau_m, "ridge": ridge}
     compare_three_ways(name, *random_problem(name, bias), SETTINGS | settings, iterations=5)
+
+
+@every_network
+@both_weight_steps
+@both_orders
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("delta", [1.0, 0.6])
+def test_momentum_adds_some_of_the_last_move_of_the_weights(name, kind, order, bias, delta):
+    settings = SETTINGS | {"weight_step": kind, "order": order, "delta": delta, "tau_m": 1.0, "momentum": 0.7}
+    compare_three_ways(name, *random_problem(name, bias), settings, iterations=5, tolerance=1e-9)
+
+
+@every_network
+@pytest.mark.parametrize("steps", [badmm.STEPS, _badmm_fast.STEPS], ids=["plain", "fast"])
+def test_without_momentum_an_iteration_is_the_four_blocks_bit_for_bit(name, steps):
+    network, inputs, targets = random_problem(name)
+    optimizer = Badmm(copy.deepcopy(network), inputs, targets, momentum=0.0, fast=steps is _badmm_fast.STEPS)
+    other = Badmm(network, inputs, targets, fast=optimizer.fast).lifted
+    z, w, x, m = steps
+    for _ in range(4):
+        optimizer.step()
+        with torch.no_grad():
+            z(other, 1.0), w(other, 1.3, ["gradient"] * len(other.linear)), x(other, 1.0), m(other, 1.0)
+    for made, wanted in zip(optimizer.network.parameters(), network.parameters(), strict=True):
+        assert torch.equal(made, wanted)
 
 
 @every_network

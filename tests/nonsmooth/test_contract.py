@@ -24,9 +24,11 @@ from nonsmooth import (
     Lbfgs,
     LiftedLoss,
     Problem,
+    SolvedAdam,
     SolvedLbfgs,
     Split,
     TorchOptimizer,
+    UnitsOnAdam,
     VariableProjection,
     WarmupCosine,
     train,
@@ -41,6 +43,8 @@ FORMS = {
     "another delta, exact": {"delta": 0.6, "weight_step": "least_squares"},
     "exact": {"weight_step": "least_squares"},
     "exact, plain": {"weight_step": "least_squares", "fast": False},
+    "momentum": {"momentum": 0.6, "delta": 0.6},
+    "momentum, plain": {"momentum": 0.6, "fast": False},
 }
 every_form = pytest.mark.parametrize("form", FORMS)
 
@@ -77,8 +81,9 @@ def assert_equal(some, others):
 @pytest.mark.parametrize(
     ("make", "settings"),
     [
-        (Badmm, ["tau_w", "tau_x", "tau_z", "tau_m", "delta", "ridge", "order", "weight_step", "fast", "group"]),
-        (LiftedLoss, ["tau_w", "tau_x", "beta", "weight_step"]),
+        (Badmm, ["tau_w", "tau_x", "tau_z", "tau_m", "delta", "ridge", "momentum"]),
+        (Badmm, ["order", "weight_step", "fast", "group"]),
+        (LiftedLoss, ["tau_w", "tau_x", "beta", "weight_step", "momentum"]),
         (Layerwise, ["tau_w", "mask"]),
         (Foof, ["learning_rate", "damping", "momentum"]),
         (GaussNewton, ["learning_rate", "damping", "momentum"]),
@@ -221,14 +226,15 @@ def go_on(folder):
     st.sampled_from(["zwxm", "zxwm"]),
     st.sampled_from([(1.0, 1.0), (1.0, 0.8), (0.7, 1.0), (0.7, 0.0)]),
     st.sampled_from([0.0, 0.3]),
+    st.sampled_from([0.0, 0.6]),
     st.booleans(),
     st.sampled_from([0, 1, 7, 40]),
 )
 def test_training_goes_on_from_a_state_bit_for_bit(
-    hidden, last, bias, weight_step, order, delta_and_tau_m, ridge, fast, before
+    hidden, last, bias, weight_step, order, delta_and_tau_m, ridge, momentum, fast, before
 ):
-    delta, tau_m = delta_and_tau_m
-    chosen = {"weight_step": weight_step, "order": order, "delta": delta, "tau_m": tau_m, "ridge": ridge}
+    chosen = {"weight_step": weight_step, "order": order, "ridge": ridge, "momentum": momentum}
+    chosen |= dict(zip(("delta", "tau_m"), delta_and_tau_m, strict=True))
     first = run(Badmm(network(hidden, last, bias), *data(), fast=fast, **chosen), before)
     state = first.state_dict()
     other = network(hidden, last, bias)
@@ -268,6 +274,7 @@ def test_a_state_is_a_copy(form):
     [
         ({"tau_w": 0.5}, "tau_w is 1.3 in the state and 0.5 here"),
         ({"delta": 0.7}, "delta is 1.0 in the state and 0.7 here"),
+        ({"momentum": 0.5}, "momentum is 0.0 in the state and 0.5 here"),
         ({"fast": False}, "fast is True in the state and False here"),
         ({"order": "zxwm"}, "order is zwxm in the state and zxwm here"),
         ({"weight_step": "least_squares"}, "weight_step is gradient in the state and least_squares here"),
@@ -362,9 +369,10 @@ def test_a_forked_process_leaves_the_first_one_alone(form):
     assert_equal(values(run(optimizer)), results)
 
 
-@pytest.mark.parametrize(
-    "make", [LiftedLoss, Layerwise, Foof, partial(TorchOptimizer, algorithm="adam", learning_rate=0.1)]
-)
+ADAM = partial(TorchOptimizer, algorithm="adam", learning_rate=0.1)
+
+
+@pytest.mark.parametrize("make", [LiftedLoss, partial(LiftedLoss, momentum=0.6), Layerwise, Foof, ADAM])
 @pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
 def test_other_optimizers_are_copied_with_their_network(copied, make):
     net = network()
@@ -407,6 +415,8 @@ def test_badmm_names_the_steps_before_anything_is_infinite(fast, hidden, last):
         (partial(TorchOptimizer, algorithm="sgd", learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
         (Lbfgs, (), "scale inputs"),
         (SolvedLbfgs, (4,), "scale inputs"),
+        (partial(SolvedAdam, learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
+        (partial(UnitsOnAdam, learning_rate=0.1), (4,), "lower learning_rate = 0.1"),
     ],
 )
 def test_every_method_tells_weights_that_are_lost(value, make, hidden, advice):

@@ -243,7 +243,7 @@ def test_a_solve_of_the_last_layer_refuses_a_network_that_ends_in_an_activation(
         method(network, *[part.abs() for part in data])
 
 
-@pytest.mark.parametrize("method", [VariableProjection, Foof])
+@pytest.mark.parametrize("method", [VariableProjection, Foof, LiftedLoss, Badmm])
 @pytest.mark.parametrize("momentum", [-0.1, 1.0])
 def test_a_momentum_outside_its_range_is_refused(method, momentum, start):
     with pytest.raises(ValueError, match="0 <= momentum < 1"):
@@ -299,6 +299,43 @@ def test_the_exact_step_solves_for_the_last_layer(start):
     optimizer.weight_step()
     solution = np.linalg.lstsq(np.hstack([hidden, np.ones((len(hidden), 1))]), targets.numpy(), rcond=None)[0].T
     np.testing.assert_allclose(network[2].weight.detach().numpy(), solution[:, :-1], atol=1e-9)
+
+
+def test_two_iterations_with_momentum_are_those_written_by_hand(start):
+    """In NumPy, for one hidden layer of ReLUs and beta = 1."""
+    network, inputs, targets = start([7])
+    V = [np.column_stack([p.weight.detach().numpy(), p.bias.detach().numpy()]) for p in parameters(network)]
+    optimizer = LiftedLoss(network, inputs, targets, tau_w=0.9, tau_x=0.8, momentum=0.6)
+    ones = np.ones((len(inputs), 1))
+    X0, Y = np.hstack([inputs.numpy(), ones]), targets.numpy()
+    X1, velocity = np.maximum(X0 @ V[0].T, 0), [0.0, 0.0]
+    for _ in range(2):
+        before = np.hstack([X1, ones])
+        residuals = X1 - np.maximum(X0 @ V[0].T, 0), Y - before @ V[1].T
+        for layer, (X, R) in enumerate(zip((X0, before), residuals, strict=True)):
+            velocity[layer] = 0.6 * velocity[layer] + 0.9 / np.linalg.norm(X, 2) ** 2 * R.T @ X
+            V[layer] = V[layer] + velocity[layer]
+        W = V[1][:, :-1]
+        s = 0.8 / (np.linalg.norm(W, 2) ** 2 + 0.8)
+        aim = X0 @ V[0].T + (Y - before @ V[1].T) @ W
+        X1 = np.maximum(X1 + s * (aim - X1), 0)
+        optimizer.step()
+    for linear, wanted in zip(parameters(network), V, strict=True):
+        made = np.column_stack([linear.weight.detach().numpy(), linear.bias.detach().numpy()])
+        np.testing.assert_allclose(made, wanted, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "least_squares"])
+def test_without_momentum_an_iteration_is_its_two_blocks_bit_for_bit(kind, start):
+    network, *data = start([7, 4])
+    twin = copy.deepcopy(network)
+    optimizer = LiftedLoss(network, *data, weight_step=kind, momentum=0.0)
+    other = LiftedLoss(twin, *data, weight_step=kind)
+    for _ in range(4):
+        optimizer.step()
+        other.weight_step()
+        other.x_step()
+    assert all(torch.equal(*pair) for pair in zip(network.parameters(), twin.parameters(), strict=True))
 
 
 def test_of_a_perceptron_it_is_gradient_descent_on_d(start):

@@ -44,9 +44,13 @@ def beside_the_host(monkeypatch):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("kind", ["gradient", "least_squares"])
-@pytest.mark.parametrize(("delta", "tau_m", "ridge"), [(1.0, 1.0, 0.0), (0.6, 1.0, 0.3), (1.0, 0.8, 0.0)])
-def test_no_iteration_waits_for_the_device(name, kind, delta, tau_m, ridge, beside_the_host):
-    badmm = Badmm(*random_problem(name), weight_step=kind, delta=delta, tau_m=tau_m, ridge=ridge)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"delta": 0.6, "ridge": 0.3}, {"tau_m": 0.8}, {"momentum": 0.5}],
+    ids=lambda settings: str(settings),
+)
+def test_no_iteration_waits_for_the_device(name, kind, settings, beside_the_host):
+    badmm = Badmm(*random_problem(name), weight_step=kind, **settings)
     with Watch():
         for _ in range(60):  # more than the start of float64 lasts
             badmm.step()

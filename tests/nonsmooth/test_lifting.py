@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,14 +19,17 @@ from nonsmooth import (
     Layerwise,
     LiftedLoss,
     Problem,
+    SolvedAdam,
     SolvedLbfgs,
     Split,
+    UnitsOnAdam,
     VariableProjection,
     train,
 )
 from nonsmooth.baselines import GradientD, Lbfgs, TorchOptimizer
 
 LIFTED = [Badmm, LiftedLoss, Layerwise, Foof]
+ADAMS = [partial(kind, learning_rate=0.1) for kind in (SolvedAdam, UnitsOnAdam)]
 every_lifted = pytest.mark.parametrize("optimizer", LIFTED)
 
 
@@ -164,7 +168,7 @@ def nested():
     return nn.Sequential(nn.Flatten(), nn.Sequential(first, activation), last)
 
 
-@pytest.mark.parametrize("optimizer", [*LIFTED, VariableProjection, SolvedLbfgs])
+@pytest.mark.parametrize("optimizer", [*LIFTED, VariableProjection, SolvedLbfgs, *ADAMS])
 def test_a_network_of_networks_behind_flatten_trains_as_a_flat_one(optimizer):
     (inputs, targets), flat, deep = data(inputs=6), network((6, 4, 3)), nested()
     histories = []

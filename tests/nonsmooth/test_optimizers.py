@@ -24,11 +24,15 @@ SETTINGS = {
     "adam-cosine": {"learning_rate": 0.03, "decay_over": 30},
     "muon": {"learning_rate": 0.03},
     "nesterov": {"learning_rate": 0.1, "momentum": 0.9},
+    "adam-solved": {"learning_rate": 0.03},
+    "adam-units-on": {"learning_rate": 0.03},
+    "badmm-momentum": {"momentum": 0.5},
+    "lifted-momentum": {"momentum": 0.5},
 }
-# of methods that train no network that ends in an activation
-NETWORKS = {name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved")}
+# of methods that train no network that ends in an activation, and of one that is about hidden units
+NETWORKS = {name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved", "adam-solved", "adam-units-on")}
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
-PLAIN = {name: {"fast": False} for name in METHODS if "fast" in accepted(name)}
+PLAIN = {name: SETTINGS.get(name, {}) | {"fast": False} for name in METHODS if "fast" in accepted(name)}
 # name of the method, settings
 CASES = {
     **{name: (name, SETTINGS.get(name, {})) for name in METHODS},

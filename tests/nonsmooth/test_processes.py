@@ -24,6 +24,7 @@ SETTINGS = {
     "adam-minibatch": {"learning_rate": 0.01},
     "muon": {"learning_rate": 0.01},
     "nesterov": {"learning_rate": 0.3, "momentum": 0.9},
+    "badmm-momentum": {"momentum": 0.5},
 }
 GENERAL = {"delta": 0.7, "tau_m": 0.9, "ridge": 0.2, "order": "zxwm"}
 # name of the method, settings: every method that can share samples, and what BADMM computes in other ways

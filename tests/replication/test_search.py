@@ -144,8 +144,7 @@ def test_the_first_trials_can_be_given():
     assert trials(ranges, 1, given * 2) == given * 2
 
 
-def test_the_last_trials_are_near_the_best_so_far_and_a_choice_stays(parameters):
-    """Half of them within 15% of the ranges around the best trial before them, half within 5%."""
+def test_the_last_trials_are_nearer_and_nearer_to_the_best_so_far_and_a_choice_stays(parameters):
     ranges = {
         "learning_rate": {"log": [1e-3, 10.0]},
         "momentum": {"log_to_one": [0.01, 0.99]},
@@ -153,14 +152,27 @@ def test_the_last_trials_are_near_the_best_so_far_and_a_choice_stays(parameters)
     }
     made = tune(parameters, Search(ranges, 12, 1, "last", refined={"train_loss": 8}), {1000: None}).trials
     assert [trial.settings for trial in made[:4]] == trials(ranges, 4)
-    for start, end, width in ((4, 8, 0.15), (8, 12, 0.05)):
-        best = min(made[:start], key=lambda trial: trial.scores.get("train_loss", [math.inf])[0]).settings
-        for trial in made[start:end]:
-            assert trial.settings["nesterov"] == best["nesterov"]
-            for name in ("learning_rate", "momentum"):
-                apart = place(ranges[name], trial.settings[name]) - place(ranges[name], best[name])
-                assert abs(apart) <= width + 1e-3  # three digits of a value
+    for number, trial in enumerate(made[4:]):
+        before = made[: 4 + number]
+        best = min(before, key=lambda trial: trial.scores.get("train_loss", [math.inf])[0]).settings
+        width = 0.3 * 0.1 ** (number / 7)  # from 0.3 to 0.03
+        assert trial.settings["nesterov"] == best["nesterov"]
+        for name in ("learning_rate", "momentum"):
+            apart = place(ranges[name], trial.settings[name]) - place(ranges[name], best[name])
+            assert abs(apart) <= width + 1e-3  # three digits of a value
     assert len({str(trial.settings) for trial in made}) == 12
+
+
+def test_two_columns_take_turns_near_the_best_of_each(parameters):
+    """Each of the last trials lies near the best by its own column."""
+    made = tune(parameters, Search(RATES, 12, 1, "last", refined={"train_loss": 2, "validation_loss": 2}), {1000: None})
+    assert len(made.trials) == 12
+    scale = RATES["learning_rate"]
+    for number, column, width in ((8, "train_loss", 0.3), (9, "validation_loss", 0.3), (11, "validation_loss", 0.03)):
+        before = [trial for trial in made.trials[:number] if trial.scores]
+        best = min(before, key=lambda trial: trial.scores[column][0]).settings["learning_rate"]
+        apart = place(scale, made.trials[number].settings["learning_rate"]) - place(scale, best)
+        assert abs(apart) <= width + 1e-3
 
 
 def test_a_column_without_a_finished_trial_refines_nothing(parameters):

@@ -92,7 +92,11 @@ def test_all_of_mnist(tmp_path):
 LADDER = """
 ladder:
   experiments:
-    - {name: autoencoder, experiment: autoencoder, over: {}, methods: [sgd, lifted, badmm]}
+    - name: autoencoder
+      experiment: autoencoder
+      over: {}
+      methods: [sgd, lifted, badmm]
+      beside: {sgd-every-setting: {label: all of SGD, experiment: autoencoder-every-setting, method: sgd}}
     - {name: autoencoder-linear, experiment: autoencoder, over: {network: {activation: identity}}, methods: [badmm]}
 """
 
@@ -100,10 +104,12 @@ ladder:
 def test_the_ladder(tmp_path):
     done = snakemake(tmp_path, "ladder", "--cores", "2", over=LADDER)
     assert done.returncode == 0, output(done)
-    assert jobs(done)["climb_ladder"] == 4
-    assert len(read_json(tmp_path / "results/ladder.json")) == 4 * 2
+    assert (jobs(done)["climb_ladder"], jobs(done)["train_seeds"]) == (4, 1)
+    assert len(read_json(tmp_path / "results/ladder.json")) == 5 * 2
     tables = rows.read(tmp_path / "results/tables")
-    assert pages.ladder(tables, "autoencoder").count("\n") == 4
+    assert "\n| SGD | " in (page := pages.ladder(tables, "autoencoder"))
+    assert page.partition("\n| SGD | ")[2].splitlines()[1].startswith("| all of SGD | ")
+    assert page.count("\n") == 5
     assert tables["time_ladder"]["ladder"]["jobs"] == 4
     assert_drawn(tmp_path, "ladder")
 

@@ -220,21 +220,22 @@ def ablation(tables: Tables) -> str:
     return markdown(["method", "with", "training loss", "unseen loss"], rows)
 
 
-def ladder(tables: Tables, experiment: str) -> str:
-    """Each rung's training losses and its PSNR on unseen images, or its unseen loss where there are none."""
+def ladder(tables: Tables, experiment: str, *added: str) -> str:
+    """Each rung's training losses and its PSNR on unseen images, or its unseen loss where there are none.
+
+    added: "active" for the share of units that are on, in place of the second loss.
+    """
     table = _under(tables["ladder"], experiment)
     losses = [column for column in next(iter(table.values())) if re.fullmatch(r"loss_\d+", column)]
-    losses = [*losses[:2], losses[-1]]
+    losses = [*losses[: 1 if added else 2], losses[-1]]
     images = any(row["unseen_psnr"] is not None for row in table.values())
-    column, heading, form = ("unseen_psnr", "unseen, dB", ".1f") if images else ("unseen_loss", "unseen loss", ".3g")
-    rows = []
-    for name, row in table.items():
-        cells = [_number(row[loss], ".4f" if images else ".3g") for loss in losses]
-        rows.append(
-            [_name(name), *cells, _number(row.get("to_badmm"), ".2f" if images else ".2g"), _number(row[column], form)]
-        )
-    headings = [f"loss at {loss.removeprefix('loss_')}" for loss in losses]
-    return markdown(["method", *headings, "last loss / gradient BADMM's", heading], rows)
+    form = ".4f" if images else ".3g"
+    columns = {loss: (f"loss at {loss.removeprefix('loss_')}", form) for loss in losses}
+    columns |= {"to_badmm": ("last loss / gradient BADMM's", ".2f" if images else ".2g")}
+    columns |= {"unseen_psnr": ("unseen, dB", ".1f")} if images else {"unseen_loss": ("unseen loss", ".3g")}
+    columns |= dict.fromkeys(added, ("units on", ".0%"))
+    rows = [[row["name"], *(_number(row.get(c), form) for c, (_, form) in columns.items())] for row in table.values()]
+    return markdown(["method", *(heading for heading, _ in columns.values())], rows)
 
 
 def optimizers(tables: Tables, experiment: str) -> str:

@@ -140,8 +140,9 @@ def ablation(results: Results) -> Iterator[Row]:
 def ladder(results: Results) -> Iterator[Row]:
     """A row for each method of the ladder: medians over seeds, of the end with the smallest and the largest.
 
-    "loss_10" and so on: the training loss after so many iterations. "to_badmm", "to_lifted": its last training loss
-    over that of gradient BADMM and of the lifted loss alone, on the same experiment, with Student's interval.
+    "loss_10" and so on: the training loss after so many iterations. "active": the share of hidden units that are on at
+    the end, where it is known. "to_badmm", "to_lifted": its last training loss over that of gradient BADMM and of the
+    lifted loss alone, on the same experiment, with Student's interval.
     """
     entries = read_json(results.files.ladder)
     runs: dict[tuple[str, str], list[SeedRun]] = {}
@@ -152,10 +153,11 @@ def ladder(results: Results) -> Iterator[Row]:
     for (experiment, method), every in runs.items():
         same = [entry for entry in entries if (entry["experiment"], entry["method"]) == (experiment, method)]
         kept = finished(every)
-        row: Row = {"id": f"{experiment}/{method}", "seeds": len(every), "diverged": len(every) - len(kept)}
+        row: Row = {"id": f"{experiment}/{method}", "name": same[0]["label"]}
+        row |= {"seeds": len(every), "diverged": len(every) - len(kept)}
         for number, iteration in enumerate(every[0].iteration):
             row |= _spread(f"loss_{iteration}", [run.train_loss[number] for run in kept])
-        for column in ("unseen_loss", "unseen_psnr"):
+        for column in ("unseen_loss", "unseen_psnr", "active"):
             row |= _spread(column, [entry[column] for entry in same if entry[column] is not None])
         for other in ("badmm", "lifted"):
             if (experiment, other) in runs and other != method:

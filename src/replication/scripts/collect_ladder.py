@@ -3,7 +3,9 @@
 from replication.scripts import job
 
 with job(snakemake):
-    from replication.files import read_json, write_json
+    from replication.files import write_json
+    from replication.studies.ladder import Rung, collect
 
-    runs = [run for path in snakemake.input.runs for run in read_json(path)["result"]["runs"]]
-    write_json(snakemake.output.ladder, runs, indent=None)
+    params = snakemake.params
+    entries = collect([Rung(**rung) for rung in params.rungs], params.rows, params.seeds)
+    write_json(snakemake.output.ladder, entries, indent=None)

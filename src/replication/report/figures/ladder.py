@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replication.files import read_json
-from replication.methods import METHODS, POSTER, label, of_role
+from replication.methods import METHODS, POSTER, of_role
 from replication.report.drawing import plain_ticks
 from replication.report.figures.curves import GREY, SMALL, WIDTH, legend
 from replication.results import Results
@@ -21,7 +21,7 @@ def ladder(results: Results) -> Figure:
     entries = read_json(results.files.ladder)
     experiments = list(dict.fromkeys(entry["experiment"] for entry in entries if entry["unseen_psnr"] is not None))
     entries = [entry for entry in entries if entry["experiment"] in experiments]
-    methods = list(dict.fromkeys(entry["method"] for entry in entries))
+    methods = {entry["method"]: entry for entry in entries}
     rows = list(entries[0]["train_loss"])
     rows = [*rows[: SHOWN - 1], rows[-1]]
     titles = [f"loss, {row} iterations" for row in rows] + ["unseen PSNR, dB"]
@@ -35,14 +35,14 @@ def ladder(results: Results) -> Figure:
         return {"markersize": 5, "markerfacecolor": "white" if number else color}
 
     for position, method in enumerate(methods):
-        color = METHODS[method].look.color
-        for number, experiment in enumerate(experiments):
+        color = METHODS[methods[method]["optimizer"]].look.color
+        own = [e for e in experiments if any((run["experiment"], run["method"]) == (e, method) for run in entries)]
+        for place, experiment in enumerate(own):
             runs = [e for e in entries if (e["experiment"], e["method"]) == (experiment, method)]
             finished = [values(entry) for entry in runs if entry["status"] == "finished"]
-            y = position + OFFSET * (2 * number - len(experiments) + 1) / 2
+            y, number = position + OFFSET * (2 * place - len(own) + 1) / 2, experiments.index(experiment)
             if not finished:
-                if runs:
-                    grid[0].annotate("diverged", (0.5, y), xycoords=grid[0].get_yaxis_transform(), fontsize=SMALL)
+                grid[0].annotate("diverged", (0.5, y), xycoords=grid[0].get_yaxis_transform(), fontsize=SMALL)
                 continue
             for axes, column in zip(grid, np.transpose(finished), strict=True):
                 axes.plot([column.min(), column.max()], [y, y], color=color, linewidth=1)
@@ -53,7 +53,7 @@ def ladder(results: Results) -> Figure:
         if axes is not grid[-1]:
             axes.set_xscale("log")
             plain_ticks(axes.xaxis)
-    grid[0].set_yticks(range(len(methods)), [label(method) for method in methods])
+    grid[0].set_yticks(range(len(methods)), [entry["label"] for entry in methods.values()])
     grid[0].set_ylim(len(methods) - 0.5, -0.5)
     for method, tick in zip(methods, grid[0].get_yticklabels(), strict=True):
         tick.set_fontweight("bold" if method in of_role(POSTER) else "normal")
