@@ -288,8 +288,16 @@ class Plan:
 
     @property
     def shown(self) -> list[tuple[str, str]]:
-        """Experiments and optimizers of the table of references: the autoencoder's, and those of its other claims."""
-        elsewhere = {e for statement, _, e in self.judged_on if statement["experiment"] == AUTOENCODER} - {AUTOENCODER}
+        """Experiments and optimizers of the table of references: the autoencoder's, and those of its other claims.
+
+        Of kinds of baseline with experiments of their own, those whose settings are chosen on validation images.
+        """
+        of_autoencoder = [judged for judged in self.judged_on if judged[0]["experiment"] == AUTOENCODER]
+        elsewhere = {
+            experiment
+            for statement, kind, experiment in of_autoencoder
+            if not kind["suffix"] or statement["selected_by"] == "validation_loss"
+        } - {AUTOENCODER}
         beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.trained(AUTOENCODER)]
         return [(AUTOENCODER, name) for name in (*self.compared(AUTOENCODER), *beside)] + [
             (experiment, name) for experiment in sorted(elsewhere) for name in self.compared(experiment)

@@ -11,7 +11,7 @@ from replication.search import Report
 from replication.verdicts import claims
 
 PAGE = (ROOT / "docs" / "adding-an-experiment.md").read_text()
-TASK, IMPORT, LINE, KEYS, SECTION = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
+TASK, IMPORT, LINE, KEYS, SECTION, EVERY_SETTING = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -26,6 +26,8 @@ def changed(project) -> Path:
     insert(schema, "Which problem., enum: [", "inpainting, ")
     insert(schema, "", KEYS, "  network:\n    type: object\n    additionalProperties: false\n")
     insert(project / "config/config.yaml", "", SECTION + "\n", "\nbenchmark:\n")
+    with (project / "config/every_setting.yaml").open("a") as file:
+        file.write(EVERY_SETTING)
     return project
 
 
@@ -36,6 +38,8 @@ experiments:
     network: {hidden: [8]}
     iterations: 12
     tuning: {trials: 3, seeds: [1000, 1001], finalists: 1}
+  inpainting-every-setting:
+    tuning: {trials: 3, trials_beyond_two: 3, refined: {train_loss: 1, validation_loss: 1}}
 claims:
   seeds: [0, 1, 2]
   kinds: [{name: rate searched, suffix: "", variants: {}}]
@@ -54,14 +58,17 @@ claims:
 @pytest.mark.slow
 def test_the_experiment_of_the_page_is_run_tuned_and_judged(changed, tmp_path):
     run = "results/runs/inpainting/badmm/seed-0/run.json"
-    targets = [run, "results/tuning/inpainting/badmm.json", "results/claims.json"]
+    searches = [f"results/tuning/{name}/adam.json" for name in ("inpainting", "inpainting-every-setting")]
+    targets = [run, *searches, "results/claims.json"]
     done = snakemake(tmp_path, *targets, "--cores", "2", "--config", "seeds=[0]", project=changed, over=SMALL)
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / run).read_text())
     assert (record["status"], record["parameters"]["problem"]["kept_rows"]) == ("finished", 14)
     assert record["final"]["unseen_psnr"] > 0
     assert (tmp_path / "results/notebooks/inpainting/badmm/seed-0.ipynb").exists()
-    assert len(Report.read(tmp_path / "results/tuning/inpainting/badmm.json").trials) == 3
+    of_rate, of_every = (Report.read(tmp_path / path) for path in searches)
+    assert len(of_rate.trials) == len(of_every.trials) == 3
+    assert (set(of_rate.ranges), len(of_every.ranges)) == ({"learning_rate"}, 4)
     judgements = claims.read(tmp_path / "results/claims.json")
     assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls"}
     assert all(judgement.elsewhere.keys() == {"inpainting"} for judgement in judgements)
