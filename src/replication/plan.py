@@ -218,7 +218,7 @@ class Plan:
     def search(self, wildcards) -> dict:
         """The fields of search.Search."""
         tuning = self.experiments[wildcards.experiment]["tuning"]
-        shared = {name: tuning[name] for name in ("finalists", "statistic", "refined", "screened") if name in tuning}
+        shared = {name: tuning[name] for name in ("finalists", "statistic", "guided", "screened") if name in tuning}
         ranges = tuning["ranges"][wildcards.optimizer]
         first = self.first_trials(tuning.get("starts_from"), wildcards.optimizer, ranges)
         return plain(shared | {"ranges": ranges, "trials": self.count_of_trials(tuning, ranges), "first": first})

@@ -12,8 +12,9 @@ import yaml
 
 from replication.data.mnist import Sample
 from replication.files import read_json, replacing
+from replication.guide import propose
 from replication.parameters import SELECTIONS, Parameters
-from replication.ranges import at, moved, near, step_lengths
+from replication.ranges import at, moved, step_lengths
 from replication.run import train_blind
 
 HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
@@ -25,7 +26,6 @@ def _mean_log(losses: list[float]) -> float:
 
 STATISTICS: dict[str, Callable[[list[float]], float]] = {"last": lambda losses: losses[-1], "mean_log": _mean_log}
 EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of them only tell of divergence sooner
-WIDTHS = 0.3, 0.03  # shares of the ranges to either side of the best trial so far: of the first trial near it, the last
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Search:
     """What is searched, and how.
 
     ranges: by setting (ranges.py). trials: how many. finalists: of the trials, by either column, how many are tried
-    with the seeds that the others are not. statistic: of STATISTICS. first: the settings of the first trials. refined:
-    by column, how many of the trials, the last ones, are near the best so far. screened: seeds that each trial has.
+    with the seeds that the others are not. statistic: of STATISTICS. first: the settings of the first trials.
+    guided: by column, how many of the trials, the last ones, are where a model of the scores so far expects the most
+    (guide.py). screened: seeds that each trial has.
     """
 
     ranges: dict[str, dict]
@@ -42,7 +43,7 @@ class Search:
     finalists: int
     statistic: str
     first: list[dict] = field(default_factory=list)
-    refined: dict[str, int] = field(default_factory=dict)
+    guided: dict[str, int] = field(default_factory=dict)
     screened: int = 1
 
 
@@ -98,12 +99,10 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
     `parameters` are those of a run of any seed; `samples` the images by seed, None for problems without. The finalists
-    are the trials with the smallest score of either column. Trials near the best so far come last, a column of
-    `search.refined` in turn with the other: each is the next point of the Sobol sequence, of what lies so near to the
-    best trial before it. The width falls from the first of WIDTHS to the second by a constant factor.
+    are the trials with the smallest score of either column. The last trials are guided by the columns in turn.
     """
     screened, others = list(samples)[: search.screened], list(samples)[search.screened :]
-    spread = search.trials - sum(search.refined.values())
+    spread = search.trials - sum(search.guided.values())
     report = [Trial(settings) for settings in trials(search.ranges, spread, search.first)]
 
     def score(number: int, seeds: Sequence[int]) -> None:
@@ -116,11 +115,10 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
 
     for number in range(spread):
         score(number, screened)
-    points = _points(search.ranges, search.trials)[spread:]
-    for point, (column, width) in zip(points, _turns(search.refined), strict=True):
-        if ranked := _ranked(report, column):
-            best = report[ranked[0]].settings
-            report.append(Trial({n: near(search.ranges[n], best[n], width, share) for n, share in point.items()}))
+    for _, column in sorted((number, column) for column, count in search.guided.items() for number in range(count)):
+        if any(column in trial.scores for trial in report):
+            scores = [_logarithm(trial, column, search.statistic) for trial in report]
+            report.append(Trial(propose(search.ranges, [trial.settings for trial in report], scores)))
             score(len(report) - 1, screened)
     finalists = {number for column in SELECTIONS for number in _ranked(report, column)[: search.finalists]}
     for number in sorted(finalists):
@@ -129,14 +127,12 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     return Report(*names, list(samples), search.statistic, report, search.ranges)
 
 
-def _turns(refined: dict[str, int]) -> list[tuple[str, float]]:
-    """The column and the width of each trial near the best so far, columns in turn."""
-    widest, narrowest = WIDTHS
-    turns = []
-    for column, count in refined.items():
-        factor = (narrowest / widest) ** (1 / max(1, count - 1))
-        turns += [(number, column, widest * factor**number) for number in range(count)]
-    return [(column, width) for _, column, width in sorted(turns, key=lambda turn: turn[0])]
+def _logarithm(trial: Trial, column: str, statistic: str) -> float | None:
+    """The logarithm of a trial's score, mean over its seeds; None where it has none."""
+    if column not in trial.scores:
+        return None
+    score = statistics.fmean(trial.scores[column])
+    return score if statistic == "mean_log" else _mean_log([score])
 
 
 def _tried(parameters: Parameters, search: Search, trial: Trial, seed: int, sample: Sample | None) -> Trial:

@@ -39,7 +39,7 @@ experiments:
     iterations: 12
     tuning: {trials: 3, seeds: [1000, 1001], finalists: 1}
   inpainting-every-setting:
-    tuning: {trials: 3, trials_beyond_two: 3, refined: {train_loss: 1, validation_loss: 1}}
+    tuning: {trials: 3, trials_beyond_two: 3, guided: {train_loss: 1, validation_loss: 1}}
 claims:
   seeds: [0, 1, 2]
   kinds: [{name: rate searched, suffix: "", variants: {}}]
