@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from replication import config, run, search
 from replication.files import write_json
+from replication.guide import propose
 from replication.parameters import SELECTIONS, of_run
 from replication.plan import Plan
 from replication.ranges import at, place
@@ -144,41 +145,21 @@ def test_the_first_trials_can_be_given():
     assert trials(ranges, 1, given * 2) == given * 2
 
 
-def test_the_last_trials_are_nearer_and_nearer_to_the_best_so_far_and_a_choice_stays(parameters):
-    ranges = {
-        "learning_rate": {"log": [1e-3, 10.0]},
-        "momentum": {"log_to_one": [0.01, 0.99]},
-        "nesterov": {"choice": [False, True]},
-    }
-    made = tune(parameters, Search(ranges, 12, 1, "last", refined={"train_loss": 8}), {1000: None}).trials
-    assert [trial.settings for trial in made[:4]] == trials(ranges, 4)
-    for number, trial in enumerate(made[4:]):
-        before = made[: 4 + number]
-        best = min(before, key=lambda trial: trial.scores.get("train_loss", [math.inf])[0]).settings
-        width = 0.3 * 0.1 ** (number / 7)  # from 0.3 to 0.03
-        assert trial.settings["nesterov"] == best["nesterov"]
-        for name in ("learning_rate", "momentum"):
-            apart = place(ranges[name], trial.settings[name]) - place(ranges[name], best[name])
-            assert abs(apart) <= width + 1e-3  # three digits of a value
-    assert len({str(trial.settings) for trial in made}) == 12
+def test_the_last_trials_are_guided_by_the_columns_in_turn(parameters):
+    """Each is what the model proposes from the trials before it, and the scores of its column."""
+    made = tune(parameters, Search(RATES, 8, 1, "last", guided={"train_loss": 2, "validation_loss": 2}), {1000: None})
+    assert [trial.settings for trial in made.trials[:4]] == trials(RATES, 4)
+    assert len(made.trials) == 8
+    for number, column in ((4, "train_loss"), (5, "validation_loss"), (6, "train_loss"), (7, "validation_loss")):
+        before = made.trials[:number]
+        scores = [math.log10(trial.scores[column][0]) if trial.scores else None for trial in before]
+        assert made.trials[number].settings == propose(RATES, [trial.settings for trial in before], scores)
 
 
-def test_two_columns_take_turns_near_the_best_of_each(parameters):
-    """Each of the last trials lies near the best by its own column."""
-    made = tune(parameters, Search(RATES, 12, 1, "last", refined={"train_loss": 2, "validation_loss": 2}), {1000: None})
-    assert len(made.trials) == 12
-    scale = RATES["learning_rate"]
-    for number, column, width in ((8, "train_loss", 0.3), (9, "validation_loss", 0.3), (11, "validation_loss", 0.03)):
-        before = [trial for trial in made.trials[:number] if trial.scores]
-        best = min(before, key=lambda trial: trial.scores[column][0]).settings["learning_rate"]
-        apart = place(scale, made.trials[number].settings["learning_rate"]) - place(scale, best)
-        assert abs(apart) <= width + 1e-3
-
-
-def test_a_column_without_a_finished_trial_refines_nothing(parameters):
+def test_a_column_without_a_finished_trial_guides_nothing(parameters):
     """The search ends with the trials that it has, every one diverged."""
     high = {"learning_rate": {"log": [1e8, 1e9]}}
-    made = tune(parameters, Search(high, 4, 1, "last", refined={"train_loss": 2}), {1000: None}).trials
+    made = tune(parameters, Search(high, 4, 1, "last", guided={"train_loss": 2}), {1000: None}).trials
     assert [trial.status for trial in made] == ["diverged"] * 2
 
 
@@ -299,7 +280,7 @@ def test_the_search_behind_the_tuned_settings_is_the_configurations(plan):
         assert (made.experiment, made.optimizer) == (experiment, optimizer)
         assert (made.ranges, made.statistic) == (planned["ranges"], planned["statistic"])
         assert made.seeds == plan.search_seeds(experiment)
-        spread = planned["trials"] - sum(planned.get("refined", {}).values())
+        spread = planned["trials"] - sum(planned.get("guided", {}).values())
         expected = trials(planned["ranges"], spread, planned["first"])
         assert [trial.settings for trial in made.trials[:spread]] == expected
         assert len(made.trials) == planned["trials"]
