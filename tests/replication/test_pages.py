@@ -33,7 +33,7 @@ def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
         pages.fill(f"<!--{reference}-->1<!--/-->", TABLES)
 
 
-@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere", "runs nowhere"])
+@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere badmm", "runs nowhere"])
 def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
     with pytest.raises(DataError, match=block.split()[0]):
         pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", TABLES | {"claims": {}})
@@ -84,11 +84,16 @@ def test_iterations_have_a_line_without_slack_and_a_kind_without_the_test_a_dash
 
 def test_verdicts_are_those_of_the_own_experiment_with_the_others_that_agree():
     tables = made_claims(verdict="holds", agree="1 of 2", agree_at="other", holm="removed")
-    tables["claims"]["e/sgd/final/badmm"] |= {"verdict": "no verdict", "agree": "0 of 2", "statement": "another"}
-    _, _, line = pages.verdicts(tables, "s").splitlines()
-    assert cells(line)[2:] == ["Adam", KINDS[0], "holds [Holm]", "1 of 2: other"]
-    _, _, line = pages.verdicts(tables, "another").splitlines()
-    assert cells(line)[4:] == ["no verdict", "0 of 2"]
+    tables["claims"]["e-every-setting/adam/final/badmm"] |= {"verdict": "no verdict", "agree": "0 of 2"}
+    tables["claims"]["e/sgd/final/badmm"] |= {"verdict": "undecided", "agree": "0 of 2", "statement": "s"}
+    head, _, *lines = pages.verdicts(tables, "s", "badmm").splitlines()
+    assert cells(head)[2::2] == list(KINDS)
+    assert sorted(map(cells, lines)) == [
+        ["final training loss", "Adam", "holds [Holm]", "1 of 2: other", "no verdict", "0 of 2"],
+        ["final training loss", "SGD", "undecided", "0 of 2", "-", "-"],
+    ]
+    with pytest.raises(KeyError, match="s/badmm-ls"):
+        pages.verdicts(tables, "s", "badmm-ls")
 
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):

@@ -145,20 +145,22 @@ def claims(tables: Tables, experiment: str, measures: str) -> str:
     return markdown(["method", "measured by", *head], rows)
 
 
-def verdicts(tables: Tables, statement: str) -> str:
-    """The verdict on every test of one claim, and the other experiments that agree."""
+def verdicts(tables: Tables, statement: str, method: str) -> str:
+    """The verdicts on one claim for one method: with each kind of baseline the word, and the experiments that agree."""
     own = {test: row for test, row in _tests(tables).items() if row["statement"] == statement and row["verdict"]}
+    own = {(kind, quantity, against): row for (_, kind, against, quantity, name), row in own.items() if name == method}
+    if not own:
+        raise KeyError(f"{statement}/{method}")
+    kinds = list(dict.fromkeys(kind for kind, *_ in own))
     rows = []
-    for method in judged():
-        for (_, kind, against, quantity, name), row in own.items():
-            if name == method:
-                agree = ": ".join(row[column] for column in ("agree", "agree_at") if row[column])
-                test = [_name(method), QUANTITIES[quantity], _name(against), kind]
-                rows.append([*test, f"{row['verdict']}{_marks(row)}", agree])
-    if not rows:
-        raise KeyError(statement)
-    head = ["method", "measured by", "against", "kind of baseline", "verdict", "others that agree"]
-    return markdown(head, rows)
+    for quantity, against in dict.fromkeys((quantity, against) for _, quantity, against in own):
+        cells = []
+        for row in (own.get((kind, quantity, against)) for kind in kinds):
+            agree = ": ".join(row[column] for column in ("agree", "agree_at") if row[column]) if row else "-"
+            cells += [f"{row['verdict']}{_marks(row)}" if row else "-", agree]
+        rows.append([QUANTITIES[quantity], _name(against), *cells])
+    head = [text for kind in kinds for text in (kind, "others that agree")]
+    return markdown(["measured by", "against", *head], rows)
 
 
 def references(tables: Tables, *experiments: str) -> str:
