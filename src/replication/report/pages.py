@@ -27,6 +27,8 @@ BLOCK = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.D
 FORMATS = {
     "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
     "decibels": "{effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
+    "word": "{outcome}: {effect:.2g} ({low:.2g} to {high:.2g})",
+    "word_decibels": "{outcome}: {effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
 }
 
 
