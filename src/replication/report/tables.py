@@ -65,7 +65,8 @@ def references(results: Results) -> Iterator[Row]:
 def trained(results: Results) -> Iterator[Row]:
     """With how many of the claims' seeds a perceptron trains: its training loss comes below half of the initial one.
 
-    And its squared errors at the end: medians over seeds, with the smallest and the largest.
+    And its squared errors at the end: medians over seeds, with the smallest and the largest. "mean_loss": the median
+    of what the mean of the targets has on the training data.
     """
     paths = Path(results.folder, "claims").glob("perceptron*/train_loss/*.json")
     for path in sorted(paths, key=lambda path: (path.parts[-3], list(METHODS).index(path.stem))):
@@ -75,7 +76,8 @@ def trained(results: Results) -> Iterator[Row]:
         row: Row = {"id": f"{experiment}/{name}", "trained": len(low), "seeds": len(runs)}
         for column in ("train_loss", "unseen_loss"):
             row |= _spread(column, [run.final[column] for run in finished(runs)])
-        yield row
+        known = [run.mean_loss for run in runs if run.mean_loss is not None]
+        yield row | ({"mean_loss": statistics.median(known)} if known else {})
 
 
 # The runs of the default target
