@@ -277,8 +277,8 @@ class Plan:
     @property
     def judged_on(self) -> list[tuple[dict, dict, str]]:
         """Each statement with each kind of baseline on each of its experiments."""
-        kinds = self.config["claims"]["kinds"]
-        return [(s, kind, e) for s in self.statements for kind in kinds for e in experiments_of(s, kind)]
+        kinds, known = self.config["claims"]["kinds"], self.experiments
+        return [(s, kind, e) for s in self.statements for kind in kinds for e in experiments_of(s, kind, known)]
 
     @property
     def rivals(self) -> list[tuple[str, list[str]]]:

@@ -12,9 +12,13 @@ from replication.methods import METHODS, POSTER, baselines, of_role
 KEPT = "; only an optimizer that claims and limits do not compare can be left out"
 
 
-def experiments_of(statement: dict, kind: dict) -> list[str]:
-    """The experiments that the statement is judged on with a kind of baseline, its own first."""
-    return [name + kind["suffix"] for name in (statement["experiment"], *statement.get("elsewhere", []))]
+def experiments_of(statement: dict, kind: dict, known: Collection[str]) -> list[str]:
+    """The experiments that the statement is judged on with a kind of baseline, its own first.
+
+    known: the configured experiments. A kind with a suffix leaves out what is not there elsewhere.
+    """
+    own, *others = (name + kind["suffix"] for name in (statement["experiment"], *statement.get("elsewhere", [])))
+    return [own, *(name for name in others if not kind["suffix"] or name in known)]
 
 
 def rivals(kind: dict, against: str, optimizers: Collection[str]) -> list[str]:
@@ -38,7 +42,7 @@ def faults(claims: dict, experiments: dict[str, dict]) -> Iterator[str]:
     for number, statement in enumerate(claims["statements"]):
         key = f"claims.statements.{number}"
         for kind in kinds if "experiment" in statement else ():
-            for name in experiments_of(statement, kind):
+            for name in experiments_of(statement, kind, experiments):
                 known = experiments.get(name, {}).get("optimizers", {})
                 missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
                 if missing:

@@ -13,6 +13,7 @@ from replication.files import write_json
 from replication.methods import baselines, compared, judged
 from replication.parameters import SELECTIONS
 from replication.paths import ResultFiles
+from replication.statements import experiments_of
 from replication.studies.seeds import SeedRun
 from replication.verdicts import claims
 from replication.verdicts.claims import Judgement, Outcome
@@ -164,6 +165,16 @@ def test_a_claim_is_judged_with_each_kind_of_baseline_on_experiments_of_its_own(
         ("rate searched", ["autoencoder", "other"], ["other"]),
         ("every setting", ["autoencoder-every", "other-every"], ["other"]),
     ]
+
+
+def test_an_experiment_without_a_second_section_is_judged_against_the_first_kind_alone():
+    statement = {"experiment": "a", "elsewhere": ["b", "c"]}
+    known = ["a", "b", "c", "a-every", "c-every"]
+    assert experiments_of(statement, {"suffix": ""}, known) == ["a", "b", "c"]
+    assert experiments_of(statement, {"suffix": "-every"}, known) == ["a-every", "c-every"]
+    assert experiments_of(statement, {"suffix": "-free"}, known) == [
+        "a-free"
+    ]  # which the configuration's check refuses
 
 
 @pytest.mark.parametrize(("score", "baseline", "verdict"), [(0.1, "sgd-cosine", NO_DIFFERENCE), (0.3, "sgd", HOLDS)])

@@ -145,7 +145,7 @@ def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) 
             continue
         claim = statement["id"], statement["claim"], statement["source"]
         for kind in settings["kinds"]:
-            own, *others = experiments_of(statement, kind)
+            own, *others = experiments_of(statement, kind, optimizers)
             outcomes = {}  # of the whole family, by baseline, quantity, method and experiment
             for test in product(statement["against"], statement["quantities"], judged(optimizers[own])):
                 for experiment in (own, *(name for name in others if test[-1] in optimizers[name])):
