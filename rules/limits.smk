@@ -110,7 +110,7 @@ rule tell_limits:
     input:
         notebook=plan.notebook("limits"),
         modules=plan.notebook_modules("limits"),
-        results=plan.behind_limits,
+        results=files.limits,
     output:
         notebook=files.report("limits"),
     log:

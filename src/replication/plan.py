@@ -470,13 +470,6 @@ class Plan:
     def samples_to_condition(self, wildcards) -> dict:
         return self.samples(wildcards.experiment, self._conditioning_seeds())
 
-    @property
-    def behind_limits(self) -> list[str]:
-        """The results that the notebook of the limits tells."""
-        figures = [self.behind(name) for name in FIGURES["limits"]]
-        images = self.image_files(AUTOENCODER, self.config["limits"]["seeds"][:1])
-        return [*(path for paths in figures for path in paths), *images]
-
     def runs_to_ablate(self, wildcards) -> dict:
         runs = {name: self.parameters(AUTOENCODER, name, 0, wildcards.selection) for name in of_role(POSTER)}
         return plain({name: asdict(run) for name, run in runs.items()})

@@ -181,7 +181,7 @@ def test_a_training_saves_the_run_of_its_parameters(path, sample, smoke_config, 
 def test_a_report_names_the_command_that_makes_what_it_misses(path, tmp_path, monkeypatch):
     """Before it reads any of its results, which are empty files here."""
     files = PLAN.results
-    inputs = {"claims": [files.claims, files.table("references")], "limits": PLAN.behind_limits}[path.stem]
+    inputs = {"claims": [files.claims, files.table("references")], "limits": [files.limits]}[path.stem]
     monkeypatch.chdir(tmp_path)
     for input_file in map(Path, inputs):
         input_file.parent.mkdir(parents=True, exist_ok=True)
