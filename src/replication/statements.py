@@ -44,7 +44,10 @@ def faults(claims: dict, experiments: dict[str, dict]) -> Iterator[str]:
         for kind in kinds if "experiment" in statement else ():
             for name in experiments_of(statement, kind, experiments):
                 known = experiments.get(name, {}).get("optimizers", {})
-                missing = sorted({*of_role(POSTER), *statement["against"]} - known.keys())
+                readings = set(of_role(POSTER))  # elsewhere, a kind with a suffix may have one of them alone
+                if kind["suffix"] and name != statement["experiment"] + kind["suffix"] and readings & known.keys():
+                    readings &= known.keys()
+                missing = sorted({*readings, *statement["against"]} - known.keys())
                 if missing:
                     close = KEPT if name in experiments else nearest(name, experiments)
                     methods = ", ".join(missing)
