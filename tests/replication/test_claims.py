@@ -172,9 +172,7 @@ def test_an_experiment_without_a_second_section_is_judged_against_the_first_kind
     known = ["a", "b", "c", "a-every", "c-every"]
     assert experiments_of(statement, {"suffix": ""}, known) == ["a", "b", "c"]
     assert experiments_of(statement, {"suffix": "-every"}, known) == ["a-every", "c-every"]
-    assert experiments_of(statement, {"suffix": "-free"}, known) == [
-        "a-free"
-    ]  # refused by the check
+    assert experiments_of(statement, {"suffix": "-free"}, known) == ["a-free"]  # refused by the check
 
 
 @pytest.mark.parametrize(("score", "baseline", "verdict"), [(0.1, "sgd-cosine", NO_DIFFERENCE), (0.3, "sgd", HOLDS)])
