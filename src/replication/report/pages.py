@@ -27,7 +27,7 @@ BLOCK = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.D
 FORMATS = {
     "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
     "decibels": "{effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
-    "word": "{outcome}: {effect:.2g} ({low:.2g} to {high:.2g})",
+    "word": "{outcome}: {effect:.3g} ({low:.3g} to {high:.3g})",
     "word_decibels": "{outcome}: {effect:+.2f} dB ({low:+.2f} to {high:+.2f})",
 }
 
