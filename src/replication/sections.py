@@ -39,11 +39,16 @@ def whole(experiments: object) -> tuple[object, list[str]]:
 
 
 def _like(section: dict, known: dict) -> dict:
-    """The section with what it leaves unsaid, from the one of those `known` that it is like."""
+    """The section with what it leaves unsaid, from the one of those `known` that it is like.
+
+    An optimizer that is null there is left out here as well.
+    """
     other = {key: value for key, value in known[section["like"]].items() if key not in OWN}
     if _are_dicts(section.get("optimizers"), other.get("optimizers")):
-        named = section["optimizers"]
-        other["optimizers"] = {key: value for key, value in other["optimizers"].items() if key in named}
+        named, there = section["optimizers"], other["optimizers"]
+        other["optimizers"] = {key: value for key, value in there.items() if key in named}
+        left_out = dict.fromkeys(key for key in named if key in there and there[key] is None)
+        section = section | {"optimizers": named | left_out}
     if _are_dicts(section.get("tuning"), other.get("tuning")) and "ranges" in section["tuning"]:
         other["tuning"] = {key: value for key, value in other["tuning"].items() if key != "ranges"}
     return merge(other, {key: value for key, value in section.items() if key != "like"})

@@ -332,6 +332,14 @@ def test_a_section_like_another_differs_in_what_it_says_alone():
     assert other == RAW["experiments"]["digits"]
 
 
+def test_an_optimizer_that_is_null_is_left_out_of_sections_like_it_as_well():
+    changed = copy.deepcopy(RAW)
+    changed["experiments"]["autoencoder"]["optimizers"]["sgd-cosine"] = None
+    checked = config.check(changed, SCHEMA)["experiments"]["autoencoder-every-setting"]
+    assert "sgd-cosine" not in checked["optimizers"] | checked["tuning"]["ranges"]
+    assert "adam-cosine" in checked["optimizers"]
+
+
 @pytest.mark.parametrize("name", ["digitz", "digits-levers", ["digits"]])
 def test_a_section_like_none_is_refused_with_the_nearest_name(name):
     changed = copy.deepcopy(RAW)
