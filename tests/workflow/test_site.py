@@ -190,7 +190,7 @@ def test_the_slider_steps_through_the_denoised_images_by_keys(visit):
 def test_the_searches_follow_the_boxes(visit):
     page = visit("searches.html")
     assert page.locator(".panels figure").count() == 2
-    page.get_by_label("student-levers").press("Space")
+    page.get_by_label("student-levers", exact=True).press("Space")
     page.get_by_label("Adam", exact=True).uncheck()
     page.get_by_label("validation loss").check()
     page.get_by_label("trials", exact=True).check()

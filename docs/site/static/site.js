@@ -43,7 +43,7 @@ const site = {
 // What the theme leaves to do for the keyboard and for screen readers.
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".caption[role=heading]").forEach((caption) => caption.setAttribute("aria-level", "2"));
-  const scroll = () => document.querySelectorAll("article pre, article table, article div.math, .picture").forEach((frame) => {
+  const scroll = () => document.querySelectorAll("article pre, article table, article div.math, article .math-wrapper, .picture").forEach((frame) => {
     if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
   });
   window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(scroll));
