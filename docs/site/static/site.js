@@ -44,7 +44,7 @@ const site = {
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".caption[role=heading]").forEach((caption) => caption.setAttribute("aria-level", "2"));
   const scroll = () => document.querySelectorAll("article pre, article table, article div.math, article .math-wrapper, .picture").forEach((frame) => {
-    if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
+    if (frame.scrollWidth > frame.clientWidth || frame.scrollHeight > frame.clientHeight) frame.tabIndex = 0;
   });
   window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(scroll));
   window.addEventListener("resize", scroll);
