@@ -1,5 +1,6 @@
 """Where everything lies: the project's own files, and the results."""
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -147,6 +148,11 @@ class ResultFiles:
 
     def table(self, name: str) -> str:
         return self._path("tables", f"{name}.csv")
+
+
+def slug(text: str) -> str:
+    """`text` as part of a name: lower case, with hyphens for what is neither letter, digit nor point."""
+    return re.sub("[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def figures(name: str, folder: str = PUBLISHED_FIGURES) -> list[str]:

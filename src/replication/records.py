@@ -1,63 +1,47 @@
-"""Records of searches, of runs with many seeds, and of studies: what was computed, known by what it depends on.
+"""Records: what was computed, known by what it depends on, in files that a person can compare line by line.
 
-A record is a JSON file with its "keys", its "result", the seconds of processor time that it took, versions, commit and
-processor. It may be published in the repository: whoever asks for the same key need not compute it again.
+A record has its "name", its "key", its "result", the seconds of processor time that it took, versions, commit and
+processor. A file holds any number of them, by name: a line of JSON for each, followed by the lines of its parts. A part is a list
+of numbers, so that a change of one curve is a change of one line.
 
-A key names what a result depends on and nothing else: the scientific values listed here by name, and the version of the
-method. So a new key of the configuration or a new method changes no key, and the records stay what they are.
+A key lists scientific values and the versions of the methods, and nothing else. A value that is new in the
+configuration changes no key as long as it is what ADDED says.
 """
 
+import hashlib
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from replication.errors import DataError
-from replication.files import read_json, replacing, write_json
+from replication.files import reading, replacing
+from replication.methods import METHODS
+from replication.parameters import Parameters
 
-# What results depend on. A value that is new in the configuration, and that results depend on, gets its line in ADDED.
-PROBLEM = [
-    *(f"problem.{name}" for name in ("name", "noise", "noise_level", "unseen_images")),
-    *(f"images.{name}" for name in ("training_images", "validation_images")),
-    "dtype",
-]
-NETWORK = [
-    f"network.{name}" for name in ("hidden", "activation", "output_activation", "bias", "initialization", "scale")
-]
-OF_OPTIMIZER = [
-    *("batch_size", "epochs", "learning_rate", "momentum", "weight_decay"),
-    *("order", "tau_z", "tau_x", "tau_w", "tau_m", "delta", "ridge"),
-]
-SETTINGS = [f"settings.{name}" for name in OF_OPTIMIZER]
-ANCHORED = [f"anchor.{name}" for name in ("version", *OF_OPTIMIZER)]
-SEARCH = ["starts", "ranges", *(f"search.{name}" for name in ("trials", "shift", "tuning_seed", "seeds", "every"))]
-OF_RUN = ["kind", "method", "version", "iterations", "dtype", "problem", "images", "network", "settings"]
-KEYS = {
-    "search": [*OF_RUN, "seeds", "search"],
-    "seeds": [*OF_RUN, "seeds", "every", "with_ssim"],
-    "rung": [*OF_RUN, "seeds", "search", "rows"],
-    "denoised": [*OF_RUN, "seeds", "rows", "count"],
-    "study": ["kind", "method", "version", "iterations", *PROBLEM, *NETWORK, *SETTINGS, *SEARCH],
-    "maps": ["kind", "version", "seeds", "network.hidden", *PROBLEM],
-    "timing": ["kind", "method", "version", *ANCHORED, *PROBLEM, *NETWORK, *SETTINGS],
-}
-# By name, what a record without it was computed with.
+MAPS_VERSION = 1  # raised by hand when a reference map changes, as Method.version is for methods
+LONG = 12  # numbers in a list that gets a line of its own
+PART = "part of the record"  # in place of such a list: its number
+DEPENDS = ("iterations", "dtype", "problem", "images", "network", "settings")  # of a run's parameters
+# What a record depends on that was computed before the value was there.
 ADDED: dict[str, object] = {
     "settings.beta": 1.0,
     "settings.initial_scale": 1.0,
     "search.first": [],
     "search.screened": 1,
 }
-IRRELEVANT = {"threads", "device", "experiment", "seed", "optimizer"}  # of Parameters
-MAPS_VERSION = 1  # raised by hand when a reference map changes, as Method.version is for methods
 
 
 def key(values: dict) -> dict:
-    """The key of nested `values`: those of the names that KEYS lists for their "kind", flat."""
+    """Nested `values` as the key of a record: flat, by name, without those of ADDED that are what they were."""
     flat = _flatten(values)
-    names = KEYS[values["kind"]]
-    named = {name: value for name, value in flat.items() if name in names or name.split(".")[0] in names}
-    return {name: value for name, value in sorted(named.items()) if name not in ADDED or value != ADDED[name]}
+    return {name: flat[name] for name in sorted(flat) if name not in ADDED or flat[name] != ADDED[name]}
+
+
+def described(run: Parameters) -> dict:
+    """What a result depends on of a run's parameters, and the version of its method."""
+    values = {"method": run.optimizer, "version": METHODS[run.optimizer].version} if run.optimizer else {}
+    return values | {name: getattr(run, name) for name in DEPENDS}
 
 
 def _flatten(values: dict, prefix: str = "") -> dict:
@@ -66,55 +50,82 @@ def _flatten(values: dict, prefix: str = "") -> dict:
         if isinstance(value, dict):
             flat |= _flatten(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = value
+            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
     return flat
 
 
-def unlisted(parameters: dict) -> dict:
-    """Of `parameters` (of a run, nested) what no key lists, so that a record would not notice a change; flat."""
-    names = {name for listed in KEYS.values() for name in listed} | IRRELEVANT
-    return {name: value for name, value in _flatten(parameters).items() if name not in names}
+def digest(key: dict) -> str:
+    """A name for a key."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def text(key: dict) -> str:
-    return json.dumps(key, sort_keys=True)
+def write(path: str | Path, records: Iterable[dict]) -> None:
+    """Write the records to a file, sorted by name."""
+    with replacing(path) as temporary, open(temporary, "w") as stream:
+        for record in sorted(records, key=lambda record: record["name"]):
+            parts: list[str] = []
+            head = _without_lists(record, parts)
+            stream.write("\n".join([json.dumps({**head, "parts": len(parts)}), *parts, ""]))
 
 
-def read_keys(folder: str | Path) -> dict[str, list[str]]:
-    """The paths of the records in `folder` by the text of their keys; several may answer the same key.
+def _without_lists(value: object, parts: list[str]) -> object:
+    """The value with the number of a part in place of each long list of numbers. The same list is one part."""
+    if isinstance(value, dict):
+        return {name: _without_lists(entry, parts) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        if len(value) < LONG or any(isinstance(entry, dict | list | str) for entry in value):
+            return [_without_lists(entry, parts) for entry in value]
+        line = json.dumps(value)
+        if line not in parts:
+            parts.append(line)
+        return {PART: parts.index(line)}
+    return value
 
-    Raises DataError for a file that is no record.
+
+def _with_lists(value: object, parts: list[list]) -> object:
+    if isinstance(value, dict):
+        if value.keys() == {PART}:
+            return parts[value[PART]]
+        return {name: _with_lists(entry, parts) for name, entry in value.items()}
+    return [_with_lists(entry, parts) for entry in value] if isinstance(value, list) else value
+
+
+def heads(path: str | Path) -> Iterator[tuple[dict, int]]:
+    """The records of a file without their lists of numbers, each with its place in the file.
+
+    Raises DataError for a file that holds none.
     """
-    known: dict[str, list[str]] = {}
-    for path in sorted(Path(folder).rglob("*.json")):
-        for key in keys_of(path):
-            known.setdefault(text(key), []).append(str(path))
-    return known
+    with reading(path), open(path, "rb") as stream:
+        place = 0
+        while line := stream.readline():
+            head = json.loads(line)
+            if not (isinstance(head, dict) and {"name", "key", "result", "parts"} <= head.keys()):
+                raise DataError("no record: it has no name, key and result")
+            yield head, place
+            for _ in range(head["parts"]):
+                stream.readline()
+            place = stream.tell()
 
 
-def keys_of(path: str | Path) -> list[dict]:
-    """The keys of a record. Raises DataError for a file that is none."""
-    record = read_json(path)
-    if not (isinstance(record, dict) and isinstance(record.get("keys"), list)):
-        raise DataError(f"{path} is no record: it has no list of keys")
-    return record["keys"]
+def read(path: str | Path, place: int = 0) -> dict:
+    """The record at a place of a file."""
+    with reading(path), open(path, "rb") as stream:
+        stream.seek(place)
+        head = json.loads(stream.readline())
+        parts = [json.loads(stream.readline()) for _ in range(head.pop("parts"))]
+        return _with_lists(head, parts)
 
 
-def record(
-    compute: Callable[..., dict], keys: list[dict], output: str | Path, published: Sequence[str] = (), **arguments
-) -> None:
-    """Compute a result and write it to `output` as the record of `keys`; of `published` records one with the same
-    keys is copied instead.
-    """
-    from replication.provenance import provenance  # imported late: it needs torch
+def read_all(path: str | Path) -> list[dict]:
+    """Every record of a file; none where there is no file."""
+    return [read(path, place) for _, place in heads(path)] if Path(path).exists() else []
 
-    for path in published:
-        if keys_of(path) == keys:
-            print(f"{path} has it", flush=True)
-            with replacing(output) as temporary:
-                temporary.write_bytes(Path(path).read_bytes())
-            return
-    start = time.process_time()
-    result = compute(**arguments)
-    seconds = time.process_time() - start
-    write_json(output, {"keys": keys, "result": result, "seconds": seconds, **provenance()}, indent=None)
+
+def index(path: str | Path) -> dict[str, int]:
+    """The places of the records of a file by the digests of their keys."""
+    return _index(str(path), Path(path).stat().st_mtime_ns)
+
+
+@cache
+def _index(path: str, _: int) -> dict[str, int]:
+    return {digest(head["key"]): place for head, place in heads(path)}

@@ -19,7 +19,7 @@ from nonsmooth import processes
 from nonsmooth.problem import Problem
 from nonsmooth.training import Optimizer, Training, train
 from replication import data, methods
-from replication.data import networks
+from replication.data import mnist, networks
 from replication.data.mnist import Sample
 from replication.files import reading, replacing, write_json
 from replication.parameters import Parameters
@@ -34,6 +34,11 @@ class Assembly:
     problem: Problem
     network: nn.Sequential
     optimizer: Optimizer
+
+
+def draw(root: str | Path, seed: int, parameters: Parameters) -> Sample | None:
+    """The images of a seed; None for a problem made from none."""
+    return parameters.images and mnist.draw(root, seed, **parameters.images, sources=[], log=lambda line: None)
 
 
 def build_problem(parameters: Parameters, sample: Sample | None, group: processes.Group = None) -> Problem:

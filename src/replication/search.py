@@ -1,23 +1,18 @@
-"""The search that chooses settings, the same for every optimizer: as many trials of the same quasi-random sequence."""
+"""The searches that choose settings, the same for every method: spread over ranges, or a walk from a start."""
 
 import json
 import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-
-import yaml
+from dataclasses import asdict, dataclass, field, replace
+from typing import ClassVar
 
 from replication.data.mnist import Sample
-from replication.files import read_json, replacing
 from replication.guide import propose
 from replication.parameters import SELECTIONS, Parameters
 from replication.ranges import at, moved, step_lengths
 from replication.run import train_blind
-
-HEAD = "# Chosen by `snakemake tune` and copied here by `make tuned`.\n"
 
 
 def _mean_log(losses: list[float]) -> float:
@@ -29,8 +24,8 @@ EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of t
 
 
 @dataclass(frozen=True)
-class Search:
-    """What is searched, and how.
+class Spread:
+    """As many trials as for every other method, spread over the ranges.
 
     ranges: by setting (ranges.py). trials: how many. finalists: of the trials, by either column, how many are tried
     with the seeds that the others are not. statistic: of STATISTICS. first: the settings of the first trials.
@@ -59,23 +54,34 @@ class Trial:
     scores: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
+    def end(self, column: str) -> float:
+        """The score with the first seed; infinite where there is none."""
+        return self.scores[column][0] if column in self.scores else math.inf
+
 
 @dataclass(frozen=True)
-class Report:
-    """A search of one optimizer on one experiment."""
+class Walk:
+    """From the best settings so far to neighbours, on one seed, until the best lies between worse ones.
 
-    experiment: str
-    optimizer: str
-    seeds: list[int]
-    statistic: str
-    trials: list[Trial]
+    starts: by column of SELECTIONS, the settings that the search begins with. ranges: by setting (ranges.py).
+    trials: at most so many. shift: of a range, for a neighbour.
+    """
+
+    starts: dict[str, dict]
     ranges: dict[str, dict]
+    trials: int
+    shift: float
+    statistic: ClassVar[str] = "last"
 
-    @classmethod
-    def read(cls, path: str | Path) -> "Report":
-        """The result of a record."""
-        values = read_json(path)["result"]
-        return cls(**values | {"trials": [Trial(**trial) for trial in values["trials"]]})
+
+Search = Spread | Walk
+# Scores that are known already, by settings and seed: none has to be trained again.
+Scores = Callable[[dict, int], dict[str, float] | None]
+
+
+def search_of(values: dict) -> Search:
+    """A search from its fields."""
+    return Walk(**values) if "starts" in values else Spread(**values)
 
 
 def _points(ranges: dict[str, dict], count: int) -> list[dict[str, float]]:
@@ -95,11 +101,20 @@ def trials(ranges: dict[str, dict], count: int, first: Sequence[dict] = ()) -> l
     return [*first, *({name: at(ranges[name], share) for name, share in point.items()} for point in spread)]
 
 
-def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | None]) -> Report:
+def tune(
+    parameters: Parameters, search: Search, samples: dict[int, Sample | None], known: Scores = lambda *_: None
+) -> list[Trial]:
+    """Every trial of a search. `parameters`: of a run of any seed; `samples`: the images by seed, None without."""
+    return (_walk if isinstance(search, Walk) else _spread)(parameters, search, samples, known)
+
+
+def _spread(
+    parameters: Parameters, search: Spread, samples: dict[int, Sample | None], known: Scores
+) -> list[Trial]:
     """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
-    `parameters` are those of a run of any seed; `samples` the images by seed, None for problems without. The finalists
-    are the trials with the smallest score of either column. The last trials are guided by the columns in turn.
+    The finalists are the trials with the smallest score of either column. The last trials are guided by the columns in
+    turn.
     """
     screened, others = list(samples)[: search.screened], list(samples)[search.screened :]
     spread = search.trials - sum(search.guided.values())
@@ -108,10 +123,8 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     def score(number: int, seeds: Sequence[int]) -> None:
         for seed in seeds:
             if report[number].status == "finished":
-                report[number] = _tried(parameters, search, report[number], seed, samples[seed])
-                name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
-                line = f"trial {number + 1} of {search.trials}: {json.dumps(asdict(report[number]))}"
-                print(f"[tune {name}] {line}", flush=True)
+                report[number] = _tried(parameters, search, report[number], seed, samples[seed], known)
+                _tell(parameters, seed, number, search, report[number])
 
     for number in range(spread):
         score(number, screened)
@@ -123,8 +136,47 @@ def tune(parameters: Parameters, search: Search, samples: dict[int, Sample | Non
     finalists = {number for column in SELECTIONS for number in _ranked(report, column)[: search.finalists]}
     for number in sorted(finalists):
         score(number, others)
-    names = parameters.experiment, parameters.optimizer
-    return Report(*names, list(samples), search.statistic, report, search.ranges)
+    return report
+
+
+def _walk(parameters: Parameters, search: Walk, samples: dict[int, Sample | None], known: Scores) -> list[Trial]:
+    """The starts, then neighbours of the best so far by either column in turn, with one seed.
+
+    As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial
+    has diverged, those of the one with the smallest steps.
+    """
+    ((seed, sample),) = samples.items()
+    tried: list[Trial] = []
+
+    def untried(options: list[dict]) -> list[dict]:
+        return [settings for settings in options if all(settings != trial.settings for trial in tried)]
+
+    def rank(trial: Trial, column: str) -> tuple:
+        return trial.end(column), [trial.settings[name] for name in step_lengths(search.ranges)]
+
+    def try_out(settings: dict) -> None:
+        tried.append(_tried(parameters, search, Trial(settings), seed, sample, known))
+        _tell(parameters, seed, len(tried) - 1, search, tried[-1])
+
+    for settings in search.starts.values():
+        for new in untried([settings]):
+            try_out(new)
+    columns = list(search.starts)[::-1]
+    while len(tried) < search.trials:
+        before = len(tried)
+        for column in columns:
+            best = min(tried, key=lambda trial: rank(trial, column))
+            options = untried(neighbours(best.settings, search.ranges, search.shift))
+            if options and len(tried) < search.trials:
+                try_out(options[0])
+        if len(tried) == before:
+            break
+    return tried
+
+
+def _tell(parameters: Parameters, seed: int, number: int, search: Search, trial: Trial) -> None:
+    name = f"{parameters.experiment}/{parameters.optimizer}/seed-{seed}"
+    print(f"[tune {name}] trial {number + 1} of {search.trials}: {json.dumps(asdict(trial))}", flush=True)
 
 
 def _logarithm(trial: Trial, column: str, statistic: str) -> float | None:
@@ -135,19 +187,26 @@ def _logarithm(trial: Trial, column: str, statistic: str) -> float | None:
     return score if statistic == "mean_log" else _mean_log([score])
 
 
-def _tried(parameters: Parameters, search: Search, trial: Trial, seed: int, sample: Sample | None) -> Trial:
+def _tried(
+    parameters: Parameters, search: Search, trial: Trial, seed: int, sample: Sample | None, known: Scores
+) -> Trial:
     """The trial with the score of one more seed."""
     start = time.process_time()
     run = parameters.but(seed=seed, settings=trial.settings)
-    _, training = train_blind(run, sample, every=EVERY[search.statistic])
-    seconds = [*trial.seconds, round(time.process_time() - start, 3)]
-    if training.status == "diverged":
-        print(f"[tune {run.experiment}/{run.optimizer}/seed-{seed}] {training.reason}", flush=True)
-        return Trial(trial.settings, "diverged", seconds=seconds)
-    scores = dict(trial.scores)
-    for column in (column for column in SELECTIONS if column in training.history):
-        scores[column] = [*scores.get(column, []), STATISTICS[search.statistic](training.history[column])]
-    return Trial(trial.settings, "finished", scores, seconds)
+    own = known(run.settings, seed)
+    if own is None:
+        _, training = train_blind(run, sample, every=EVERY[search.statistic])
+        if training.status == "diverged":
+            print(f"[tune {run.experiment}/{run.optimizer}/seed-{seed}] {training.reason}", flush=True)
+            return replace(trial, status="diverged", scores={}, seconds=_and(trial.seconds, start))
+        columns = (column for column in SELECTIONS if column in training.history)
+        own = {column: STATISTICS[search.statistic](training.history[column]) for column in columns}
+    scores = {column: [*trial.scores.get(column, []), score] for column, score in own.items()}
+    return replace(trial, scores=scores, seconds=_and(trial.seconds, start))
+
+
+def _and(seconds: list[float], start: float) -> list[float]:
+    return [*seconds, round(time.process_time() - start, 3)]
 
 
 def _ranked(report: list[Trial], column: str) -> list[int]:
@@ -156,33 +215,32 @@ def _ranked(report: list[Trial], column: str) -> list[int]:
     return sorted(scored, key=lambda number: statistics.fmean(report[number].scores[column]))
 
 
-def _chosen(report: Report, column: str) -> Trial:
-    """The trial with the smallest score, mean over all seeds, of those that were trained with every one.
+def choose(trials: list[Trial], column: str, search: Search, seeds: int) -> Trial | None:
+    """The trial with the smallest score, mean over all seeds, of those that have every seed's; None where none has.
 
-    Raises ValueError, naming the optimizer, where every such trial diverged.
+    A walk always has one, which may have diverged.
     """
-    finished = [trial for trial in report.trials if len(trial.scores.get(column, [])) == len(report.seeds)]
-    if not finished:
-        raise ValueError(f"every finalist of {report.experiment}/{report.optimizer} diverged: move its ranges")
-    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column]))
+    if isinstance(search, Walk):
+        return min(trials, key=lambda trial: trial.end(column))
+    finished = [trial for trial in trials if len(trial.scores.get(column, [])) == seeds]
+    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column]), default=None)
 
 
-def choose(report: Report, column: str) -> dict:
-    """The settings with the smallest score, mean over all seeds. Raises ValueError where every finalist diverged."""
-    return _chosen(report, column).settings
+def bracketed(trial: Trial, trials: list[Trial], search: Search) -> bool | None:
+    """Whether all neighbours of a trial were tried; None for a search that does not ask for them."""
+    if isinstance(search, Spread):
+        return None
+    tried = [other.settings for other in trials]
+    around = neighbours(trial.settings, search.ranges, search.shift)
+    return trial.status == "finished" and all(settings in tried for settings in around)
 
 
-def score(report: Report, column: str) -> float:
-    """The smallest score, mean over all seeds, that `choose` goes by. Raises ValueError as it does."""
-    return statistics.fmean(_chosen(report, column).scores[column])
-
-
-def best_so_far(report: Report, column: str) -> list[tuple[int, float, dict]]:
+def best_so_far(trials: list[Trial], column: str, statistic: str) -> list[tuple[int, float, dict]]:
     """Number, loss with the first seed and settings of each trial that is better than all before it."""
     best: list[tuple[int, float, dict]] = []
-    for number, trial in enumerate(report.trials, 1):
+    for number, trial in enumerate(trials, 1):
         if scores := trial.scores.get(column):
-            loss = 10 ** scores[0] if report.statistic == "mean_log" else scores[0]
+            loss = 10 ** scores[0] if statistic == "mean_log" else scores[0]
             if not best or loss < best[-1][1]:
                 best.append((number, loss, trial.settings))
     return best
@@ -201,27 +259,3 @@ def neighbours(settings: dict, ranges: dict[str, dict], share: float) -> list[di
                 other[name] = moved(ranges[name], settings[name], step)
             around.append(other)
     return around
-
-
-def collect(reports: list[Report], select_by: dict[str, str], output: str | Path) -> None:
-    """Choose settings from the reports and write them in the form of config/tuned.yaml.
-
-    Of each experiment "tuned_on" has the choice by each column, and "optimizers" the one by the column that
-    `select_by` names, which the experiment's own runs use.
-    """
-    experiments: dict = {}
-    for report in reports:
-        section = experiments.setdefault(report.experiment, {"optimizers": {}, "tuned_on": {}})
-        for column in SELECTIONS:
-            section["tuned_on"].setdefault(column, {})[report.optimizer] = choose(report, column)
-        chosen = section["tuned_on"][select_by[report.experiment]]
-        section["optimizers"][report.optimizer] = chosen[report.optimizer]
-    with replacing(output) as path:
-        path.write_text(HEAD + yaml.dump({"experiments": experiments}, sort_keys=False, Dumper=_Plain))
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes what is the same twice twice, without anchors."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True

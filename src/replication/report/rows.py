@@ -58,11 +58,6 @@ def _value(text: str) -> Value:
         return text or None
 
 
-def slug(text: str) -> str:
-    """`text` as part of an id: lower case, with hyphens for what is neither letter, digit nor point."""
-    return re.sub("[^a-z0-9.]+", "-", text.lower()).strip("-")
-
-
 def markdown(head: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))

@@ -3,10 +3,10 @@
 from replication.scripts import job
 
 with job(snakemake):
+    from replication.compute.conditioning import study
     from replication.data.mnist import read_samples
     from replication.files import write_json
     from replication.parameters import Parameters
-    from replication.studies.conditioning import study
 
     params = snakemake.params
     runs = {name: Parameters(**run) for name, run in params.runs.items()}

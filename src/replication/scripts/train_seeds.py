@@ -5,10 +5,10 @@ from replication.scripts import job
 with job(snakemake):
     from dataclasses import asdict
 
+    from replication.compute.seeds import train_seeds
     from replication.data.mnist import read_samples
     from replication.parameters import Parameters
     from replication.records import record
-    from replication.studies.seeds import train_seeds
 
     params = snakemake.params
 

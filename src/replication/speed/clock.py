@@ -9,12 +9,9 @@ import torch
 
 from nonsmooth import processes
 from nonsmooth.training import clock
-from replication.data.mnist import Sample
-from replication.files import read_json
 from replication.methods import ANCHOR
 from replication.parameters import Parameters
-from replication.provenance import provenance
-from replication.run import build_network, build_optimizer, build_problem
+from replication.run import build_network, build_optimizer, build_problem, draw
 
 TURN = 0.05  # seconds that a turn lasts at least
 MOST = 5  # iterations that a turn has at most
@@ -62,21 +59,23 @@ def ratio(seconds: list[float], baseline: list[float]) -> list[float]:
     return [middle, low, high]
 
 
-def time_iterations(runs: list[Parameters], sample: Sample | None, rounds: int) -> dict:
+def answer(runs: list[dict], rounds: int, *, root: str | Path, published: list[str]) -> dict:
     """Time the optimizers of one experiment: by name "setup", "seconds" and "ratio_to_adam".
 
-    `runs` are the parameters of one run of each, of one seed. Evaluation is not part of an iteration. "setup" is the
-    median time that making the optimizer takes, "seconds" the median over rounds of an iteration, "ratio_to_adam" the
-    median, lower and upper quartile over rounds of the ratio to Adam's in the same round.
+    `runs` are the parameters of one run of each, of one seed. root: where MNIST's files are. Evaluation is not part of
+    an iteration. "setup" is the median time that making the optimizer takes, "seconds" the median over rounds of an
+    iteration, "ratio_to_adam" the median, lower and upper quartile over rounds of the ratio to Adam's in the same
+    round.
     """
-    first = runs[0]
+    every = [Parameters(**run) for run in runs]
+    first = every[0]
     torch.set_num_threads(first.threads)
     device = processes.device(first.device)
-    problem = build_problem(first, sample)
+    problem = build_problem(first, draw(root, first.seed, first))
     steps: dict[str, Callable[[], None]] = {}
-    setups: dict[str, list[float]] = {run.optimizer: [] for run in runs}
+    setups: dict[str, list[float]] = {run.optimizer: [] for run in every}
     for number in range(SETUPS + 1):
-        for run in runs:
+        for run in every:
             network = build_network(run, problem)
             start = clock(device)
             optimizer = build_optimizer(run, problem, network)
@@ -84,7 +83,7 @@ def time_iterations(runs: list[Parameters], sample: Sample | None, rounds: int) 
                 setups[run.optimizer].append(clock(device) - start)
             steps[run.optimizer] = optimizer.step
     seconds = take_turns(steps, rounds, device)
-    report: dict = {"experiment": first.experiment, "rounds": rounds, "optimizers": {}, **provenance()}
+    report: dict = {"rounds": rounds, "optimizers": {}}
     for name, times in seconds.items():
         report["optimizers"][name] = {"setup": statistics.median(setups[name]), "seconds": statistics.median(times)}
         line = f"[time {first.experiment}/{name}] {1e3 * statistics.median(times):.2f} ms"
@@ -96,10 +95,5 @@ def time_iterations(runs: list[Parameters], sample: Sample | None, rounds: int) 
 
 
 def of_report(report: dict, optimizer: str) -> Clock:
-    """The clock of an optimizer in a report of `time_iterations`."""
+    """The clock of an optimizer in the result of a record (`answer`)."""
     return Clock(report["optimizers"][optimizer]["setup"], report["optimizers"][optimizer]["seconds"])
-
-
-def read(path: str | Path, optimizer: str) -> Clock:
-    """The clock of an optimizer in a file that the pipeline wrote."""
-    return of_report(read_json(path), optimizer)

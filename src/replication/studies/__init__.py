@@ -1,1 +1,1 @@
-"""What is trained for the evidence: many seeds, other settings, other condition numbers, other step sizes."""
+"""What each study asks for: lists of jobs, from the configuration. Nothing here computes, and nothing needs torch."""

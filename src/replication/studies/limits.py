@@ -1,126 +1,87 @@
-"""Where the claims stop holding: one setting moved at a time, every optimizer tuned anew there."""
+"""The limits: the autoencoder with one setting moved at a time, and every method tuned anew there."""
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-from replication.data import mnist
-from replication.parameters import Parameters
-from replication.ranges import step_lengths
-from replication.run import train_blind
-from replication.search import EVERY, neighbours
-from replication.speed.clock import time_iterations
-from replication.studies import maps
-from replication.studies.seeds import SeedRun, train_seeds
+from replication import parameters
+from replication.methods import compared
+from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
+from replication.paths import slug
+from replication.ranges import at, step_lengths
+from replication.sections import merge
+from replication.studies.study import Job, maps, timing, training
 
 
 @dataclass(frozen=True)
-class Search:
-    """How one optimizer is tuned at one setting, and run.
+class Setting:
+    """One setting: its group and name for readers, and the jobs "limits/SLUG/..." of its methods, maps and timing."""
 
-    starts: by column of SELECTIONS, the settings that the search begins with. ranges: as in search.Search. trials: at
-    most so many. shift: of a range, for a neighbour. tuning_seed, seeds: of the search and of the runs. every:
-    iterations between evaluations of the runs.
-    """
+    group: str
+    name: str
 
-    starts: dict[str, dict]
-    ranges: dict[str, dict]
-    trials: int
-    shift: float
-    tuning_seed: int
-    seeds: list[int]
-    every: int
+    @property
+    def slug(self) -> str:
+        return slug(f"{self.group} {self.name}")
+
+    @property
+    def title(self) -> str:
+        return self.name if self.name == self.group else f"{self.group}: {self.name}"
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The settings chosen by one column, whether all their neighbours were tried, and their runs."""
-
-    optimizer: str
-    settings: dict
-    bracketed: bool
-    runs: list[SeedRun]
-
-    @classmethod
-    def read(cls, values: dict) -> "Chosen":
-        return cls(**values | {"runs": [SeedRun(**run) for run in values["runs"]]})
+def settings(config: dict) -> list[Setting]:
+    return [Setting(setting["group"], setting["name"]) for setting in config["limits"]["settings"]]
 
 
-def _draw(root: str | Path, seed: int, parameters: Parameters) -> mnist.Sample:
-    return mnist.draw(root, seed, **parameters.images, sources=[], log=lambda line: None)
+def methods(config: dict) -> tuple[str, ...]:
+    return compared(config["limits"]["starts"])
 
 
-def study(parameters: Parameters, search: Search, root: str | Path) -> dict:
-    """Tune one optimizer at one setting and train it with every seed: its "trials", and by column what was "chosen".
-
-    The settings with the smallest loss at the end are chosen, by either column. A trial has its settings and its losses
-    at the end, none where it diverged. parameters: of a run there, without the settings that are searched. root: where
-    MNIST's files are.
-    """
-    sample = _draw(root, search.tuning_seed, parameters)
-
-    def ends(settings: dict) -> dict[str, float]:
-        run = parameters.but(seed=search.tuning_seed, settings=settings)
-        _, training = train_blind(run, sample, every=EVERY["last"])
-        finished = training.status == "finished"
-        return {column: training.history[column][-1] if finished else math.inf for column in search.starts}
-
-    tried = walk(ends, list(search.starts.values()), search)
-    samples = {seed: _draw(root, seed, parameters) for seed in search.seeds}
-    chosen: dict[str, Chosen] = {}
-    for column in search.starts:
-        best, losses = min(tried, key=lambda trial: trial[1][column])
-        run = parameters.but(settings=best)
-        same = next((choice.runs for choice in chosen.values() if choice.settings == run.settings), None)
-        runs = same or train_seeds(run, samples, every=search.every)
-        around = neighbours(best, search.ranges, search.shift)
-        bracketed = losses[column] < math.inf and all(s in [trial for trial, _ in tried] for s in around)
-        chosen[column] = Chosen(parameters.optimizer, run.settings, bracketed, runs)
-    trials = [
-        {"settings": settings} | {column: loss for column, loss in losses.items() if loss < math.inf}
-        for settings, losses in tried
-    ]
-    return {"trials": trials, "chosen": {column: asdict(choice) for column, choice in chosen.items()}}
+def jobs(config: dict) -> list[Job]:
+    """Of each setting a job for each method, "limits/SLUG/METHOD", and those of "maps" and "timing"."""
+    made = []
+    for setting, where in zip(settings(config), config["limits"]["settings"], strict=True):
+        section, name = merge(config["experiments"][AUTOENCODER], where["over"]), f"limits/{setting.slug}"
+        moved = {method: where["over"].get("optimizers", {}).get(method, {}) for method in methods(config)}
+        runs = {method: run_of(config, section, method, moved[method]) for method in moved}
+        searches = {method: search_of(config, method, moved[method]) for method in moved}
+        limits = config["limits"]
+        for method, run in runs.items():
+            asked = {"seeds": limits["seeds"], "every": limits["every"], "with_ssim": True}
+            both = dict.fromkeys(SELECTIONS, asked)
+            made.append(training(f"{name}/{method}", run, searches[method], [limits["tuning_seed"]], both))
+        made.append(maps(f"{name}/maps", next(iter(runs.values())), limits["seeds"]))
+        ranges = {method: searches[method]["ranges"] for method in runs}
+        timed = [smallest(run, searches[run.optimizer]) for run in runs.values()]
+        made.append(timing(f"{name}/timing", "limits", timed, config["timing"]["rounds"], ranges))
+    return made
 
 
-def walk(
-    ends: Callable[[dict], dict[str, float]], starts: list[dict], search: Search
-) -> list[tuple[dict, dict[str, float]]]:
-    """Settings with their `ends`: the `starts`, then neighbours of the best so far by either column in turn.
-
-    As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial
-    has diverged, those of the one with the smallest steps.
-    """
-    tried: list[tuple[dict, dict[str, float]]] = []
-
-    def untried(options: list[dict]) -> list[dict]:
-        return [settings for settings in options if all(settings != trial for trial, _ in tried)]
-
-    def lengths(settings: dict) -> list[float]:
-        return [settings[name] for name in step_lengths(search.ranges)]
-
-    for settings in starts:
-        for new in untried([settings]):
-            tried.append((new, ends(new)))
-    columns = list(tried[0][1])[::-1]
-    while len(tried) < search.trials:
-        before = len(tried)
-        for column in columns:
-            best, _ = min(tried, key=lambda trial: (trial[1][column], lengths(trial[0])))
-            options = untried(neighbours(best, search.ranges, search.shift))
-            if options and len(tried) < search.trials:
-                tried.append((options[0], ends(options[0])))
-        if len(tried) == before:
-            break
-    return tried
+def run_of(config: dict, section: dict, method: str, moved: dict) -> Parameters:
+    """A run at a setting. moved: the settings of the method that are what is moved: the search has no say in them."""
+    searched = config["limits"]["ranges"][method].keys() - moved.keys()
+    own = {name: value for name, value in section["optimizers"][method].items() if name not in searched}
+    return parameters.of_section(config, section, AUTOENCODER, method, 0, own)
 
 
-def measure_maps(parameters: Parameters, seeds: list[int], root: str | Path) -> dict:
-    """The reference maps at one setting (maps.measure). parameters: of a run of any optimizer there."""
-    return maps.measure(parameters, {seed: _draw(root, seed, parameters) for seed in seeds})
+def search_of(config: dict, method: str, moved: dict) -> dict:
+    """The fields of search.Walk."""
+    limits = config["limits"]
+
+    def free(values: dict) -> dict:
+        return {name: value for name, value in values.items() if name not in moved}
+
+    starts = {column: free(limits["starts"][method][column]) for column in SELECTIONS}
+    ranges = free(limits["ranges"][method])
+    return {"starts": starts, "ranges": ranges, "trials": limits["trials"], "shift": limits["shift"]}
 
 
-def time_methods(runs: list[Parameters], rounds: int, root: str | Path) -> dict:
-    """Time methods side by side at one setting (clock.time_iterations)."""
-    return time_iterations(runs, _draw(root, runs[0].seed, runs[0]), rounds)
+def smallest(run: Parameters, search: dict) -> Parameters:
+    """A run to be timed: where the search starts, with the smallest steps, so that none diverges."""
+    steps = {name: at(search["ranges"][name], 0.0) for name in step_lengths(search["ranges"])}
+    return run.but(settings=search["starts"][SELECTIONS[0]] | steps)
+
+
+def quickest(config: dict) -> Setting:
+    """The setting whose runs take least."""
+    sections = [merge(config["experiments"][AUTOENCODER], where["over"]) for where in config["limits"]["settings"]]
+    work = [parameters.counts(config, section)["training_images"] * section["iterations"] for section in sections]
+    return settings(config)[work.index(min(work))]

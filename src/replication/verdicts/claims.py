@@ -1,6 +1,5 @@
 """The poster's claims, each with its tests, and what the runs say of them: results/claims.json."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -8,25 +7,19 @@ from pathlib import Path
 import torch
 
 from nonsmooth import bregman, proximal
-from replication import search
-from replication.files import read_json, write_json
-from replication.methods import judged, label
-from replication.paths import ResultFiles
+from replication.files import read_json
+from replication.methods import judged
+from replication.results import Results
 from replication.seeds import generator
-from replication.speed import clock
 from replication.statements import experiments_of, rivals
-from replication.studies import seeds as seed_runs
 from replication.verdicts.effects import (
     DOES_NOT_HOLD,
     HOLDS,
     NEAR,
-    OUTCOMES,
-    QUANTITIES,
     REACHING,
     UNTIMED,
     Effect,
     compare,
-    effect_text,
     finite,
     holm,
     outcome,
@@ -133,11 +126,14 @@ def gradient(seeds: list[int], count: int = 2000) -> Effect:
     return Effect(max(largest), (min(largest), max(largest)), list(seeds), ([], []))
 
 
-def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) -> list[Judgement]:
+def judge(results: Results, settings: dict) -> list[Judgement]:
     """Every claim with each kind of baseline: every quantity, baseline and method.
 
-    settings: the configuration's section "claims". optimizers: by experiment, those that take part.
+    settings: the configuration's section "claims". The records of the study "tuning" say which methods take part.
     """
+    optimizers: dict[str, list[str]] = {}
+    for _, experiment, method in (name.split("/") for name in results.names("tuning/*")):
+        optimizers.setdefault(experiment, []).append(method)
     judgements = []
     for statement in settings["statements"]:
         if "experiment" not in statement:
@@ -150,7 +146,7 @@ def judge(files: ResultFiles, settings: dict, optimizers: dict[str, list[str]]) 
             for test in product(statement["against"], statement["quantities"], judged(optimizers[own])):
                 for experiment in (own, *(name for name in others if test[-1] in optimizers[name])):
                     names = rivals(kind, test[0], optimizers[experiment])
-                    outcomes[*test, experiment] = _test(files, settings, statement, experiment, names, *test[1:])
+                    outcomes[*test, experiment] = _test(results, settings, statement, experiment, names, *test[1:])
             outcomes = corrected(outcomes, 1 - settings["level"])
             for test in dict.fromkeys(key[:-1] for key in outcomes):
                 against, quantity, method = test
@@ -168,7 +164,7 @@ def _judge_gradient(statement: dict, seeds: list[int]) -> Judgement:
 
 
 def _test(
-    files: ResultFiles,
+    results: Results,
     settings: dict,
     statement: dict,
     experiment: str,
@@ -180,12 +176,12 @@ def _test(
     column = statement["selected_by"]
     baseline = candidates[0]
     if len(candidates) > 1:
-        reports = {name: search.Report.read(files.search(experiment, name)) for name in candidates}
-        baseline = min(candidates, key=lambda name: search.score(reports[name], column))
+        tuned = {name: results.tuned(f"tuning/{experiment}/{name}") for name in candidates}
+        baseline = min(candidates, key=lambda name: tuned[name].score(column))
     names = method, baseline
     timed = quantity.startswith("seconds")
-    clocks = tuple(clock.read(files.timing(experiment), name) for name in names) if timed else UNTIMED
-    runs = [seed_runs.read(files.seeds(experiment, column, name)) for name in names]
+    clocks = tuple(results.clock(f"claims/timing/{experiment}", name) for name in names) if timed else UNTIMED
+    runs = [results.tuned(f"tuning/{experiment}/{name}").choice(column).runs for name in names]
 
     def told(near: float, **more) -> Outcome:
         effect = compare(quantity, *runs, clocks, settings["level"], near)
@@ -208,57 +204,13 @@ def corrected(family: dict[tuple, Outcome], alpha: float) -> dict[tuple, Outcome
     }
 
 
-def _line(judgement: Judgement, experiment: str, result: Outcome) -> str:
-    """The outcome on one experiment, the seeds whose pairs are no part of it, and what it depends on."""
-    effect = effect_text(judgement.quantity, result.effect, result.interval)
-    notes = [f"{experiment}: {result.outcome}, {effect}"]
-    owners = zip(result.lost, (judgement.method, result.baseline), strict=True)
-    notes += [f"lost: {label(name)} with seed {', '.join(map(str, seeds))}" for seeds, name in owners if seeds]
-    if result.baseline != judgement.against:
-        notes.append(f"baseline: {label(result.baseline)}")
-    if result.slack_decides:
-        exact = effect_text(judgement.quantity, result.exact.effect, result.exact.interval)
-        notes.append(f"without slack: {result.exact.outcome}, {exact}")
-    if result.removed:
-        notes.append("removed by Holm's correction")
-    return "; ".join(notes)
-
-
-def answer(judgements: list[Judgement]) -> str:
-    """The verdicts of one claim for each method and kind of baseline, how many there are of each, and what each rests
-    on."""
-    lines = []
-    for method, kind in dict.fromkeys((judgement.method, judgement.kind) for judgement in judgements):
-        own = [judgement for judgement in judgements if (judgement.method, judgement.kind) == (method, kind)]
-        if method is None:
-            text = effect_text(own[0].quantity, own[0].own.effect, own[0].own.interval)
-            lines.append(f"{own[0].claim} - {own[0].verdict}: largest difference quotient {text}")
-            continue
-        counts = Counter(judgement.verdict for judgement in own)
-        words = ", ".join(f"{word} ({counts[word]})" for word in OUTCOMES if counts[word])
-        lines.append(f"{label(method)}, {kind} - {words}")
-        for judgement in own:
-            test = f"{QUANTITIES[judgement.quantity]} against {label(judgement.against)}"
-            lines.append(f"    {test}: {judgement.verdict}{_agreement(judgement)}")
-            lines += [f"        {_line(judgement, *item)}" for item in judgement.outcomes.items()]
-    return "\n".join(lines)
-
-
-def _agreement(judgement: Judgement) -> str:
-    if not judgement.elsewhere:
-        return ""
-    names = ", ".join(judgement.agreeing)
-    count = f"; {len(judgement.agreeing)} of {len(judgement.elsewhere)} others agree"
-    return f"{count}: {names}" if names else count
-
-
-def write(judgements: list[Judgement], output: str | Path) -> None:
-    """Write `output` (JSON, one object for each test)."""
-    write_json(output, [asdict(judgement) for judgement in judgements])
+def collect(results: Results, config: dict) -> list[dict]:
+    """Every judgement, as `read` reads it."""
+    return [asdict(judgement) for judgement in judge(results, config["claims"])]
 
 
 def read(path: str | Path) -> list[Judgement]:
-    """The judgements of a file that `write` has written."""
+    """The judgements of the file of `collect`."""
     judgements = []
     for values in read_json(path):
         elsewhere = {name: Outcome.read(result) for name, result in values["elsewhere"].items()}

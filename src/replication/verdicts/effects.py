@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replication.compute.seeds import SeedRun
 from replication.speed.clock import Clock
-from replication.studies.seeds import SeedRun
 
 OUTCOMES = "holds", "no difference", "undecided", "does not hold", "no verdict"
 HOLDS, NO_DIFFERENCE, UNDECIDED, DOES_NOT_HOLD, NO_VERDICT = OUTCOMES

@@ -4,13 +4,14 @@ import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from replication.files import check_writable, read_json, reading, replacing, write_json
+from replication.compute.maps import LINEAR_MAP, MEAN_IMAGE
+from replication.compute.seeds import SeedRun
+from replication.compute.training import Tuned
+from replication.files import read_json, reading
 from replication.methods import ANCHOR, baselines, judged
-from replication.records import keys_of
-from replication.speed.clock import Clock, of_report
-from replication.studies.limits import Chosen
-from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
-from replication.studies.seeds import SeedRun
+from replication.results import Results
+from replication.speed.clock import Clock
+from replication.studies import limits
 from replication.verdicts.effects import IMAGES, QUANTITIES, UNTIMED, compare, finite, outcome
 
 
@@ -22,10 +23,9 @@ def tests() -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Report:
-    """What was computed at one setting: runs by method and by the column that their settings were chosen by, reference
-    maps by name (maps.measure), clocks by method."""
+    """What was computed at one setting: the record of each method, reference maps by name, clocks by method."""
 
-    chosen: dict[str, dict[str, Chosen]]
+    tuned: dict[str, Tuned]
     maps: dict[str, list[dict]]
     clocks: dict[str, Clock]
 
@@ -64,12 +64,11 @@ class Setting:
     name: str
     verdicts: list[Verdict]
     active: dict[str, float]
-    records: list[str]
 
 
 def verdicts(report: Report, margins: dict[str, float]) -> list[Verdict]:
     """A verdict for each method, baseline and quantity, at 95%."""
-    return [_verdict(report, margins, method, *test) for method in judged(report.chosen) for test in tests()]
+    return [_verdict(report, margins, method, *test) for method in judged(report.tuned) for test in tests()]
 
 
 def _verdict(report: Report, margins: dict[str, float], method: str, against: str, quantity: str) -> Verdict:
@@ -78,7 +77,7 @@ def _verdict(report: Report, margins: dict[str, float], method: str, against: st
     def runs_of(name: str) -> list[SeedRun]:
         if name in report.maps:
             return [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[name]]
-        pairs = zip(report.chosen[name][column].runs, report.maps[MEAN_IMAGE], strict=True)
+        pairs = zip(report.tuned[name].choice(column).runs, report.maps[MEAN_IMAGE], strict=True)
         return [replace(run, mean_loss=image["train_loss"]) for run, image in pairs]
 
     runs, baseline = runs_of(method), runs_of(against)
@@ -89,7 +88,7 @@ def _verdict(report: Report, margins: dict[str, float], method: str, against: st
         against,
         quantity,
         outcome(effect, quantity, margins),
-        bracketed=all(report.chosen[n][column].bracketed for n in (method, against) if n in report.chosen),
+        bracketed=all(report.tuned[n].choice(column).bracketed for n in (method, against) if n in report.tuned),
         effect=finite(effect.value),
         interval=[finite(bound) for bound in effect.interval],
         lost=list(effect.lost),
@@ -101,67 +100,33 @@ def _verdict(report: Report, margins: dict[str, float], method: str, against: st
 def activity(report: Report) -> dict[str, float]:
     """By method, its settings chosen on validation images: the median share of active units of the first layer."""
     shares = {}
-    for name, chosen in report.chosen.items():
-        values = [run.final["active"] for run in chosen["validation_loss"].runs if not run.diverged]
+    for name, tuned in report.tuned.items():
+        values = [run.final["active"] for run in tuned.choice("validation_loss").runs if not run.diverged]
         if values:
             shares[name] = statistics.median(values)
     return shares
 
 
-def read_report(studies: dict[str, str], maps: str, timings: dict[str, str]) -> Report:
-    """The report of a setting from the files of its records (limit_settings.Setting).
-
-    Times are told in iterations of Adam, which every record of timing has measured beside its methods.
-    """
-    chosen = {
-        name: {column: Chosen.read(choice) for column, choice in _result(path)["chosen"].items()}
-        for name, path in studies.items()
-    }
-    clocks = {}
-    for name, path in timings.items():
-        timing = _result(path)
-        unit = of_report(timing, ANCHOR).step
-        clocks[name] = Clock(*(seconds / unit for seconds in of_report(timing, name)))
-    return Report(chosen, _result(maps)["maps"], clocks)
+def report_of(results: Results, setting: limits.Setting) -> Report:
+    """What was computed at a setting. Times are told in iterations of Adam."""
+    jobs = {name.split("/")[-1]: name for name in results.names(f"limits/{setting.slug}/*")}
+    timing, maps = jobs.pop("timing"), results.record(jobs.pop("maps"))["result"]["maps"]
+    unit = results.clock(timing, ANCHOR).step
+    clocks = {name: Clock(*(seconds / unit for seconds in results.clock(timing, name))) for name in jobs}
+    return Report({name: results.tuned(job) for name, job in jobs.items()}, maps, clocks)
 
 
-def _result(path: str | Path) -> dict:
-    return read_json(path)["result"]
-
-
-def collect(settings: list[dict], margins: dict[str, float], output: str | Path) -> None:
-    """Write the verdicts of every setting (fields of limit_settings.Setting) to `output` (JSON)."""
-    table = []
-    for setting in settings:
-        files = {name: setting[name] for name in ("studies", "maps", "timings")}
-        report = read_report(**files)
-        records = list(dict.fromkeys([*files["studies"].values(), files["maps"], *files["timings"].values()]))
-        table.append(Setting(setting["group"], setting["name"], verdicts(report, margins), activity(report), records))
-    write_json(output, [asdict(setting) for setting in table])
+def collect(results: Results, config: dict) -> list[dict]:
+    """The verdicts of every setting, as `read` reads them."""
+    margins, table = config["claims"]["margins"], []
+    for setting in limits.settings(config):
+        report = report_of(results, setting)
+        table.append(asdict(Setting(setting.group, setting.name, verdicts(report, margins), activity(report))))
+    return table
 
 
 def read(path: str | Path) -> list[Setting]:
-    """The settings of a file that `collect` has written."""
+    """The settings of the file of `collect`."""
     values = read_json(path)
     with reading(path):
         return [Setting(**s | {"verdicts": [Verdict(**v) for v in s["verdicts"]]}) for s in values]
-
-
-def publish(limits: str | Path, folder: str | Path) -> None:
-    """Make `folder` hold the records that stand behind the file of `collect`, and no others.
-
-    Raises DataError before anything is written, where a record is missing or `folder` holds other files in JSON.
-    """
-    folder = Path(folder)
-    paths = {Path(path) for setting in read(limits) for path in setting.records}
-    kept = {folder / path.parent.name / path.name: path for path in paths}
-    before = list(folder.rglob("*.json"))
-    for path in [*paths, *before]:
-        keys_of(path)
-    check_writable(folder)
-    for target, path in kept.items():
-        with replacing(target) as temporary:
-            temporary.write_bytes(path.read_bytes())
-    for path in before:
-        if path not in kept:
-            path.unlink()

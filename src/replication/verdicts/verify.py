@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from replication.compute.seeds import finished
 from replication.files import read_json
 from replication.results import Results
 from replication.studies.limits import Chosen
-from replication.studies.seeds import finished
 
 # Another processor or another torch moves last digits, and iterations carry them on: what counts as the same. Kernels
 # for AVX2 in place of AVX-512 (MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2) moved losses by 6e-6 and all else by 2e-4 at

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from replication.compute import seeds
 from replication.files import read_json
 from replication.limit_settings import Limits
 from replication.limit_settings import Setting as Planned
@@ -18,7 +19,6 @@ from replication.records import read_keys
 from replication.report.rows import Row, Tables
 from replication.run import load
 from replication.search import Report, best_so_far
-from replication.studies import seeds
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
 CHOSEN_BY = dict(zip(SELECTIONS, ("the training loss", "the validation loss"), strict=True))

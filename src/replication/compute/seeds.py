@@ -2,15 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from nonsmooth.training import mean_squared_error
+from replication.compute.maps import mean_image
 from replication.data.mnist import Sample
-from replication.files import read_json
 from replication.parameters import Parameters
 from replication.quality import quality
 from replication.run import train_blind
-from replication.studies.maps import mean_image
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,18 @@ class SeedRun:
 
 
 def train_seeds(
-    parameters: Parameters, samples: dict[int, Sample | None], every: int = 1, with_ssim: bool = True
+    parameters: Parameters,
+    samples: dict[int, Sample | None],
+    every: int | None = 1,
+    with_ssim: bool = True,
+    rows: list[int] | None = None,
 ) -> list[SeedRun]:
     """Train with every seed, evaluated after each `every` iterations and after the last.
 
-    `samples`: the images by seed, None for problems without.
+    `samples`: the images by seed, None for problems without. rows: in place of `every`, the iterations whose training
+    losses are kept.
     """
+    every = every or math.gcd(*rows)
     runs = []
     for seed, sample in samples.items():
         run, training = train_blind(parameters.but(seed=seed), sample, keep_best=True, every=every)
@@ -61,16 +65,15 @@ def train_seeds(
             known["stopped_at"] = history["iteration"][losses.index(min(losses))]
             run.network.load_state_dict(training.best)
             known["stopped"] = quality(run.network, run.problem, with_ssim=False)
+        if rows:
+            losses = dict(zip(known["iteration"], finite, strict=True))
+            known["iteration"] = [row for row in rows if row in losses]
+            known["train_loss"] = [losses[row] for row in known["iteration"]]
         runs.append(SeedRun(**known))
         end = f"{training.status}, training loss {finite[-1]:.4g}"
         end += f": {training.reason}" if training.reason else ""
         print(f"[{parameters.experiment}/{parameters.optimizer}/seed-{seed}] {end}", flush=True)
     return runs
-
-
-def read(path: str | Path) -> list[SeedRun]:
-    """The runs of a record."""
-    return [SeedRun(**run) for run in read_json(path)["result"]["runs"]]
 
 
 def finished(runs: list[SeedRun]) -> list[SeedRun]:

@@ -1,27 +1,39 @@
-"""From one weight step of BADMM to the other."""
+"""Both weight updates of BADMM with the settings of each other."""
+
+from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from replication.files import read_json
+from replication.compute.ablation import PAIR
+from replication.compute.seeds import SeedRun, finished
 from replication.methods import METHODS, label
 from replication.parameters import AUTOENCODER
-from replication.report.figures.curves import GREY, SMALL, WIDTH, map_levels
+from replication.paths import slug
+from replication.report.cells import name_of, spread, spread_of, under
+from replication.report.curves import GREY, SMALL, WIDTH, map_levels
+from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
-from replication.studies.ablation import PAIR
+
+NEEDS = {
+    "ablation_figure": {"target": "limits", "needs": ["ablation/*", "maps/autoencoder"]},
+    "ablation_table": {"target": "limits", "needs": ["ablation/*"]},
+}
+
 
 SETTINGS = {"tau_z": r"$\tau_Z$", "tau_x": r"$\tau_X$", "ridge": "ridge", "delta": r"$\delta$", "tau_m": r"$\tau_M$"}
 
 
-def ablation(results: Results) -> Figure:
+def ablation_figure(results: Results) -> Figure:
     """Both weight steps with their own settings, with each of the other's and with all: a dot for each seed."""
     panels = {"train_loss": "training loss", "validation_loss": "unseen loss"}
-    reports = {column: read_json(results.files.ablation(column)) for column in panels}
+    reports = {column: results.record(f"ablation/{column}")["result"]["variants"] for column in panels}
     rows = list(dict.fromkeys((v["method"], v["taken"]) for report in reports.values() for v in report))
     rows.sort(key=lambda row: PAIR.index(row[0]))
     figure = plt.figure(figsize=(WIDTH, 1.1 + 0.24 * (len(rows) + 2)))
     grid = figure.subplots(1, 2, sharey=True)
+    seeds = [run["seed"] for run in reports["train_loss"][0]["runs"]]
     labels = []
     for method, taken in rows:
         other = label(PAIR[1 - PAIR.index(method)]).split("(")[1].rstrip(")")
@@ -39,7 +51,7 @@ def ablation(results: Results) -> Figure:
             if lost:
                 note = {"xycoords": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL, "color": GREY}
                 axes.annotate(f"{lost} of {len(variant['runs'])} diverged", (0.97, row), ha="right", **note)
-        levels = [level for level in map_levels(results, "ablation", AUTOENCODER, measured) if "map" in level.text]
+        levels = [level for level in map_levels(results, AUTOENCODER, measured, seeds) if "map" in level.text]
         for number, level in enumerate(levels, len(rows)):
             axes.plot(level.level, number, "|", color=GREY, markersize=9, markeredgewidth=1.5)
         chosen_by = column.replace("train", "training").replace("_", " ")
@@ -55,3 +67,34 @@ def ablation(results: Results) -> Figure:
         fontsize=SMALL,
     )
     return figure
+
+
+def ablation_table(results: Results) -> Iterator[Row]:
+    """Both weight steps with their own settings and with each other's: the loss that the settings were chosen for."""
+    for column, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
+        for variant in results.record(f"ablation/{column}")["result"]["variants"]:
+            taken = variant["taken"]
+            losses = [run.final[measured] for run in finished([SeedRun(**run) for run in variant["runs"]])]
+            row: Row = {"id": f"{measured}/{variant['method']}/{slug(taken) if taken else 'own'}"}
+            row["value"] = variant["settings"].get(taken) if taken else None
+            yield (
+                row
+                | {"seeds": len(variant["runs"]), "diverged": len(variant["runs"]) - len(losses)}
+                | spread_of("loss", losses)
+            )
+
+
+def ablation_block(tables: Tables) -> str:
+    """Each weight step with its own settings, with each of the other's, and with all of them."""
+    symbols = {"tau-x": r"$\tau_X$", "tau-z": r"$\tau_Z$", "all-of-them": "step sizes"}
+    rows = []
+    for method in dict.fromkeys(name.split("/")[1] for name in tables["ablation"]):
+        losses = [under(tables["ablation"], column, method) for column in ("train_loss", "unseen_loss")]
+        for taken in losses[0]:
+            settings = "its own step sizes" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
+            cells = [
+                spread(rows_of[taken], "loss") if rows_of[taken]["loss"] is not None else "diverged"
+                for rows_of in losses
+            ]
+            rows.append([name_of(method), settings, *cells])
+    return markdown(["method", "with", "training loss", "unseen loss"], rows)

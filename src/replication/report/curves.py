@@ -5,14 +5,12 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from replication.files import read_json
 from replication.methods import METHODS, REFERENCE, label
 from replication.report.drawing import evaluated, line
 from replication.results import Results
@@ -38,7 +36,7 @@ def draw_curves(
     """
     for number, optimizer in enumerate(name for name in among or METHODS if name in results.optimizers[experiment]):
         look, shift = METHODS[optimizer].look, 0.03 * number  # of the markers, so that close curves show theirs
-        setup, unit = results.clock(experiment, optimizer) if seconds else (0, 1)
+        setup, unit = results.clock(f"claims/timing/{experiment}", optimizer) if seconds else (0, 1)
         runs = results.runs(experiment, optimizer)
         finished = [run for run in runs if not run.diverged]
         text = label(optimizer)
@@ -170,13 +168,9 @@ def spread(levels: Iterable[float], gaps: Iterable[float]) -> list[float]:
     return [level + offset for level, offset in zip(pooled, offsets, strict=True)]
 
 
-def map_levels(results: Results, use: str, experiment: str, column: str, factor: float = 1) -> list[Label]:
-    """Medians over seeds of `column`, times `factor`, of the reference maps (studies.maps.measure).
-
-    With the seeds of `use`. Empty where nothing was computed.
-    """
-    path = Path(results.files.maps(use, experiment))
-    entries = read_json(path)["maps"] if path.exists() else {}
+def map_levels(results: Results, experiment: str, column: str, seeds: list[int], factor: float = 1) -> list[Label]:
+    """Medians over seeds of `column`, times `factor`, of the reference maps; empty where there are none."""
+    entries = results.maps(experiment, seeds) if f"maps/{experiment}" in results.files else {}
     return [Label(name, factor * statistics.median(row[column] for row in rows)) for name, rows in entries.items()]
 
 

@@ -8,18 +8,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replication.files import read_json
-from replication.methods import METHODS, baselines, judged, label
+from replication.compute.maps import LINEAR_MAP
+from replication.compute.seeds import SeedRun, finished
+from replication.methods import baselines, judged, label
 from replication.parameters import AUTOENCODER, EVERY_SETTING, SELECTIONS
+from replication.report.claims import judgements
+from replication.report.curves import GREY, SMALL, WIDTH, draw_median, legend
 from replication.report.drawing import line, plain_ticks
-from replication.report.figures.curves import GREY, SMALL, WIDTH, draw_median, legend
 from replication.results import Results
-from replication.search import Report, score
-from replication.studies.maps import LINEAR_MAP
-from replication.studies.seeds import SeedRun, finished, read
+from replication.verdicts.effects import IMAGES
+
+NEEDS = {
+    "answer_figure": {
+        "target": "claims",
+        "needs": ["claims", "tuning/autoencoder/*", "tuning/autoencoder-every-setting/*", "maps/autoencoder"],
+    },
+}
+
 
 KINDS = {AUTOENCODER: "rate searched", EVERY_SETTING: "every setting searched"}
+
+
 BESIDE = {AUTOENCODER: -0.2, EVERY_SETTING: 0.2}  # where a baseline's two kinds stand, from its name on the axis
+
+
 SPREAD = 0.09  # to either side of there: the dots of the seeds
 
 
@@ -49,7 +61,7 @@ class Group:
         return line(self.method) | hollow
 
 
-def answer(results: Results) -> Figure:
+def answer_figure(results: Results) -> Figure:
     """Training loss against iterations (left) and PSNR of unseen images (right): BADMM and both kinds of baseline.
 
     Left: the median over the claims' seeds, in a band from the smallest to the largest; settings chosen by training
@@ -70,9 +82,9 @@ def answer(results: Results) -> Figure:
     losses.set(yscale="log", title="Training loss (mean squared error)", xlabel="iteration")
     plain_ticks(losses.yaxis)
     _draw_decibels(decibels, groups["validation_loss"])
-    _draw_linear_map(decibels, results)
-    seeds = len(groups["train_loss"][0].runs)
-    caption = f"Medians over {seeds} seeds; bands: from the smallest to the largest; a dot for each seed.\n"
+    seeds = [run.seed for run in groups["train_loss"][0].runs]
+    _draw_linear_map(decibels, results, seeds)
+    caption = f"Medians over {len(seeds)} seeds; bands: from the smallest to the largest; a dot for each seed.\n"
     caption += "Settings chosen by training loss (left) and by validation loss (right)."
     legend(figure, [losses], 3, caption + _variants(groups))
     return figure
@@ -80,17 +92,23 @@ def answer(results: Results) -> Figure:
 
 def _groups(results: Results, column: str) -> list[Group]:
     """Baselines of both kinds, then the methods that are judged, with settings chosen by `column`."""
-    among = results.optimizers[EVERY_SETTING]
+    among = [name.split("/")[-1] for name in results.names(f"tuning/{EVERY_SETTING}/*")]
     drawn = [(EVERY_SETTING, name, name) for name in judged(among)]
     for name in reversed(baselines(among)):
         drawn[:0] = (AUTOENCODER, name, name), (EVERY_SETTING, name, _best_variant(results, name, column))
-    return [Group(*names, read(results.files.seeds(names[0], column, names[-1]))) for names in drawn]
+    tuned = {names: results.tuned(f"tuning/{names[0]}/{names[-1]}") for names in drawn}
+    return [Group(*names, record.choice(column).runs) for names, record in tuned.items()]
 
 
 def _best_variant(results: Results, baseline: str, column: str) -> str:
-    """Of the baseline and the same algorithm with another schedule, that with the smallest score of the search."""
-    same = [n for n in results.optimizers[EVERY_SETTING] if METHODS[n].fixed == METHODS[baseline].fixed]
-    return min(same, key=lambda name: score(Report.read(results.files.search(EVERY_SETTING, name)), column))
+    """The method that stands for the baseline in the verdicts, where settings are chosen by `column`."""
+    return next(
+        judgement.own.baseline
+        for judgement in judgements(results)
+        if judgement.experiment == EVERY_SETTING
+        and judgement.against == baseline
+        and (judgement.quantity in IMAGES) == (column == "validation_loss")
+    )
 
 
 def _variants(groups: dict[str, list[Group]]) -> str:
@@ -122,10 +140,10 @@ def _draw_decibels(axes: Axes, groups: list[Group]) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def _draw_linear_map(axes: Axes, results: Results) -> None:
+def _draw_linear_map(axes: Axes, results: Results, seeds: list[int]) -> None:
     """The best linear map of the network's rank: the median over the claims' seeds."""
-    maps = read_json(results.files.maps("claims", AUTOENCODER))
-    level = statistics.median(row["unseen_psnr"] for row in maps["maps"][LINEAR_MAP])
+    level = statistics.median(row["unseen_psnr"] for row in results.maps(AUTOENCODER, seeds)[LINEAR_MAP])
+    rank = results.record(f"maps/{AUTOENCODER}")["result"]["rank"]
     axes.axhline(level, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
-    text = f"best linear map of rank {maps['rank']}"
+    text = f"best linear map of rank {rank}"
     axes.annotate(text, (0.01, level), xycoords=axes.get_yaxis_transform(), va="bottom", color=GREY, fontsize=SMALL)

@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import PIL.Image
 import torch
@@ -13,10 +14,10 @@ from nonsmooth.training import train
 from replication.data.mnist import Sample
 from replication.parameters import Parameters
 from replication.quality import SIDE, psnr
-from replication.run import assemble, build_problem
+from replication.run import assemble, build_problem, draw
 
 
-def denoise(runs: list[Parameters], sample: Sample, rows: list[int], count: int) -> dict:
+def answer(runs: list[dict], rows: list[int], count: int, *, root: str | Path, published: list[str]) -> dict:
     """Train every run and keep what its network makes of the first `count` unseen images at these iterations (`rows`).
 
     The runs have the same problem. "clean" and "noisy" are pictures (`picture`) of those images, and "noisy_psnr" is
@@ -24,10 +25,12 @@ def denoise(runs: list[Parameters], sample: Sample, rows: list[int], count: int)
     PSNR. A PSNR in dB is the mean over all unseen images, of values that are not clipped. Once a run has diverged it
     has no more steps.
     """
-    problem = build_problem(runs[0], sample)
+    every = [Parameters(**run) for run in runs]
+    sample = draw(root, every[0].seed, every[0])
+    problem = build_problem(every[0], sample)
     noisy, clean = problem.unseen
     kept = {"clean": picture(clean[:count]), "noisy": picture(noisy[:count]), "noisy_psnr": _mean_psnr(noisy, clean)}
-    return kept | {"runs": [_run(parameters, sample, problem, rows, count) for parameters in runs]}
+    return kept | {"runs": [_run(parameters, sample, problem, rows, count) for parameters in every]}
 
 
 def _run(parameters: Parameters, sample: Sample, problem: Problem, rows: list[int], count: int) -> dict:

@@ -1,13 +1,14 @@
 """The reference maps, which need no training by gradients: the noisy input, the mean image, the best linear map."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from nonsmooth.problem import Problem, Split
-from replication.data.mnist import Sample
 from replication.parameters import Parameters
 from replication.quality import quality
-from replication.run import build_problem
+from replication.run import build_problem, draw
 
 RIDGES = [10.0**exponent for exponent in range(-2, 6)]
 NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP = "noisy input", "mean image", "linear map"
@@ -64,16 +65,18 @@ def linear_map(problem: Problem, rank: int) -> tuple[nn.Sequential, float]:
     return maps[best], best
 
 
-def measure(parameters: Parameters, samples: dict[int, Sample], with_ssim: bool = True) -> dict:
+def answer(run: dict, seeds: list[int], *, root: str | Path, published: list[str]) -> dict:
     """The quality (quality.quality) of each reference map by seed: "rank" of the linear map, and "maps" by name.
 
-    The rank is the network's smallest layer, the output among them. The noisy input is there where it has the targets'
-    size. The linear map has the ridge that validation images choose, "ridge", and is there once more with next to none;
-    where there are no validation images only the latter is.
+    run: parameters of any seed. root: where MNIST's files are. The rank is the network's smallest layer, the output
+    among them. The noisy input is there where it has the targets' size. The linear map has the ridge that validation
+    images choose, "ridge", and is there once more with next to none; where there are no validation images only the
+    latter is.
     """
+    parameters = Parameters(**run)
     by_name: dict[str, list[dict]] = {}
-    for seed, sample in samples.items():
-        problem = build_problem(parameters.but(seed=seed), sample)
+    for seed in seeds:
+        problem = build_problem(parameters.but(seed=seed), draw(root, seed, parameters))
         inputs, outputs = problem.sizes
         rank = min(*parameters.network["hidden"], outputs)
         maps = {NOISY_INPUT: (noisy_input(), {})} if inputs == outputs else {}
@@ -83,5 +86,5 @@ def measure(parameters: Parameters, samples: dict[int, Sample], with_ssim: bool 
             maps[LINEAR_MAP] = linear, {"ridge": ridge}
         maps[UNPENALISED] = reduced_rank_ridge(problem.training, rank, RIDGES[0]), {}
         for name, (network, known) in maps.items():
-            by_name.setdefault(name, []).append({"seed": seed} | quality(network, problem, with_ssim) | known)
+            by_name.setdefault(name, []).append({"seed": seed} | quality(network, problem) | known)
     return {"rank": rank, "maps": by_name}

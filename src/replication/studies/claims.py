@@ -1,0 +1,90 @@
+"""What the claims ask for: runs of every method on their experiments, times of an iteration, and reference maps."""
+
+from replication import parameters
+from replication.methods import CONTROL, REFERENCE, compared, of_role
+from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
+from replication.statements import experiments_of, rivals
+from replication.studies.study import Job, timing
+
+
+def judged_on(config: dict) -> list[tuple[dict, dict, str]]:
+    """Each statement that experiments judge, with each kind of baseline, on each of its experiments."""
+    statements = [statement for statement in config["claims"]["statements"] if "experiment" in statement]
+    known, kinds = config["experiments"], config["claims"]["kinds"]
+    return [(s, kind, e) for s in statements for kind in kinds for e in experiments_of(s, kind, known)]
+
+
+def methods_of(config: dict, experiment: str) -> list[str]:
+    """The methods of claims on either side that take part in an experiment, and the variants of baselines there."""
+    own = config["experiments"][experiment]["optimizers"]
+    names = dict.fromkeys(compared(own))
+    for statement, kind, judged in judged_on(config):
+        if judged == experiment:
+            names |= dict.fromkeys(name for base in statement["against"] for name in rivals(kind, base, own))
+    return list(names)
+
+
+def shown(config: dict) -> list[tuple[str, str]]:
+    """Experiments and methods of the table of references: the autoencoder's, and those of its other claims.
+
+    Of kinds of baseline with experiments of their own, those whose settings are chosen on validation images.
+    """
+    elsewhere = {
+        experiment
+        for statement, kind, experiment in judged_on(config)
+        if statement["experiment"] == AUTOENCODER
+        and (not kind["suffix"] or statement["selected_by"] == "validation_loss")
+    } - {AUTOENCODER}
+    section = config["experiments"][AUTOENCODER]
+    beside = [name for name in of_role(REFERENCE, CONTROL) if name in section.get("in_target", section["optimizers"])]
+    return [(AUTOENCODER, name) for name in (*methods_of(config, AUTOENCODER), *beside)] + [
+        (experiment, name) for experiment in sorted(elsewhere) for name in methods_of(config, experiment)
+    ]
+
+
+def runs(config: dict) -> list[tuple[str, str, str]]:
+    """Experiment, column and method of the runs that claims are judged by, and of those in the table of references."""
+    judged = {(experiment, statement["selected_by"]) for statement, _, experiment in judged_on(config)}
+    asked = [(e, column, name) for e, column in sorted(judged) for name in methods_of(config, e)]
+    for experiment, name in shown(config):
+        columns = SELECTIONS if experiment == AUTOENCODER else ("validation_loss",)
+        asked += [(experiment, column, name) for column in columns]
+    return list(dict.fromkeys(asked))
+
+
+def evaluated(config: dict, column: str) -> dict:
+    """The seeds of the runs with settings chosen by a column, and what is measured of them (training.answer)."""
+    claims = config["claims"]
+    return {"seeds": claims["seeds"], "every": claims["every"][column], "with_ssim": column == "validation_loss"}
+
+
+def mapped(config: dict) -> list[str]:
+    """Of the experiments in the table of references the first with each problem: reference maps stand beside them."""
+    first: dict[str, str] = {}
+    for experiment, _ in shown(config):
+        first.setdefault(repr(config["experiments"][experiment]["problem"]), experiment)
+    return list(first.values())
+
+
+def timed(config: dict) -> list[str]:
+    """The experiments whose wall time is compared."""
+    return sorted(
+        {
+            experiment
+            for statement, _, experiment in judged_on(config)
+            if any(quantity.startswith("seconds") for quantity in statement["quantities"])
+        }
+    )
+
+
+def jobs(config: dict) -> list[Job]:
+    """The timings, "claims/timing/EXPERIMENT". The runs are those of the study "tuning"."""
+    return [time_of(config, f"claims/timing/{name}", name, methods_of(config, name)) for name in timed(config)]
+
+
+def time_of(config: dict, job: str, experiment: str, methods: list[str]) -> Job:
+    """The timing of methods of an experiment side by side, with the first seed."""
+    section = config["experiments"][experiment]
+    seed = section.get("seeds", config["seeds"])[0]
+    runs: list[Parameters] = [parameters.of_run(config, experiment, name, seed) for name in methods]
+    return timing(job, job, runs, config["timing"]["rounds"], section["tuning"]["ranges"])

@@ -1,0 +1,24 @@
+"""Every optimizer of the experiments that try more than the poster's, beside BADMM."""
+
+from replication.parameters import SELECTIONS
+from replication.studies import claims
+from replication.studies.study import Job
+
+
+def experiments(config: dict) -> dict[str, list[str]]:
+    """Their methods by experiment."""
+    return {
+        name: sorted(section["optimizers"])
+        for name, section in config["experiments"].items()
+        if "in_target" in section
+    }
+
+
+def runs(config: dict) -> list[tuple[str, str, str]]:
+    """Experiment, column and method of the runs that they are judged by."""
+    return [(e, column, name) for e, names in experiments(config).items() for column in SELECTIONS for name in names]
+
+
+def jobs(config: dict) -> list[Job]:
+    """The timings, "optimizers/timing/EXPERIMENT". The runs are those of the study "tuning"."""
+    return [claims.time_of(config, f"optimizers/timing/{name}", name, own) for name, own in experiments(config).items()]
