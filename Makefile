@@ -7,6 +7,8 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
 PAGES := $(BIN)/python -m replication pages
+# Takes the records over into data/records/, and then the tables.
+PUBLISH := $(BIN)/python -m replication publish && $(PAGES)
 # pip keeps a person's settings of where it downloads from, and no others: with PIP_USER=1 it would refuse .venv.
 DOWNLOADS := INDEX_URL EXTRA_INDEX_URL FIND_LINKS NO_INDEX TRUSTED_HOST PROXY CERT CLIENT_CERT CACHE_DIR CONFIG_FILE
 unexport $(filter-out $(DOWNLOADS:%=PIP_%),$(filter PIP_%,$(.VARIABLES)))
@@ -29,18 +31,13 @@ test: .venv/ready  ## every test
 tuned: .venv/ready  ## choose settings by the search and take them over into config/tuned.yaml
 	$(SNAKEMAKE) tune
 	cp results/tuned.yaml config/tuned.yaml
-	rm -rf data/published/tuning && cp -r results/tuning data/published/
-	$(PAGES)
+	$(PUBLISH)
 
-publish: figures  ## take the default runs over: executed notebooks of seed 0, denoised images, expected numbers
-	for path in results/notebooks/perceptron*/*/seed-0.ipynb results/notebooks/autoencoder/*/seed-0.ipynb; do \
-	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
-	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
-	done
-	$(SNAKEMAKE) results/numbers.json results/denoised.json
+publish: figures  ## take the default runs over: executed notebooks, denoised images, expected numbers
+	rm -rf notebooks/executed && cp -r results/notebooks notebooks/executed
+	$(SNAKEMAKE) results/numbers.json results/records/pictures/autoencoder.jsonl
 	cp results/numbers.json tests/expected/default.json
-	cp results/denoised.json data/published/
-	$(PAGES)
+	$(PUBLISH)
 
 benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark.png, docs/scaling.md
 	$(SNAKEMAKE) benchmark
@@ -48,25 +45,19 @@ benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark
 
 claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 	$(SNAKEMAKE) claims
-	cp -r results/claims data/published/
-	cp results/notebooks/claims.ipynb notebooks/executed/
-	$(PAGES)
+	$(PUBLISH)
 
 limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be stopped and resumed
 	$(SNAKEMAKE) limits
-	$(BIN)/python -m replication publish --limits results/limits.json --folder data/limits
-	cp results/notebooks/limits.ipynb notebooks/executed/
-	$(PAGES)
+	$(PUBLISH)
 
 optimizers: .venv/ready  ## the tests of the claims against today's optimizers, as a table
 	$(SNAKEMAKE) optimizers
-	cp -r results/claims data/published/
-	$(PAGES)
+	$(PUBLISH)
 
 ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed
 	$(SNAKEMAKE) ladder
-	rm -rf data/published/ladder && cp -r results/ladder data/published/
-	$(PAGES)
+	$(PUBLISH)
 
 site: .venv/ready  ## the evidence as a site: results/site/index.html opens offline (needs npm once)
 	$(BIN)/python -m pip install --quiet -e '.[site]'

@@ -1,10 +1,13 @@
-"""The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures and tables."""
+"""The poster, regenerated: MNIST -> images of a seed -> an executed notebook an optimizer -> figures (rules/poster.smk).
+
+Every further question is a study (rules/studies.smk).
+"""
 
 import os
 import sys
 
-from replication import forkserver, workflow as project
-from replication.paths import RUN_FILES
+from replication import workflow as project
+from replication.paths import RESULTS
 from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
 
@@ -18,7 +21,6 @@ def source(path):
 
 config |= project.read_config(source("."), workflow.config_settings)
 plan = project.make_plan(config, source("."))
-files = plan.results
 project.prepare_jobs()
 if workflow.is_main_process:
     project.name_unlock(sys.argv[1:])
@@ -28,23 +30,23 @@ report: "rules/report/workflow.rst"
 
 
 wildcard_constraints:
-    **plan.wildcards,
+    experiment="|".join(config["experiments"]),
+    optimizer="[a-z0-9-]+",
+    drawn=r"([a-z0-9-]+/)?seed-\d+",
+    name="|".join(plan.studies.jobs),
+    study="claims|limits|ladder",
 
 
 onstart:
     if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
-        forkserver.start("logs/forkserver.log")
+        project.name_process()
 
 
-include: "rules/claims.smk"
-include: "rules/data.smk"
-include: "rules/ladder.smk"
-include: "rules/limits.smk"
+include: "rules/poster.smk"
+include: "rules/studies.smk"
 include: "rules/report.smk"
-include: "rules/runs.smk"
 include: "rules/site.smk"
 include: "rules/speed.smk"
-include: "rules/tuning.smk"
 include: "rules/verify.smk"
 
 
@@ -52,68 +54,55 @@ rule all:
     """The poster's figures: `make figures`."""
     default_target: True
     input:
-        runs=plan.run_files(*plan.of_target(None)),
-        notebooks=plan.run_notebooks(*plan.of_target(None)),
-        figures=plan.figures_of("all"),
-        tables=plan.tables_of("all"),
+        notebooks=plan.poster.notebooks(*plan.poster.of_target(None)),
+        shown=plan.shown("all"),
 
 
 rule full_mnist:
     """The autoencoder on all of MNIST: `snakemake --cores 2 full_mnist`."""
     input:
-        runs=plan.run_files(*plan.of_target("full_mnist")),
-        notebooks=plan.run_notebooks(*plan.of_target("full_mnist")),
-        figures=plan.figures_of("full_mnist"),
+        notebooks=plan.poster.notebooks(*plan.poster.of_target("full_mnist")),
+        shown=plan.shown("full_mnist"),
 
 
 rule tune:
     """Settings from the search: `snakemake --cores 4 tune`, then `make tuned` takes them over."""
     input:
-        tuned=files.tuned,
-        figures=plan.figures_of("tune"),
-        tables=plan.tables_of("tune"),
+        tuned=f"{RESULTS}/tuned.yaml",
+        shown=plan.shown("tune"),
 
 
 rule claims:
     """A verdict on every claim of the poster: `make claims`."""
     input:
-        notebook=files.report("claims"),
-        figures=plan.figures_of("claims"),
-        tables=plan.tables_of("claims"),
+        shown=plan.shown("claims"),
 
 
 rule optimizers:
     """The same tests against today's optimizers, and with every lever searched: `make optimizers`."""
     input:
-        figures=plan.figures_of("optimizers"),
-        tables=plan.tables_of("optimizers"),
+        shown=plan.shown("optimizers"),
 
 
 rule ladder:
     """What the lead is made of: `make ladder`."""
     input:
-        ladder=files.ladder,
-        figures=plan.figures_of("ladder"),
-        tables=plan.tables_of("ladder"),
+        shown=plan.shown("ladder"),
 
 
 rule limits:
     """Where the claims stop holding: `make limits`, which can be stopped and goes on where it was."""
     input:
-        limits=files.limits,
-        notebook=files.report("limits"),
-        figures=plan.figures_of("limits"),
-        tables=plan.tables_of("limits"),
+        shown=plan.shown("limits"),
 
 
 rule benchmark:
     """Speed and size against their goals: `make benchmark`."""
     input:
-        figures=plan.figures_of("benchmark"),
-        tables=plan.tables_of("benchmark"),
+        shown=plan.shown("benchmark"),
 
 
 rule site:
     """The evidence as a site in results/site/, to read offline: `make site`."""
     input:
-        site=f"{files.folder}/site",
+        site=f"{RESULTS}/site",

@@ -1,25 +1,26 @@
+# Figures and tables: each is made by a function of src/replication/report/, whose module says what it is made of.
 pdf, png = plan.figure("{figure}")
 
 
 rule draw_figure:
     """A figure from results."""
     input:
-        results=plan.behind_figure,
-        modules=plan.figure_modules,
+        results=lambda wildcards: plan.files(*plan.needs("figure", wildcards.figure)),
+        modules=lambda wildcards: plan.modules_of_shown("figure", wildcards.figure),
     output:
         pdf=pdf,
         png=report(
             png,
             caption="report/caption.rst",
             category="Figures",
-            subcategory=plan.section_of_figure,
+            subcategory=lambda wildcards: plan.target_of("figure", wildcards.figure),
             labels={"figure": "{figure}"},
         ),
     log:
         "logs/draw_figure/{figure}.log",
     params:
-        results=plan.results_of_figure,
-        caption=plan.caption_of_figure,
+        results=lambda wildcards: plan.named(*plan.needs("figure", wildcards.figure)),
+        caption=lambda wildcards: plan.caption("figure", wildcards.figure),
     script:
         "../src/replication/scripts/draw_figure.py"
 
@@ -27,41 +28,20 @@ rule draw_figure:
 rule write_table:
     """A table from results."""
     input:
-        results=plan.behind_table,
-        modules=plan.modules("report/tables.py"),
+        results=lambda wildcards: plan.files(*plan.needs("table", wildcards.table)),
+        modules=lambda wildcards: plan.modules_of_shown("table", wildcards.table),
     output:
         table=report(
-            files.table("{table}"),
+            "results/tables/{table}.csv",
             caption="report/caption.rst",
             category="Tables",
-            subcategory=plan.section_of_table,
+            subcategory=lambda wildcards: plan.target_of("table", wildcards.table),
             labels={"table": "{table}"},
         ),
     log:
         "logs/write_table/{table}.log",
     params:
-        results=plan.results_of_table,
-        caption=plan.caption_of_table,
+        results=lambda wildcards: plan.named(*plan.needs("table", wildcards.table)),
+        caption=lambda wildcards: plan.caption("table", wildcards.table),
     script:
         "../src/replication/scripts/write_table.py"
-
-
-rule write_time:
-    """What the jobs of a target took."""
-    input:
-        times=plan.times_of,
-        modules=plan.modules("report/tables.py"),
-    output:
-        table=report(
-            files.table("time_{target}"),
-            caption="report/caption.rst",
-            category="Tables",
-            subcategory=plan.section_of_times,
-            labels={"table": "time_{target}"},
-        ),
-    log:
-        "logs/write_time/{target}.log",
-    params:
-        caption=plan.caption_of_times,
-    script:
-        "../src/replication/scripts/write_time.py"

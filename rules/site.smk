@@ -1,28 +1,9 @@
-rule denoise_images:
-    """What the methods of the claims make of unseen images while they train, with the first seed."""
-    input:
-        images=plan.images_to_picture,
-        modules=plan.modules("studies/denoised.py"),
-        published=plan.published(files.denoised),
-    output:
-        denoised=files.denoised,
-    log:
-        "logs/denoise_images.log",
-    threads: config["threads"]
-    params:
-        runs=plan.runs_to_picture,
-        pictures=plan.pictures,
-        known_by=plan.keys_of_pictures,
-    script:
-        "../src/replication/scripts/denoise_images.py"
-
-
 rule fetch_bundles:
     """The programs that the site's pages run, from npm."""
     input:
         modules=plan.modules("report/site/bundles.py"),
     output:
-        bundles=directory(f"{files.folder}/bundles"),
+        bundles=directory("results/bundles"),
     log:
         "logs/fetch_bundles.log",
     script:
@@ -32,11 +13,11 @@ rule fetch_bundles:
 rule build_site:
     """The pages, notebooks and records of the project as a site."""
     input:
-        bundles=f"{files.folder}/bundles",
+        bundles="results/bundles",
         sources=plan.site_sources,
         modules=plan.modules("report/site/__init__.py"),
     output:
-        site=directory(f"{files.folder}/site"),
+        site=directory("results/site"),
     log:
         "logs/build_site.log",
     params:

@@ -3,7 +3,7 @@ rule measure_iterations:
     input:
         modules=plan.modules("speed/iterations.py"),
     output:
-        report=files.benchmark("iterations"),
+        report="results/benchmark/iterations.json",
     log:
         "logs/measure_iterations.log",
     threads: WHOLE_MACHINE
@@ -19,7 +19,7 @@ rule measure_processes:
     input:
         modules=plan.modules("speed/processes.py"),
     output:
-        report=files.benchmark("processes"),
+        report="results/benchmark/processes.json",
     log:
         "logs/measure_processes.log",
     threads: WHOLE_MACHINE
@@ -32,10 +32,10 @@ rule measure_processes:
 rule measure_pipeline:
     """The default target anew in a folder of its own, alone on the machine."""
     input:
-        receipt=files.receipt,
+        receipt="results/data/mnist.sha256",
         modules=plan.modules("speed/pipeline.py"),
     output:
-        report=files.benchmark("pipeline"),
+        report="results/benchmark/pipeline.json",
     log:
         "logs/measure_pipeline.log",
     threads: WHOLE_MACHINE
@@ -49,18 +49,14 @@ rule measure_pipeline:
 rule judge_goals:
     """Speed and size against their goals."""
     input:
-        iterations=files.benchmark("iterations"),
-        processes=files.benchmark("processes"),
-        pipeline=files.benchmark("pipeline"),
-        timing=files.timing("autoencoder"),
-        runs=plan.run_files("autoencoder"),
+        results=plan.files(*plan.behind_goals),
         modules=plan.modules("speed/goals.py"),
     output:
-        goals=files.benchmark("goals"),
+        goals="results/benchmark/goals.json",
     log:
         "logs/judge_goals.log",
     params:
-        results=plan.results_of(None),
+        results=plan.named(*plan.behind_goals),
     script:
         "../src/replication/scripts/judge_goals.py"
 
@@ -71,7 +67,7 @@ rule collect_devices:
         devices=plan.devices,
         modules=plan.modules("speed/devices.py"),
     output:
-        report=files.benchmark("devices"),
+        report="results/benchmark/devices.json",
     log:
         "logs/collect_devices.log",
     script:

@@ -1,43 +1,29 @@
 rule gather_numbers:
     """The numbers that the default runs come to."""
     input:
-        runs=plan.run_files(*plan.of_target(None)),
+        notebooks=plan.poster.notebooks(*plan.poster.of_target(None)),
         modules=plan.modules("verdicts/verify.py"),
     output:
-        numbers=files.numbers,
+        numbers="results/numbers.json",
     log:
         "logs/gather_numbers.log",
     params:
-        results=plan.results_of(None),
+        results=plan.named("runs:default"),
     script:
         "../src/replication/scripts/gather_numbers.py"
 
 
-rule study_again:
-    """A record of the limits anew, whatever is published: of the setting that takes least."""
-    input:
-        receipt=files.receipt,
-        modules=plan.modules("studies/limits.py"),
-    output:
-        record=files.again("{optimizer}"),
-    log:
-        "logs/study_again/{optimizer}.log",
-    threads: config["threads"]
-    params:
-        root=plan.data_root,
-        study=plan.study_again,
-    script:
-        "../src/replication/scripts/study_setting.py"
-
-
 rule verify:
-    """The default runs, and records of the limits, against what is in the repository: `make verify`."""
+    """The default runs, and records of the limits computed anew, against what is in the repository: `make verify`."""
     input:
-        numbers=files.numbers,
+        numbers="results/numbers.json",
+        receipt="results/data/mnist.sha256",
         expected=source("tests/expected/default.json"),
-        again=[files.again(name) for name in plan.limits.methods],
-        records=lambda wildcards: plan.published_again,
     log:
         "logs/verify.log",
+    threads: config["threads"]
+    params:
+        jobs=lambda wildcards: plan.verified(),
+        root=plan.data_root,
     script:
         "../src/replication/scripts/verify.py"

@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 from replication.errors import DataError, NotebookError
-from replication.forkserver import end_with_workflow
 from replication.personal import leave_out
 
 
@@ -58,12 +57,6 @@ def notebook(arguments: argparse.Namespace) -> None:
     execute(arguments.notebook, arguments.output, parameters, arguments.working_copy)
 
 
-def forkserver(arguments: argparse.Namespace) -> None:
-    from replication.forkserver import serve
-
-    serve(arguments.folder)
-
-
 def pages(arguments: argparse.Namespace) -> None:
     from replication.report.pages import publish
 
@@ -71,9 +64,13 @@ def pages(arguments: argparse.Namespace) -> None:
 
 
 def publish(arguments: argparse.Namespace) -> None:
-    from replication.verdicts.limits import publish
+    from replication import config
+    from replication.studies import jobs
+    from replication.studies.study import Studies, publish
 
-    publish(arguments.limits, arguments.folder)
+    whole = config.project(arguments.root)
+    folder = f"{arguments.root}/{whole['published']}"
+    publish(Studies(jobs(whole), folder, arguments.results), folder)
 
 
 FIT = """\
@@ -170,11 +167,6 @@ def parser() -> argparse.ArgumentParser:
         output={"help": "file to write"},
     )
     command(
-        forkserver,
-        "Serve forks to the jobs and notebooks of a workflow, at the socket that is standard input.",
-        folder={"help": "the workflow's"},
-    )
-    command(
         pages,
         "Take the tables of the results over into the project, and fill the numbers of its pages anew.",
         results={"required": False, "default": "results", "help": "folder of the results"},
@@ -182,9 +174,9 @@ def parser() -> argparse.ArgumentParser:
     )
     command(
         publish,
-        "Keep the records that the verdicts of the limits stand on, and no others.",
-        limits={"help": "file of the verdicts, results/limits.json"},
-        folder={"help": "where to keep them"},
+        "Take the records of the results over into the project, and keep no record that no study asks for.",
+        results={"required": False, "default": "results", "help": "folder of the results"},
+        root={"required": False, "default": ".", "help": "folder of the project"},
     )
     return top
 
@@ -192,7 +184,6 @@ def parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     arguments = parser().parse_args()
     leave_out()
-    end_with_workflow()
     try:
         arguments.run(arguments)
     except (NotebookError, DataError, ValueError, OSError) as error:  # what the user can mend: no traceback

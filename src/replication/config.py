@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from replication import statements, strict_yaml
+from replication.constructors import accepted, refusal
 from replication.errors import ConfigError, NotebookError, nearest
-from replication.methods import METHODS, accepted, baselines, compared, refusal
+from replication.methods import METHODS, baselines, compared
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
-from replication.sections import merge, settle_optimizers, whole, with_middles
+from replication.sections import merge, settle_optimizers, whole, with_choices, with_middles
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
@@ -64,6 +65,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     config = dict(config)
     validator, root = _validator(str(schema_path)), Path(schema_path).parent.parent
     config["experiments"], faults = whole(config.get("experiments"))
+    config["experiments"] = with_choices(config["experiments"], config.get("tuned"))
     config["experiments"] = with_middles(config["experiments"], validator.schema)
     faults = list(_unwritable(config)) or faults or [_message(error) for error in validator.iter_errors(config)]
     if not faults:
@@ -137,9 +139,9 @@ def _contradictions(config: dict, root: Path) -> list[str]:
 def _missing_folders(config: dict, root: Path) -> Iterator[str]:
     """Folders without what they are named for."""
     data = config["data"]["root"]
-    for key, published in (("limits.published", config["limits"]["published"]), ("published", config["published"])):
-        if published is not None and not any((root / published).rglob("*.json")):
-            yield f"{key}: {published!r} has no record; null takes none{_nearest_folder(root / published)}"
+    published = config["published"]
+    if published is not None and not any((root / published).glob("*.jsonl")):
+        yield f"published: {published!r} has no record; null takes none{_nearest_folder(root / published)}"
     if not (root / data / "SHA256SUMS").is_file():
         yield f"data.root: {data!r} has no file SHA256SUMS{_nearest_folder(root / data)}"
 
@@ -256,7 +258,8 @@ def _wrong_notebook(folder: Path, name: str) -> Iterator[str]:
         yield f"{name!r} is not in {folder}{nearest(name, [path.stem for path in folder.glob('*.ipynb')])}"
         return
     try:
-        missing = {field.name for field in fields(Parameters)} - declared_parameters(folder / f"{name}.ipynb").keys()
+        wanted = {"seeds", *(field.name for field in fields(Parameters))} - {"seed"}
+        missing = wanted - declared_parameters(folder / f"{name}.ipynb").keys()
     except NotebookError as error:
         yield str(error)
     else:
@@ -307,10 +310,10 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     for method, starts in config["limits"]["starts"].items():
         for column, start in starts.items():
             values += [(f"limits.starts.{method}.{column}.{name}", method, name, start[name]) for name in start]
-    for experiment, section in experiments.items():
-        for column, choices in section.get("tuned_on", {}).items():
-            for method, chosen in choices.items():
-                key = f"experiments.{experiment}.tuned_on.{column}.{method}"
+    for experiment, methods in config.get("tuned", {}).items():
+        for method, columns in methods.items():
+            for column, chosen in columns.items():
+                key = f"tuned.{experiment}.{method}.{column}"
                 values += [(f"{key}.{name}", method, name, value) for name, value in chosen.items()]
     described = validator.schema["$defs"]["optimizers"]["properties"]
     for key, optimizer, setting, value in values:

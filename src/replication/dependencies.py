@@ -7,22 +7,40 @@ from pathlib import Path
 
 from replication.paths import PACKAGES, SOURCE
 
+# The table of the methods: a training depends on its own method's constructor, and on no line of the table.
+TABLE = SOURCE / "replication" / "methods.py"
+DRAWING = SOURCE / "replication" / "report"
+
 
 def library(*names: str) -> list[Path]:
-    """The modules called `names` (paths below the package replication) and all that they import, in order."""
-    named = [SOURCE / "replication" / name for name in names]
-    return sorted({*named, *(module for path in named for module in dependencies(path))})
+    """The modules that are named and all that they import but for the table of methods, in order.
+
+    names: paths below the package replication ("report/claims.py"), or modules ("nonsmooth.badmm").
+    """
+    named = {
+        SOURCE / "replication" / name if name.endswith(".py") else SOURCE.joinpath(*name.split(".")).with_suffix(".py")
+        for name in names
+    }
+    return sorted({*named, *(module for path in named for module in dependencies(path))} - {TABLE})
+
+
+def of_notebook(notebook: str | Path) -> list[Path]:
+    """What a training in a notebook depends on, but for its method: neither the table nor how anything is drawn."""
+    return [path for path in dependencies(notebook) if path != TABLE and DRAWING not in path.parents]
 
 
 def dependencies(source: str | Path) -> list[Path]:
-    """The library modules that a notebook or module imports, directly or through others, in order of their paths."""
+    """The library modules that a notebook or module imports, directly or through others, in order of their paths.
+
+    The table of methods is not looked into: what it imports, it imports for all of them.
+    """
     modules: set[Path] = set()
     waiting = [Path(source)]
     while waiting:
         for module in _modules_of(waiting.pop()):
             if module not in modules:
                 modules.add(module)
-                waiting.append(module)
+                waiting += [module] if module != TABLE else []
     return sorted(modules)
 
 
@@ -42,8 +60,6 @@ def _modules_of(path: Path) -> set[Path]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
-            names.add(node.value.partition(":")[0])  # "package.module:name", as methods.py names constructors
     shortcuts = _shortcuts()
     names = {shortcuts.get(name, name) for name in names}
     shortcut_file = SOURCE / "nonsmooth" / "__init__.py"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nonsmooth.problem import Problem, Split
 from nonsmooth.training import mean_squared_error, train
-from replication import config, methods, run, strict_yaml
+from replication import config, constructors, methods, run, strict_yaml
 from replication.data import mnist
 from replication.data.denoising import NOISES
 from replication.errors import nearest
@@ -29,7 +29,7 @@ def describe_methods() -> str:
     for name, method in methods.METHODS.items():
         values = [
             key if value is inspect.Parameter.empty else f"{key}={'null' if value is None else value}"
-            for key, value in methods.settings(name).items()
+            for key, value in constructors.settings(name).items()
         ]
         lines.append(f"{name}: {method.label} ({method.role})\n    {' '.join(values)}")
     note = "A setting without a value must be given. Those of torch.optim take its settings too, such as momentum."
@@ -57,8 +57,8 @@ def fit(
         known = methods.METHODS
         raise ValueError(f"--method {method}: must be one of {', '.join(known)}{nearest(method, known)}")
     given = _parsed(settings)
-    if why := methods.refusal(method, given):
-        close = "".join(nearest(key, methods.settings(method)) for key in given if f"'{key}'" in why)
+    if why := constructors.refusal(method, given):
+        close = "".join(nearest(key, constructors.settings(method)) for key in given if f"'{key}'" in why)
         raise ValueError(f"{' '.join(['--settings', *settings])}: {why}{close}")
     for name, value, holds, bound in (
         ("hidden", min(hidden, default=1), min(hidden, default=1) >= 1, "at least 1"),

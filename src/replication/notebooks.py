@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from replication.dependencies import code_of
@@ -49,7 +50,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     import papermill  # imported late, as the next two: it takes a second
     from nbclient.exceptions import DeadKernelError
 
-    from replication import forkserver, kernels
+    from replication.kernels import manager_class
 
     unknown = parameters.keys() - declared_parameters(notebook).keys()
     if unknown:
@@ -64,7 +65,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
 
     def run(again: bool) -> None:
-        folder = forkserver.private_folder()
+        folder = private_folder()
         log = folder / "log"
         try:
             papermill.execute_notebook(
@@ -72,7 +73,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
                 str(working_copy),
                 parameters=parameters,
                 kernel_name="python3",
-                kernel_manager_class=kernels.manager_class(folder),
+                kernel_manager_class=manager_class(folder),
                 start_timeout=600,  # seconds; a kernel that has died is noticed at once
                 iopub_timeout=600,  # nbclient's 4 seconds are too few on a busy machine
                 progress_bar=False,
@@ -94,7 +95,15 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    with forkserver.slot():  # before anything is chosen: it can take as long as another notebook trains
-        run(again=True)
+    run(again=True)
     with replacing(output) as path:
         shutil.move(working_copy, path)
+
+
+def private_folder() -> Path:
+    """A new folder for a kernel's sockets.
+
+    The path of a socket must not exceed 103 bytes on macOS and 107 on Linux, so a long TMPDIR is not used.
+    """
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="nonsmooth-", dir=usual if len(os.fsencode(usual)) <= 52 else "/tmp"))

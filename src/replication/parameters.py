@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from replication.ranges import at
+
 AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the limits move
 LEVERS = "autoencoder-levers"  # the same with every lever searched, of which a figure draws the search
 EVERY_SETTING = f"{AUTOENCODER}-every-setting"  # the same with every setting searched, which the answer is about
@@ -62,10 +64,32 @@ def of_run(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: s
     section = config["experiments"][experiment]
     settings = section["optimizers"][optimizer]
     if tuned_on:
-        choices = section.get("tuned_on", {})
-        usual, other = (choices.get(c, {}).get(optimizer, {}) for c in (section["tuning"]["select_by"], tuned_on))
+        chosen = choices(config, experiment, optimizer)
+        usual, other = (chosen.get(column, {}) for column in (section["tuning"]["select_by"], tuned_on))
         settings = settings | {name: value for name, value in other.items() if settings.get(name) == usual.get(name)}
     return of_section(config, section, experiment, optimizer, seed, settings)
+
+
+def of_target(config: dict, target: str | None) -> list[str]:
+    """The experiments that a target of snakemake computes; None is the default target."""
+    return [name for name, section in config["experiments"].items() if section.get("target") == target]
+
+
+def choices(config: dict, experiment: str, optimizer: str) -> dict[str, dict]:
+    """What the search chose for an optimizer, by column; nothing where it was not searched."""
+    return config.get("tuned", {}).get(experiment, {}).get(optimizer, {})
+
+
+def by_hand(config: dict, experiment: str, optimizer: str) -> set[str]:
+    """The settings with ranges that the configuration gives a value of its own: they are not searched."""
+    section = config["experiments"][experiment]
+    settings, ranges = section["optimizers"][optimizer], section["tuning"]["ranges"].get(optimizer, {})
+    chosen = choices(config, experiment, optimizer).get(section["tuning"]["select_by"], {})
+    return {
+        name
+        for name, scale in ranges.items()
+        if settings.get(name) is not None and settings[name] not in (chosen.get(name), at(scale, 0.5))
+    }
 
 
 def of_section(config: dict, section: dict, experiment: str, optimizer: str, seed: int, settings: dict) -> Parameters:

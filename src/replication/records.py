@@ -1,8 +1,8 @@
 """Records: what was computed, known by what it depends on, in files that a person can compare line by line.
 
 A record has its "name", its "key", its "result", the seconds of processor time that it took, versions, commit and
-processor. A file holds any number of them, by name: a line of JSON for each, followed by the lines of its parts. A part is a list
-of numbers, so that a change of one curve is a change of one line.
+processor. A file holds any number of them, by name: for each a line of JSON, and the lines of its parts. A part is a
+list of numbers, so that a change of one curve is a change of one line.
 
 A key lists scientific values and the versions of the methods, and nothing else. A value that is new in the
 configuration changes no key as long as it is what ADDED says.

@@ -4,7 +4,10 @@ A run on disk is a folder with history.parquet, weights.safetensors and run.json
 host and are the same bit for bit wherever the same versions run.
 """
 
+import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,13 +21,19 @@ from torch import Tensor, nn
 from nonsmooth import processes
 from nonsmooth.problem import Problem
 from nonsmooth.training import Optimizer, Training, train
-from replication import data, methods
+from replication import constructors, data
 from replication.data import mnist, networks
 from replication.data.mnist import Sample
+from replication.dependencies import library
+from replication.errors import DataError
 from replication.files import reading, replacing, write_json
+from replication.methods import METHODS
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES
 from replication.provenance import provenance
+from replication.quality import summary
+
+EVALUATED = {"first": 20, "every": 5}  # when default runs are evaluated (nonsmooth.training.train)
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ def build_optimizer(
     parameters: Parameters, problem: Problem, network: nn.Sequential, group: processes.Group = None
 ) -> Optimizer:
     """The optimizer of a run; what it takes is setup time."""
-    return methods.build(
+    return constructors.build(
         parameters.optimizer, network, *problem.training, seed=parameters.seed, group=group, **parameters.settings
     )
 
@@ -73,6 +82,44 @@ def assemble(
     problem = problem or build_problem(parameters, sample, group)
     network = build_network(parameters, problem)
     return Assembly(problem, network, build_optimizer(parameters, problem, network, group))
+
+
+def trained(
+    parameters: Parameters,
+    sample: Sample | None,
+    folder: str | Path | None = None,
+    report: Callable[[str], None] = print,
+) -> "Run":
+    """A run of the default kind: read from `folder` where that has the answer to the same question, else trained.
+
+    The question: parameters, the method's version, the modules that the training depends on, and the libraries'
+    versions. A run that is trained is saved to `folder`, where there is one. report: is told the progress.
+    """
+    asked = question(parameters)
+    if folder is not None and Path(folder, RUN_FILES[-1]).exists():
+        with suppress(DataError):
+            known = load(folder)
+            if known.record.get("question") == asked:
+                report(f"read from {folder}: {known.record['status']}")
+                return known
+    run = assemble(parameters, sample)
+    training = train(run.network, run.optimizer, run.problem, parameters.iterations, report, **EVALUATED)
+    final = summary(run.network, run.problem)
+    if folder is not None:
+        save(folder, parameters, run.network, training, final)
+        return load(folder)
+    record = _record(parameters, training, final, 1)
+    history = {name: np.array(values) for name, values in training.history.items()}
+    return Run(parameters, history, run.network.cpu().state_dict(), final, record)
+
+
+def question(parameters: Parameters) -> str:
+    """A digest of all that the weights of a run depend on: the same question has the same answer, bit for bit."""
+    method = METHODS[parameters.optimizer]
+    line = {"constructor": method.constructor, "fixed": method.fixed, "version": method.version}
+    modules = {path.name: path.read_text() for path in library("run.py", method.module)}
+    everything = [asdict(parameters), line, modules, provenance()["versions"], EVALUATED]
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
 def train_blind(
@@ -101,15 +148,14 @@ def save(
         pyarrow.parquet.write_table(pyarrow.table(training.history), path)
     with replacing(folder / "weights.safetensors") as path:
         save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
-    seconds = {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
-    record = {
-        "status": training.status,
-        "reason": training.reason,
-        **seconds,
-        "parameters": asdict(parameters),
-        "final": final,
-    }
-    write_json(folder / "run.json", record | {"processes": count, **provenance()}, indent=2)
+    write_json(folder / "run.json", _record(parameters, training, final, count), indent=2)
+
+
+def _record(parameters: Parameters, training: Training, final: dict[str, float | None], count: int) -> dict:
+    record = {"status": training.status, "reason": training.reason}
+    record |= {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
+    record |= {"parameters": asdict(parameters), "final": final, "processes": count, **provenance()}
+    return record | ({"question": question(parameters)} if parameters.optimizer in METHODS else {})
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,7 @@ def tune(
     return (_walk if isinstance(search, Walk) else _spread)(parameters, search, samples, known)
 
 
-def _spread(
-    parameters: Parameters, search: Spread, samples: dict[int, Sample | None], known: Scores
-) -> list[Trial]:
+def _spread(parameters: Parameters, search: Spread, samples: dict[int, Sample | None], known: Scores) -> list[Trial]:
     """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
     The finalists are the trials with the smallest score of either column. The last trials are guided by the columns in

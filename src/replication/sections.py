@@ -3,7 +3,7 @@
 from replication.errors import nearest
 from replication.ranges import at
 
-OWN = ("target", "in_target", "tuned_on")  # of a section, what one that is like it does not take over
+OWN = ("target", "in_target")  # of a section, what one that is like it does not take over
 
 
 def merge(base: dict, over: dict) -> dict:
@@ -51,7 +51,33 @@ def _like(section: dict, known: dict) -> dict:
         section = section | {"optimizers": named | left_out}
     if _are_dicts(section.get("tuning"), other.get("tuning")) and "ranges" in section["tuning"]:
         other["tuning"] = {key: value for key, value in other["tuning"].items() if key != "ranges"}
+        searched = section["tuning"]["ranges"]
+        if _are_dicts(searched, other.get("optimizers")):  # what is searched here has no value from there
+            other["optimizers"] = {
+                name: settings
+                and {key: value for key, value in settings.items() if key not in (searched.get(name) or {})}
+                for name, settings in other["optimizers"].items()
+            }
     return merge(other, {key: value for key, value in section.items() if key != "like"})
+
+
+def with_choices(experiments: object, tuned: object) -> object:
+    """The sections, with what the search chose for settings that are not written by hand.
+
+    tuned: by experiment, optimizer and column, as config/tuned.yaml has it. A section chooses by its own column.
+    """
+    if not _are_dicts(experiments, tuned):
+        return experiments
+    filled = {}
+    for name, section in experiments.items():
+        tuning, choices = (section or {}).get("tuning"), tuned.get(name)
+        if _are_dicts(section, tuning, choices) and isinstance(section.get("optimizers", {}), dict):
+            own = section.get("optimizers", {})
+            taking_part = {o: c for o, c in choices.items() if o in own or o in (tuning.get("ranges") or {})}
+            chosen = {o: c.get(tuning.get("select_by"), {}) for o, c in taking_part.items() if isinstance(c, dict)}
+            section = merge({"optimizers": chosen}, section)
+        filled[name] = section
+    return filled
 
 
 def with_middles(experiments: object, schema: dict) -> object:

@@ -9,8 +9,8 @@ from glob import glob
 
 from replication import config as configuration
 from replication.errors import ConfigError, DataError
-from replication.paths import SOURCE, ResultFiles, check_library
-from replication.personal import leave_out
+from replication.paths import RESULTS, SOURCE, check_library
+from replication.personal import PROCESS, leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -52,7 +52,7 @@ def make_plan(config: dict, root: str) -> Plan:
         check_library(root)
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
         if os.path.samefile(root, os.curdir) and config != configuration.project(root):
-            return Plan(config, root, figure_folder=f"{ResultFiles.folder}/figures")  # beside the published ones
+            return Plan(config, root, figure_folder=f"{RESULTS}/figures")  # beside the published ones
         return Plan(config, root)
     except (ConfigError, DataError) as error:
         raise _shown(error) from None
@@ -67,6 +67,11 @@ def name_unlock(arguments: list[str]) -> None:
         unlock = shlex.join([sys.executable, "-m", "snakemake", *arguments, "--unlock"])
         text = "Another run has locked files of this folder. If it goes on no more, this removes its lock:"
         atexit.register(print, f"{text}\n    {unlock}", file=sys.stderr)
+
+
+def name_process(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Tell the jobs which process they are to end with: this one."""
+    environment[PROCESS] = str(os.getpid())
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:

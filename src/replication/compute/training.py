@@ -71,8 +71,8 @@ def answer(
 
     run: parameters without the settings that are searched. search: the fields of search.Spread or search.Walk. runs:
     by column what is trained with its choice: "seeds", "rows" (the iterations whose training losses are kept) or
-    "every" (iterations between two such), and "with_ssim". root: where MNIST's files are. Trials and runs that are in a file of
-    `published` records are taken over from there.
+    "every" (iterations between two such), and "with_ssim". root: where MNIST's files are. Trials and runs that a file
+    of `published` records has are taken over from there.
     """
     parameters, how = Parameters(**run), search_of(search)
     known = Known(parameters, published)

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 
 from replication.compute.ablation import PAIR
 from replication.compute.seeds import SeedRun, finished
-from replication.methods import METHODS, label
+from replication.methods import label
 from replication.parameters import AUTOENCODER
 from replication.paths import slug
 from replication.report.cells import name_of, spread, spread_of, under
 from replication.report.curves import GREY, SMALL, WIDTH, map_levels
+from replication.report.looks import look_of
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 
@@ -42,7 +43,7 @@ def ablation_figure(results: Results) -> Figure:
     for axes, (column, title) in zip(grid, panels.items(), strict=True):
         measured = column.replace("validation", "unseen")
         for variant in reports[column]:
-            row, look = rows.index((variant["method"], variant["taken"])), METHODS[variant["method"]].look
+            row, look = rows.index((variant["method"], variant["taken"])), look_of(variant["method"])
             values = [run["final"][measured] for run in variant["runs"] if run["status"] == "finished"]
             if values and variant["taken"] is None:
                 axes.axvline(np.median(values), color=look.color, linewidth=0.6, linestyle=look.linestyle)

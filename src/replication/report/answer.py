@@ -18,12 +18,7 @@ from replication.report.drawing import line, plain_ticks
 from replication.results import Results
 from replication.verdicts.effects import IMAGES
 
-NEEDS = {
-    "answer_figure": {
-        "target": "claims",
-        "needs": ["claims", "tuning/autoencoder/*", "tuning/autoencoder-every-setting/*", "maps/autoencoder"],
-    },
-}
+NEEDS = {"answer_figure": {"target": "claims", "needs": ["claims", "claims:judged", "maps/autoencoder"]}}
 
 
 KINDS = {AUTOENCODER: "rate searched", EVERY_SETTING: "every setting searched"}

@@ -14,9 +14,9 @@ from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
 NEEDS = {
     "claims_table": {"target": "claims", "needs": ["claims"]},
-    "timings_table": {"target": "claims", "needs": ["claims", "claims/timing/*"]},
-    "references_table": {"target": "claims", "needs": ["tuning/*", "maps/*"]},
-    "trained_table": {"target": "claims", "needs": ["tuning/perceptron*"]},
+    "timings_table": {"target": "claims", "needs": ["claims", "claims:timed"]},
+    "references_table": {"target": "claims", "needs": ["claims:shown"]},
+    "trained_table": {"target": "claims", "needs": ["claims:judged"]},
 }
 
 
@@ -124,7 +124,7 @@ def trained_table(results: Results) -> Iterator[Row]:
     And its squared errors at the end: medians over seeds, with the smallest and the largest. "mean_loss": the median
     of what the mean of the targets has on the training data.
     """
-    named = [name.split("/")[1:] for name in results.names("tuning/*")]
+    named = [name.split("/")[1:] for name in results.names("tuning/perceptron*")]
     for experiment, name in sorted(named, key=lambda names: (names[0], list(METHODS).index(names[1]))):
         runs = results.tuned(f"tuning/{experiment}/{name}").choice("train_loss").runs
         if not runs:

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from replication.methods import METHODS, REFERENCE, label
 from replication.report.drawing import evaluated, line
+from replication.report.looks import look_of
 from replication.results import Results
 
 WIDTH = 8.3  # inches of every figure: a page shows it 830 pixels wide
@@ -35,7 +36,7 @@ def draw_curves(
     counted in the legend.
     """
     for number, optimizer in enumerate(name for name in among or METHODS if name in results.optimizers[experiment]):
-        look, shift = METHODS[optimizer].look, 0.03 * number  # of the markers, so that close curves show theirs
+        look, shift = look_of(optimizer), 0.03 * number  # of the markers, so that close curves show theirs
         setup, unit = results.clock(f"claims/timing/{experiment}", optimizer) if seconds else (0, 1)
         runs = results.runs(experiment, optimizer)
         finished = [run for run in runs if not run.diverged]

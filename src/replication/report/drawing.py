@@ -1,6 +1,8 @@
 """How things are drawn, the same in notebooks and figures: lines, histories, effects, images, PNGs."""
 
 import io
+import statistics
+from dataclasses import asdict
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -13,9 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
-from nonsmooth.training import Training
 from replication.methods import METHODS, REFERENCE
 from replication.paths import STYLE
+from replication.report.looks import look_of
+from replication.report.rows import markdown
+from replication.run import Run
 
 PARTS = {
     "train_loss": ("training", "#0072B2", "-"),
@@ -27,9 +31,8 @@ PARTS = {
 
 def line(name: str) -> dict:
     """How the curve of a method is drawn; one that is in no claim is drawn thinner."""
-    method = METHODS[name]
-    look = {"color": method.look.color, "linestyle": method.look.linestyle, "marker": method.look.marker}
-    return look if method.role != REFERENCE else look | {"linewidth": 0.8, "markersize": 3}
+    look = asdict(look_of(name))
+    return look if METHODS[name].role != REFERENCE else look | {"linewidth": 0.8, "markersize": 3}
 
 
 def style() -> None:
@@ -75,19 +78,49 @@ def evaluated(column: np.ndarray) -> np.ndarray:
     return ~np.isnan(column).reshape(-1, column.shape[-1]).all(0)
 
 
-def draw_history(axes: Axes, training: Training) -> None:
-    """The losses of one training against iterations, on a log scale."""
-    history = {column: np.array(values) for column, values in training.history.items()}
+def draw_losses(axes: Axes, runs: list[Run]) -> None:
+    """The losses of the runs of several seeds against iterations, on a log scale: thin lines, and their median.
+
+    A run that diverged has no part in the median; a cross ends its line.
+    """
+    finished = [run for run in runs if not run.diverged]
     for column, (name, color, linestyle) in PARTS.items():
-        if column in history:
-            rows = evaluated(history[column])
-            x, y = history["iteration"][rows], history[column][rows]
-            axes.plot(x, y, label=name, color=color, linestyle=linestyle)
-    if training.status == "diverged":
-        axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
-    axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
+        for run in runs if column in runs[0].history else ():
+            rows = evaluated(run.history[column])
+            thin = {"color": color, "linestyle": linestyle, "linewidth": 0.5, "alpha": 0.7}
+            axes.plot(run.history["iteration"][rows], run.history[column][rows], **thin)
+            if run.diverged and column == "train_loss":
+                axes.plot(run.history["iteration"][rows][-1], run.history[column][rows][-1], "x", color="black")
+        if finished and column in finished[0].history:
+            values = np.stack([run.history[column] for run in finished])
+            rows = evaluated(values)
+            median = np.median(values[:, rows], axis=0)
+            axes.plot(finished[0].history["iteration"][rows], median, label=name, color=color, linestyle=linestyle)
+    axes.set(yscale="log", xlabel="iteration")
     plain_ticks(axes.yaxis)
     axes.legend()
+
+
+def show_numbers(runs: list[Run]) -> None:
+    """Show, in a notebook, a table of what each seed comes to after its last iteration, and the medians."""
+    from IPython.display import Markdown, display  # imported late, as in `show`
+
+    columns = [{"status": run.record["status"]} | _ends(run) for run in runs]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    table = []
+    for name in names:
+        values = [column.get(name) for column in columns]
+        numbers = [value for value in values if isinstance(value, float | int)]
+        median = f"{statistics.median(numbers):.4g}" if numbers else ""
+        cells = [value if isinstance(value, str) else "" if value is None else f"{value:.4g}" for value in values]
+        table.append([name.replace("_", " "), median, *cells])
+    display(Markdown(markdown(["", "median", *(f"seed {run.parameters.seed}" for run in runs)], table)))
+
+
+def _ends(run: Run) -> dict[str, float | None]:
+    ends = {column: values[-1].item() for column, values in run.history.items()}
+    milliseconds = 1e3 * run.record["optimizer_seconds"] / max(1, ends["iteration"])
+    return ends | run.final | {"milliseconds an iteration": milliseconds}
 
 
 def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replication.compute.seeds import SeedRun, finished
-from replication.methods import METHODS, POSTER, of_role
+from replication.methods import POSTER, of_role
 from replication.report.cells import number, ranked, spread_of, under
 from replication.report.curves import GREY, SMALL, WIDTH, legend
 from replication.report.drawing import plain_ticks
+from replication.report.looks import look_of
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 from replication.verdicts.effects import compare
@@ -47,7 +48,7 @@ def ladder_figure(results: Results) -> Figure:
         return {"markersize": 5, "markerfacecolor": "white" if number else color}
 
     for position, method in enumerate(methods):
-        color = METHODS[methods[method]["optimizer"]].look.color
+        color = look_of(methods[method]["optimizer"]).color
         own = [e for e in experiments if any((run["experiment"], run["method"]) == (e, method) for run in entries)]
         for place, experiment in enumerate(own):
             runs = [e for e in entries if (e["experiment"], e["method"]) == (experiment, method)]

@@ -11,17 +11,7 @@ from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 from replication.verdicts.effects import IMAGES, QUANTITIES, compare, effect_text
 
-NEEDS = {
-    "optimizers_table": {
-        "target": "optimizers",
-        "needs": [
-            "tuning/autoencoder/*",
-            "tuning/autoencoder-levers/*",
-            "tuning/student-levers/*",
-            "optimizers/timing/*",
-        ],
-    },
-}
+NEEDS = {"optimizers_table": {"target": "optimizers", "needs": ["optimizers:all"]}}
 
 
 def optimizers_table(results: Results) -> Iterator[Row]:

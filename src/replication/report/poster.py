@@ -29,6 +29,7 @@ from replication.report.curves import (
     seeds_of,
 )
 from replication.report.drawing import draw_images, evaluated, plain_ticks
+from replication.report.looks import look_of
 from replication.report.rows import Row
 from replication.results import Results
 from replication.run import build_problem
@@ -47,7 +48,7 @@ NEEDS = {
     },
     "autoencoder_samples_figure": {"target": "all", "needs": ["runs/autoencoder/*", "images/*"]},
     "inside_figure": {"target": "all", "needs": ["runs/autoencoder/*", "maps/autoencoder"]},
-    "runs_table": {"target": "all", "needs": ["runs/*"]},
+    "runs_table": {"target": "all", "needs": ["runs:default"]},
 }
 
 
@@ -152,7 +153,7 @@ def ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: boo
         stop = at[int(np.median([np.argmin(history["validation_loss"][at]) for history in histories]))]
         if stop < at[-1]:
             level = np.median([history["unseen_loss"][stop] for history in histories])
-            ring = {"color": METHODS[optimizer].look.color, "fillstyle": "none", "markersize": 8}
+            ring = {"color": look_of(optimizer).color, "fillstyle": "none", "markersize": 8}
             axes.plot(clock.after(stop), level, "o", label=label, linestyle="none", **ring)
 
 
@@ -190,7 +191,7 @@ def inside_figure(results: Results) -> Figure:
         axes.set_title(title)
     axes = grid[3]
     for name in of_role(POSTER):
-        look = METHODS[name].look
+        look = look_of(name)
         histories = [run.history for run in results.runs(AUTOENCODER, name) if not run.diverged]
         weights = results.run(AUTOENCODER, name, results.seeds[AUTOENCODER][0]).weights
         pixels = len(weights[max(weights, key=lambda key: int(key.split(".")[0]))])  # outputs of the last affine map

@@ -1,8 +1,8 @@
 """The one list of what is shown: figures, tables, and the blocks of pages, each beside the code that makes it.
 
-A module of this folder has functions NAME_figure and NAME_table, which are given Results, and NAME_block, which is given
-tables. Its NEEDS says of each of the first two the target that makes it and the results that it is made of. The modules
-are read and not imported: the workflow asks for all of this, and their imports take seconds.
+A module of this folder has functions NAME_figure and NAME_table, which are given Results, and NAME_block, which is
+given tables. Its NEEDS says of each of the first two the target that makes it and the results that it is made of. The
+modules are read and not imported: the workflow asks for all of this, and their imports take seconds.
 """
 
 import ast

@@ -13,6 +13,7 @@ from replication.methods import BASELINE, METHODS, POSTER, label
 from replication.parameters import EVERY_SETTING, LEVERS, SELECTIONS
 from replication.report.curves import GREY, WIDTH, draw_levels, label_beside, legend, map_levels
 from replication.report.drawing import plain_ticks
+from replication.report.looks import look_of
 from replication.results import Results
 from replication.search import best_so_far
 
@@ -96,7 +97,7 @@ def _best(
             best = [
                 (costs[number - 1], loss) for number, loss, _ in best_so_far(report.trials, column, report.statistic)
             ]
-            look = METHODS[report.optimizer].look
+            look = look_of(report.optimizer)
             style = {"color": look.color, "linestyle": look.linestyle, "drawstyle": "steps-post"}
             x, y = zip(*best, (costs[-1], best[-1][1]), strict=True)
             axes.plot(x, y, label=label(report.optimizer), **style)
@@ -177,8 +178,8 @@ def _search(results: Results, caption: str, alike: bool = False) -> Figure:
 
 
 def _draw_trials(axes: Axes, reports: list[Tuned], setting: str) -> None:
-    for optimizer, method in METHODS.items():
-        look = method.look
+    for optimizer in METHODS:
+        look = look_of(optimizer)
         for report in reports:
             if report.optimizer != optimizer or setting not in report.ranges:
                 continue

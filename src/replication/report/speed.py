@@ -11,6 +11,7 @@ from replication.paths import slug
 from replication.report.cells import name_of, number, ranked, spread, spread_of, under
 from replication.report.curves import WIDTH, legend
 from replication.report.drawing import line
+from replication.report.looks import look_of
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 
@@ -40,7 +41,7 @@ def benchmark_figure(results: Results) -> Figure:
     for (row, column), axes in np.ndenumerate(grid):
         cell = [r for r in rows if (r["hidden"], r["threads"]) == (hidden[column], threads[row])]
         samples = np.array(sorted({r["samples"] for r in cell}))
-        for optimizer, method in METHODS.items():
+        for optimizer in METHODS:
             own = [name for name in names if name.split()[0] == optimizer]  # torch's implementations: the fastest
             if not own:
                 continue
@@ -53,7 +54,7 @@ def benchmark_figure(results: Results) -> Figure:
                 if (r["samples"], r["name"]) == (n, f"products of {optimizer}")
             ]
             if alone:
-                thin = {"color": method.look.color, "linewidth": 0.6, "linestyle": method.look.linestyle}
+                thin = {"color": look_of(optimizer).color, "linewidth": 0.6, "linestyle": look_of(optimizer).linestyle}
                 axes.plot(
                     samples, 1e6 * np.array(alone) / samples, label=f"matrix products of {label(optimizer)}", **thin
                 )

@@ -1,8 +1,9 @@
-"""The chosen settings."""
+"""The settings that the searches chose."""
 
 from replication.scripts import job
 
 with job(snakemake):
-    from replication.search import Report, collect
+    from replication.results import Results
+    from replication.verdicts.tuned import write
 
-    collect(list(map(Report.read, snakemake.input.reports)), snakemake.params.select_by, snakemake.output.tuned)
+    write(Results(snakemake.params.results), snakemake.output.tuned)

@@ -3,7 +3,7 @@
 from replication.scripts import job
 
 with job(snakemake):
-    from replication.report.figures import write
+    from replication.report.writing import figure
     from replication.results import Results
 
-    write(snakemake.wildcards.figure, Results(**snakemake.params.results), list(snakemake.output))
+    figure(snakemake.wildcards.figure, Results(snakemake.params.results), list(snakemake.output))

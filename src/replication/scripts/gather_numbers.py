@@ -7,4 +7,4 @@ with job(snakemake):
     from replication.results import Results
     from replication.verdicts.verify import numbers
 
-    write_json(snakemake.output.numbers, numbers(Results(**snakemake.params.results)))
+    write_json(snakemake.output.numbers, numbers(Results(snakemake.params.results)))

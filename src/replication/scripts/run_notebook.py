@@ -5,9 +5,5 @@ from replication.scripts import job
 with job(snakemake):
     from replication.notebooks import execute
 
-    execute(
-        snakemake.input.notebook,
-        snakemake.output.notebook,
-        snakemake.params.parameters,
-        snakemake.params.working_copy,
-    )
+    params = snakemake.params
+    execute(snakemake.input.notebook, snakemake.output.notebook, params.parameters, params.working_copy)

@@ -3,7 +3,7 @@
 from replication.scripts import job
 
 with job(snakemake):
-    from replication.report.tables import make
+    from replication.report.writing import table
     from replication.results import Results
 
-    make(snakemake.wildcards.table, Results(**snakemake.params.results), snakemake.output.table)
+    table(snakemake.wildcards.table, Results(snakemake.params.results), snakemake.output.table)

@@ -6,8 +6,6 @@ import statistics
 from replication.methods import ANCHOR, POSTER, of_role
 from replication.parameters import AUTOENCODER
 from replication.results import Results
-from replication.speed import processes as scaling
-from replication.speed.iterations import PIXELS
 from replication.speed.pipeline import CORES
 from replication.verdicts.effects import iterations_to
 
@@ -21,16 +19,16 @@ def time_to_quality(results: Results) -> dict[str, dict]:
     side. "ratio": median, smallest and largest over seeds.
     """
     table = {}
-    adams = results.clock(AUTOENCODER, ANCHOR)
+    adams = results.clock(f"claims/timing/{AUTOENCODER}", ANCHOR)
     for name in results.optimizers[AUTOENCODER]:
         iterations, ratios = [], []
-        clock = results.clock(AUTOENCODER, name)
+        clock = results.clock(f"claims/timing/{AUTOENCODER}", name)
         for seed in results.seeds[AUTOENCODER]:
-            adam = results.run(AUTOENCODER, ANCHOR, seed).history["train_loss"]
+            adam = results.run(AUTOENCODER, ANCHOR, seed).history
             history = results.run(AUTOENCODER, name, seed).history
-            count = iterations_to(adam[-1], history["iteration"], history["train_loss"])
+            count = iterations_to(adam["train_loss"][-1], history["iteration"], history["train_loss"])
             iterations.append(count)
-            ratios.append((math.inf if count is None else clock.after(count)) / adams.after(len(adam) - 1))
+            ratios.append((math.inf if count is None else clock.after(count)) / adams.after(adam["iteration"][-1]))
         ranked = [statistics.median(ratios), min(ratios), max(ratios)]
         table[name] = {
             "iterations": iterations,
@@ -109,32 +107,13 @@ def goals(report: dict, measured: dict, quality: dict[str, dict], overhead: dict
     return table
 
 
-def predictions(report: dict, measured: dict) -> list[dict]:
-    """The cost model's constants for each optimizer and hidden size, what it says of the two processes that were
-    measured, and what it predicts for more; `measured`: of processes.measure.
-    """
-    table = []
-    for row in measured["iterations"]:
-        name, hidden = row["name"], row["hidden"]
-        sent = scaling.messages(name, [PIXELS, hidden, PIXELS])
-        fitted = scaling.constants(report, measured, name, hidden)
-        two = scaling.predict(sent, fitted, measured["samples"], measured["processes"])
-        entry = {"name": name, "hidden": hidden, "messages": len(sent), "bytes": sum(sent), "constants": fitted}
-        entry["strong"] = {"measured": row["strong"], "predicted": two}
-        entry["predicted"] = [
-            {"samples": samples, "processes": count, "seconds": scaling.predict(sent, fitted, samples, count)}
-            for samples in scaling.PREDICTED["samples"]
-            for count in scaling.PREDICTED["processes"]
-        ]
-        table.append(entry)
-    return table
+def judge(results: Results) -> dict:
+    """The reports of speed.iterations, speed.processes and speed.pipeline, and the default runs, against the goals.
 
-
-def judge(iterations: dict, processes: dict, pipeline: dict, results: Results) -> dict:
-    """The reports of speed.iterations, speed.processes and speed.pipeline, and `results`, held against the goals.
-
-    "goals", "time_to_quality" and "scaling" (`predictions`).
+    "goals", and "time_to_quality".
     """
     quality = time_to_quality(results)
-    judged = goals(iterations, processes, quality, pipeline)
-    return {"goals": judged, "time_to_quality": quality, "scaling": predictions(iterations, processes)}
+    iterations, processes, pipeline = (
+        results.json(f"benchmark/{name}") for name in ("iterations", "processes", "pipeline")
+    )
+    return {"goals": goals(iterations, processes, quality, pipeline), "time_to_quality": quality}

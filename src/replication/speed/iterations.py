@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nonsmooth import processes
 from nonsmooth.device_times import EARLY, IMPLEMENTATIONS, PIXELS, autoencoder
 from nonsmooth.training import clock
-from replication import methods
+from replication import constructors
 from replication.methods import ANCHOR, POSTER, baselines, judged, of_role
 from replication.provenance import provenance
 from replication.speed.clock import ratio, take_turns
@@ -75,14 +75,14 @@ def time_cell(samples: int, hidden: int, threads: int, rounds: int, device: torc
     for name in baselines():
         for implementation, choice in IMPLEMENTATIONS.items():
             settings = BASELINE_SETTINGS[name] | choice
-            built = methods.build(name, *autoencoder(samples, hidden, device), seed=0, **settings)
+            built = constructors.build(name, *autoencoder(samples, hidden, device), seed=0, **settings)
             steps[f"{name} {implementation}"] = built.step
     early = {}
     for name in of_role(POSTER):
         data = autoencoder(samples, hidden, device)
-        steps[f"delta of {name}"] = methods.build(name, *data, seed=0, delta=ANOTHER_DELTA).step
+        steps[f"delta of {name}"] = constructors.build(name, *data, seed=0, delta=ANOTHER_DELTA).step
     for name in judged():
-        steps[name] = step = methods.build(name, *autoencoder(samples, hidden, device), seed=0).step
+        steps[name] = step = constructors.build(name, *autoencoder(samples, hidden, device), seed=0).step
         step()  # not counted: what libraries take once
         start = clock(device)
         for _ in range(EARLY - 1):
@@ -120,7 +120,7 @@ def time_setup(samples: int, widths: tuple[int, int, int], device: torch.device)
                 torch.manual_seed(0)
                 network = nn.Sequential(nn.Linear(*widths[:2]), nn.ReLU(), nn.Linear(*widths[1:])).to(device)
             start = clock(device)
-            optimizer = methods.build(name, network, inputs, targets, seed=0)
+            optimizer = constructors.build(name, network, inputs, targets, seed=0)
             built = clock(device)
             for _ in range(3):
                 optimizer.step()
@@ -148,7 +148,7 @@ def _memory(queue, name: str, samples: int, hidden: int) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = _status("VmRSS")
         settings = BASELINE_SETTINGS.get(name, {})
-        optimizer = methods.build(name, *autoencoder(size, hidden, cpu), seed=0, **settings)
+        optimizer = constructors.build(name, *autoencoder(size, hidden, cpu), seed=0, **settings)
         for _ in range(3):
             optimizer.step()
         peak = _status("VmHWM") - before

@@ -21,7 +21,7 @@ import torch
 from torch import distributed, multiprocessing
 
 from nonsmooth.processes import rows
-from replication import methods
+from replication import constructors
 from replication.methods import POSTER, of_role
 from replication.provenance import provenance
 from replication.speed.clock import ratio, take_turns
@@ -57,7 +57,7 @@ def _alone_and_together(samples: int, hidden: int, name: str, group) -> dict[str
 
     def built(data_of: slice, group=None) -> Callable[[], None]:
         network, noisy, clean = autoencoder(samples, hidden, CPU)
-        step = methods.build(name, network, noisy[data_of], clean[data_of], seed=0, group=group).step
+        step = constructors.build(name, network, noisy[data_of], clean[data_of], seed=0, group=group).step
         for _ in range(EARLY):
             step()
         return step

@@ -77,9 +77,34 @@ def timed(config: dict) -> list[str]:
     )
 
 
+def judged_records(config: dict) -> list[str]:
+    """The names of the records that the verdicts are made of."""
+    experiments = {e for _, _, e in judged_on(config)}
+    tuned = [f"tuning/{experiment}/{name}" for experiment in experiments for name in methods_of(config, experiment)]
+    return sorted(tuned) + timed_records(config)
+
+
+def timed_records(config: dict) -> list[str]:
+    """The names of the records that wall time is judged by."""
+    return [f"claims/timing/{name}" for name in timed(config)]
+
+
+def shown_records(config: dict) -> list[str]:
+    """The names of the records that the table of references is made of."""
+    tuned = [f"tuning/{experiment}/{name}" for experiment, name in shown(config)]
+    return tuned + [f"maps/{name}" for name in mapped(config)]
+
+
 def jobs(config: dict) -> list[Job]:
-    """The timings, "claims/timing/EXPERIMENT". The runs are those of the study "tuning"."""
-    return [time_of(config, f"claims/timing/{name}", name, methods_of(config, name)) for name in timed(config)]
+    """The timings, "claims/timing/EXPERIMENT", also where a target of its own draws wall time.
+
+    The runs are those of the study "tuning".
+    """
+    made = [time_of(config, f"claims/timing/{name}", name, methods_of(config, name)) for name in timed(config)]
+    for name, section in config["experiments"].items():
+        if section.get("target") not in (None, "claims"):
+            made.append(time_of(config, f"claims/timing/{name}", name, sorted(section["optimizers"])))
+    return made
 
 
 def time_of(config: dict, job: str, experiment: str, methods: list[str]) -> Job:

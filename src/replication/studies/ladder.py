@@ -53,3 +53,8 @@ def rungs(config: dict) -> list[Rung]:
                     job = f"tuning/{other['experiment']}/{method}"
                     rows.append(Rung(entry["name"], name, other["label"], method, job))
     return rows
+
+
+def records(config: dict) -> list[str]:
+    """The names of the records that the ladder is made of."""
+    return sorted({rung.job for rung in rungs(config)})

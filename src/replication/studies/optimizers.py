@@ -8,15 +8,20 @@ from replication.studies.study import Job
 def experiments(config: dict) -> dict[str, list[str]]:
     """Their methods by experiment."""
     return {
-        name: sorted(section["optimizers"])
-        for name, section in config["experiments"].items()
-        if "in_target" in section
+        name: sorted(section["optimizers"]) for name, section in config["experiments"].items() if "in_target" in section
     }
 
 
 def runs(config: dict) -> list[tuple[str, str, str]]:
     """Experiment, column and method of the runs that they are judged by."""
     return [(e, column, name) for e, names in experiments(config).items() for column in SELECTIONS for name in names]
+
+
+def records(config: dict) -> list[str]:
+    """The names of the records that their table is made of."""
+    own = experiments(config)
+    tuned = [f"tuning/{experiment}/{name}" for experiment, names in own.items() for name in names]
+    return tuned + [f"optimizers/timing/{name}" for name in own]
 
 
 def jobs(config: dict) -> list[Job]:

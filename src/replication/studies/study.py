@@ -6,7 +6,7 @@ Nothing here computes a result, and nothing needs torch: the rules of the workfl
 import fnmatch
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pkgutil import resolve_name
@@ -37,8 +37,8 @@ def plain(value: object) -> object:
 class Job:
     """What one record answers.
 
-    name: "study/...", unique. kind: of COMPUTE. depends: all that the result depends on, nested; the record's key has it
-    flat. arguments: of the function of its kind. alone: whether it must have the machine for itself.
+    name: "study/...", unique. kind: of COMPUTE. depends: all that the result depends on, nested; flat it is the key of
+    the record. arguments: of the function of its kind. alone: whether it must have the machine for itself.
     """
 
     name: str
@@ -50,6 +50,18 @@ class Job:
     @cached_property
     def key(self) -> dict:
         return records.key({"kind": self.kind} | self.depends)
+
+    @property
+    def module(self) -> str:
+        """The module that computes it, as a path below the package."""
+        return COMPUTE[self.kind].partition(":")[0].removeprefix("replication.").replace(".", "/") + ".py"
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that it runs."""
+        runs = self.arguments.get("runs", {})
+        runs = [self.arguments["run"]] if "run" in self.arguments else runs.values() if isinstance(runs, dict) else runs
+        return sorted({run["optimizer"] for run in runs if run["optimizer"]})
 
 
 def training(name: str, run: Parameters, search: dict, seeds: list[int], runs: dict[str, dict]) -> Job:
@@ -95,9 +107,11 @@ class Studies:
         if len(self.jobs) < len(jobs):
             names = [job.name for job in jobs]
             raise ConfigError(f"two settings have one name: {next(name for name in names if names.count(name) > 1)}")
-        self.published = sorted(
-            os.path.join(published, name) for name in os.listdir(published) if name.endswith(".jsonl")
-        ) if published and os.path.isdir(published) else []
+        self.published = (
+            sorted(os.path.join(published, name) for name in os.listdir(published) if name.endswith(".jsonl"))
+            if published and os.path.isdir(published)
+            else []
+        )
         known = {digest: path for path in self.published for digest in records.index(path)}
         self.files: dict[str, str] = {}
         self.digests = {name: records.digest(job.key) for name, job in self.jobs.items()}
@@ -107,13 +121,14 @@ class Studies:
                 known[digest] = f"{folder}/records/{name}.jsonl"  # a later job with the same key has the same record
             self.files[name] = known[digest]
 
-    def names(self, *patterns: str) -> list[str]:
-        """The names of jobs that match any pattern of the shell's kind."""
-        return [name for name in self.jobs if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    @staticmethod
+    def matches(name: str, patterns: Iterable[str]) -> bool:
+        """Whether a name matches any pattern of the shell's kind."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
     def records(self, *patterns: str) -> dict[str, list[str]]:
-        """By name of such a job its record: a file, and the digest of its key there."""
-        return {name: [self.files[name], self.digests[name]] for name in self.names(*patterns)}
+        """By name of a job that matches its record: a file, and the digest of its key there."""
+        return {name: [self.files[name], self.digests[name]] for name in self.jobs if self.matches(name, patterns)}
 
     def arguments(self, name: str) -> dict:
         """What the rule that answers a job hands to `compute`."""
@@ -121,13 +136,31 @@ class Studies:
         return plain({"name": name, "kind": job.kind, "key": job.key, "arguments": job.arguments})
 
 
+def publish(studies: Studies, folder: str) -> None:
+    """Make `folder` hold the records that are there of what jobs ask for, a file for each study, and no others."""
+    kept: dict[str, dict[str, dict]] = {}
+    for name, digest in studies.digests.items():
+        path = studies.files[name]
+        place = records.index(path).get(digest) if os.path.exists(path) else None
+        if place is not None:
+            kept.setdefault(name.split("/")[0], {}).setdefault(digest, records.read(path, place))
+    for study, found in kept.items():
+        records.write(os.path.join(folder, f"{study}.jsonl"), found.values())
+    for path in studies.published:
+        if os.path.basename(path).removesuffix(".jsonl") not in kept:
+            os.remove(path)
+
+
 def compute(job: dict, root: str, published: list[str], output: str) -> None:
     """Answer a job (the fields of Studies.arguments), and write its record. root: where MNIST's files are."""
     from replication.provenance import provenance  # imported late: it needs torch
 
-    function: Callable[..., dict] = resolve_name(COMPUTE[job["kind"]])
     start = time.process_time()
-    result = function(**job["arguments"], root=root, published=published)
-    seconds = time.process_time() - start
-    record = {"name": job["name"], "key": job["key"], "result": result, "seconds": seconds, **provenance()}
-    records.write(output, [record])
+    record = {"name": job["name"], "key": job["key"], "result": result(job, root, published)}
+    records.write(output, [record | {"seconds": time.process_time() - start, **provenance()}])
+
+
+def result(job: dict, root: str, published: list[str]) -> dict:
+    """The answer to a job; what is in files of `published` records need not be computed again."""
+    function: Callable[..., dict] = resolve_name(COMPUTE[job["kind"]])
+    return function(**job["arguments"], root=root, published=published)

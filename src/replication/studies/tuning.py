@@ -1,7 +1,10 @@
-"""The search of every method on every experiment, and the runs of other seeds that claims and tables need."""
+"""The search of every method on every experiment, and the runs of other seeds that claims and tables need.
+
+A setting that the configuration gives a value of its own is not searched.
+"""
 
 from replication import parameters
-from replication.methods import default
+from replication.constructors import default
 from replication.parameters import SELECTIONS
 from replication.studies import claims, optimizers
 from replication.studies.study import Job, training
@@ -28,7 +31,8 @@ def search_of(config: dict, experiment: str, method: str) -> dict:
     """The fields of search.Spread."""
     section = config["experiments"][experiment]["tuning"]
     shared = {name: section[name] for name in ("finalists", "statistic", "guided", "screened") if name in section}
-    ranges = section["ranges"].get(method, {})
+    hand = parameters.by_hand(config, experiment, method)
+    ranges = {name: scale for name, scale in section["ranges"].get(method, {}).items() if name not in hand}
     first = first_trials(config, section.get("starts_from"), method, ranges)
     trials = count_of_trials(section, ranges) if ranges else 0
     return shared | {"ranges": ranges, "trials": trials, "first": first}

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from replication.compute.seeds import finished
+from replication.compute.training import Tuned
 from replication.files import read_json
 from replication.results import Results
-from replication.studies.limits import Chosen
+from replication.studies.study import result
 
 # Another processor or another torch moves last digits, and iterations carry them on: what counts as the same. Kernels
 # for AVX2 in place of AVX-512 (MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2) moved losses by 6e-6 and all else by 2e-4 at
@@ -28,12 +29,14 @@ def numbers(results: Results) -> dict[str, float | None]:
     for experiment in results.seeds:
         for optimizer in results.optimizers[experiment]:
             runs = results.runs(experiment, optimizer)
+            rows = runs[0].history["iteration"].tolist()
             for column in (name for name in COLUMNS if name in runs[0].history):
-                for at in (*ITERATIONS, -1):
-                    key = f"{experiment}/{optimizer}/{column}/{'last' if at < 0 else at}"
+                for iteration in (*ITERATIONS, rows[-1]):
+                    key = f"{experiment}/{optimizer}/{column}/{'last' if iteration == rows[-1] else iteration}"
                     if any(run.diverged for run in runs):
                         medians[key] = None
-                    elif at < len(runs[0].history[column]):
+                    elif iteration in rows:
+                        at = rows.index(iteration)
                         fits = np.median([run.history["train_loss"][at] for run in runs]) < ABSOLUTE
                         if not (fits and column == "unseen_loss"):
                             medians[key] = float(np.median([run.history[column][at] for run in runs]))
@@ -48,15 +51,13 @@ def _same(before: float, now: float) -> bool:
     return math.isclose(before, now, rel_tol=RELATIVE)
 
 
-def of_records(paths: list[str | Path]) -> dict[str, float | None]:
-    """Medians over seeds of the last training loss in records of studies.limits.study; None where a run diverged."""
+def of_limits(tuned: Tuned) -> dict[str, float | None]:
+    """Medians over seeds of the last training loss in a record of the limits; None where a run diverged."""
     medians: dict[str, float | None] = {}
-    for path in paths:
-        for column, values in read_json(path)["result"]["chosen"].items():
-            chosen = Chosen.read(values)
-            losses = [run.train_loss[-1] for run in finished(chosen.runs)]
-            median = float(np.median(losses)) if len(losses) == len(chosen.runs) else None
-            medians[f"limits/{chosen.optimizer}/by {column}/train_loss/last"] = median
+    for column, chosen in tuned.chosen.items():
+        losses = [run.train_loss[-1] for run in finished(chosen.runs)]
+        median = float(np.median(losses)) if len(losses) == len(chosen.runs) else None
+        medians[f"limits/{tuned.optimizer}/by {column}/train_loss/last"] = median
     return medians
 
 
@@ -75,13 +76,16 @@ def moved(numbers: dict[str, float | None], expected: dict[str, float | None]) -
     return sorted(lines)
 
 
-def verify(numbers: str | Path, expected: str | Path, again: list[str], records: list[str]) -> None:
-    """Hold the file `numbers` against `expected`, and the records `again` against the published `records`.
+def verify(numbers: str | Path, expected: str | Path, jobs: list[list], root: str) -> None:
+    """Hold the file `numbers` against `expected`, and jobs of the limits, computed anew, against their records.
 
-    Raises ValueError with one line for each number that moved.
+    jobs: pairs of a job (Studies.arguments) and of the file and digest of its published record. root: where MNIST's
+    files are. Raises ValueError with one line for each number that moved.
     """
-    now = read_json(numbers) | of_records(again)
-    before = read_json(expected) | of_records(records)
+    now, before = dict(read_json(numbers)), dict(read_json(expected))
+    for job, published in jobs:
+        now |= of_limits(Tuned.read(result(job, root, [])))
+        before |= of_limits(Results({job["name"]: published}).tuned(job["name"]))
     if lines := moved(now, before):
         raise ValueError("\n".join([f"{len(lines)} of {len(before)} numbers moved:", *lines]))
     print(f"all {len(before)} numbers are as expected")

@@ -16,6 +16,7 @@ from replication.methods import METHODS, label
 from replication.parameters import SELECTIONS
 from replication.paths import ResultFiles
 from replication.records import read_keys
+from replication.report.looks import look_of
 from replication.report.rows import Row, Tables
 from replication.run import load
 from replication.search import Report, best_so_far
@@ -112,7 +113,7 @@ def _curves(method: str, settings: dict, runs: Iterable[seeds.SeedRun], seconds:
 
 def _named(method: str) -> dict:
     """What is shown of a method wherever it is drawn."""
-    look = METHODS[method].look
+    look = look_of(method)
     return {"method": method, "label": label(method), "color": look.color, "dash": look.linestyle}
 
 
