@@ -54,3 +54,9 @@ def make_network():
         return networks.build(sizes, **(usual | settings))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def excerpt() -> Path:
+    """The folder of an excerpt of MNIST."""
+    return ROOT / "data" / "excerpt"

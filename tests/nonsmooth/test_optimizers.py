@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from nonsmooth import GradientD, Lbfgs, TorchOptimizer, WarmupCosine
-from replication.methods import METHODS, accepted, build
+from replication.constructors import accepted, build
+from replication.methods import METHODS
 
 SETTINGS = {
     "sgd": {"learning_rate": 0.3},

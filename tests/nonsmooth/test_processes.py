@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import distributed, multiprocessing, nn
 
 from nonsmooth import Problem, Split, processes
-from replication.methods import METHODS, accepted, build
+from replication.constructors import accepted, build
+from replication.methods import METHODS
 from replication.run import load
 
 ROOT = Path(__file__).parents[2]

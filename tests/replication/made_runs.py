@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from replication.studies.seeds import SeedRun
+from replication.compute.seeds import SeedRun
 from replication.verdicts.effects import IMAGES
 
 SEEDS = 6

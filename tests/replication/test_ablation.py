@@ -1,9 +1,12 @@
 """The settings that each weight update takes from the other, and the runs with them."""
 
+from dataclasses import asdict, replace
+
+from replication.compute.ablation import ALL, PAIR, Variant, answer, variants
+from replication.compute.seeds import SeedRun, train_seeds
 from replication.methods import POSTER, of_role
 from replication.parameters import of_run
-from replication.studies.ablation import ALL, PAIR, Variant, study, variants
-from replication.studies.seeds import SeedRun, train_seeds
+from replication.run import draw
 
 SETTINGS = {
     "badmm": {"order": "zwxm", "ridge": 16.0, "tau_w": 1.9, "tau_z": 1.8},
@@ -29,10 +32,11 @@ def test_methods_with_equal_settings_take_nothing():
     assert [(variant.method, variant.taken) for variant in variants(equal)] == [(name, None) for name in PAIR]
 
 
-def test_own_settings_are_the_runs_of_the_claims(smoke_config, sample):
-    runs = {name: of_run(smoke_config, "autoencoder", name, 0).but(iterations=3) for name in PAIR}
-    samples = {0: sample}
-    table = study(runs, samples)
+def test_own_settings_are_the_runs_of_the_claims(smoke_config, excerpt):
+    runs = {name: replace(of_run(smoke_config, "autoencoder", name, 0), iterations=3) for name in PAIR}
+    samples = {0: draw(excerpt, 0, runs["badmm"])}
+    asked = {name: asdict(run) for name, run in runs.items()}
+    table = answer(asked, [0], root=excerpt, published=[])["variants"]
     final = {(entry["method"], entry["taken"]): [SeedRun(**run).final for run in entry["runs"]] for entry in table}
     for name in PAIR:
         expected = train_seeds(runs[name], samples, with_ssim=False)

@@ -1,20 +1,26 @@
 """The figures of the answer, and of the searches behind it."""
 
-from pathlib import Path
+import itertools
+from dataclasses import asdict
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from made_results import Made
 from matplotlib.colors import same_color
 from matplotlib.text import Text
 
+from replication.compute.seeds import SeedRun
 from replication.errors import DataError
-from replication.files import write_json
-from replication.methods import METHODS, label
+from replication.methods import label
 from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, SELECTIONS
-from replication.report import figures, tables
-from replication.report.figures import curves
+from replication.report import curves
+from replication.report.claims import references_table
+from replication.report.looks import look_of
+from replication.report.registry import FIGURE, shown
 from replication.results import Results
+from replication.search import Trial
+from replication.verdicts.claims import Judgement, Outcome
 
 SEARCHED = ["sgd", "sgd-cosine", "adam", "adam-cosine", "badmm", "badmm-ls"]
 ITERATION = [0, 2, 4]
@@ -23,7 +29,6 @@ ENDS = {
     AUTOENCODER: {"sgd": 0.08, "adam": 0.06},
     EVERY_SETTING: dict(zip(SEARCHED, (0.07, 0.05, 0.04, 0.03, 0.02, 0.01), strict=True)),
 }
-SCORES = {"sgd": (0.3, 0.1), "sgd-cosine": (0.1, 0.3), "adam": (0.2, 0.1), "adam-cosine": (0.3, 0.2)}
 
 
 @pytest.fixture(autouse=True)
@@ -33,48 +38,57 @@ def closed():
     plt.close("all")
 
 
-def save_search(results: Results, experiment: str, name: str, trials: list[dict]) -> None:
-    report = {"experiment": experiment, "optimizer": name, "seeds": [7], "statistic": "last", "ranges": {}}
-    write_json(results.files.search(experiment, name), {"result": report | {"trials": trials}})
-
-
-def trial(seconds: float, train_loss: float | None = None, validation_loss: float | None = None) -> dict:
+def trial(seconds: float, train_loss: float | None = None, validation_loss: float | None = None) -> Trial:
     """One that diverged where it has no losses."""
     scores = {"train_loss": [train_loss], "validation_loss": [validation_loss]} if train_loss else {}
-    status = "finished" if scores else "diverged"
-    return {"settings": {}, "status": status, "scores": scores, "seconds": [seconds, 100.0]}
+    return Trial({}, "finished" if scores else "diverged", scores, [seconds, 100.0])
 
 
-def seed_runs(end: float) -> list[dict]:
+def seed_runs(end: float) -> list[SeedRun]:
     """Three seeds whose median is that of the last."""
     return [
-        {
-            "seed": seed,
-            "status": "finished",
-            "iteration": ITERATION,
-            "train_loss": [0.1, (0.1 + end * share) / 2, end * share],
-            "final": {"train_loss": end * share, "unseen_psnr": 10 + end * share},
-            "stopped_at": 2,
-            "stopped": {"unseen_loss": 0.1},
-        }
+        SeedRun(
+            seed,
+            "finished",
+            ITERATION,
+            [0.1, (0.1 + end * share) / 2, end * share],
+            {"train_loss": end * share, "unseen_psnr": 10 + end * share},
+            2,
+            {"unseen_loss": 0.1},
+        )
         for seed, share in enumerate((0.8, 1.5, 1.0))
     ]
 
 
+def verdict(method: str, against: str, quantity: str, baseline: str) -> dict:
+    """A verdict where every setting is searched, with the method that stands for the baseline."""
+    own = Outcome(0.5, [0.4, 0.6], [0], [[], []], "holds", baseline=baseline)
+    names = EVERY_SETTING, method, against, "every setting searched", "-every-setting"
+    return asdict(Judgement("id", "claim", "source", quantity, own, *names))
+
+
 @pytest.fixture
-def results(tmp_path) -> Results:
-    """Among the searches the best schedule of SGD is cosine's by training loss, and the constant one else."""
-    results = Results(str(tmp_path), {}, {experiment: list(ends) for experiment, ends in ENDS.items()})
+def made(tmp_path) -> Made:
+    """The best schedule of SGD is cosine's by training loss, and the constant one else."""
+    made = Made(tmp_path)
     for experiment, ends in ENDS.items():
         for name, end in ends.items():
-            for column in SELECTIONS:
-                path = results.files.seeds(experiment, column, name)
-                write_json(path, {"result": {"settings": {}, "runs": seed_runs(end)}})
-    for name in SEARCHED:
-        save_search(results, EVERY_SETTING, name, [trial(1.0, *SCORES.get(name, (0.1, 0.1)))])
-    levels = [{"unseen_psnr": level} for level in (10.01, 10.05, 10.02)]
-    write_json(results.files.maps("claims", AUTOENCODER), {"rank": 5, "maps": {"linear map": levels}})
-    return results
+            made.tuned(f"tuning/{experiment}/{name}", dict.fromkeys(SELECTIONS, seed_runs(end)), seeds=[7])
+    levels = [{"seed": seed, "unseen_psnr": level} for seed, level in enumerate((10.01, 10.05, 10.02))]
+    made.maps(f"maps/{AUTOENCODER}", {"linear map": [*levels, {"seed": 1000, "unseen_psnr": 0.0}]}, rank=5)
+    best = {("sgd", "final"): "sgd-cosine"}
+    quantities = itertools.product(("sgd", "adam"), ("final", "unseen_psnr"))
+    made.json("claims", [verdict("badmm", *test, best.get(test, test[0])) for test in quantities])
+    return made
+
+
+@pytest.fixture
+def results(made) -> Results:
+    return made.results
+
+
+def draw(name: str, results: Results):
+    return shown(FIGURE)[name].make(results)
 
 
 def bars(axes) -> list[float]:
@@ -84,7 +98,7 @@ def bars(axes) -> list[float]:
 
 
 def test_the_answer_shows_medians_of_both_kinds_of_baseline_and_of_the_best_schedule(results):
-    losses, _ = figures.draw("answer", results).axes
+    losses, _ = draw("answer", results).axes
     ends = {line.get_label(): line.get_ydata()[-1] for line in losses.lines}
     own, every = ENDS.values()
     assert ends == pytest.approx(
@@ -106,27 +120,25 @@ def test_the_answer_shows_medians_of_both_kinds_of_baseline_and_of_the_best_sche
 
 
 def test_the_two_kinds_of_baseline_share_a_colour_and_are_told_apart(results):
-    losses, decibels = figures.draw("answer", results).axes
+    losses, decibels = draw("answer", results).axes
     looks = {line.get_label(): line for line in losses.lines}
     for name in ("sgd", "adam"):
         rate, every = (looks[f"{label(name)}, {kind}"] for kind in ("rate searched", "every setting searched"))
-        assert rate.get_color() == every.get_color() == METHODS[name].look.color
+        assert rate.get_color() == every.get_color() == look_of(name).color
         assert rate.get_linestyle() != every.get_linestyle()
         for axes in (losses, decibels):
-            fills = {
-                line.get_markerfacecolor() for line in axes.lines if line.get_marker() == METHODS[name].look.marker
-            }
-            assert fills == {"white", METHODS[name].look.color}
+            fills = {line.get_markerfacecolor() for line in axes.lines if line.get_marker() == look_of(name).marker}
+            assert fills == {"white", look_of(name).color}
 
 
 def test_the_answers_dots_are_the_seeds_and_its_bars_the_numbers_of_the_text(results):
-    _, decibels = figures.draw("answer", results).axes
+    _, decibels = draw("answer", results).axes
     own, every = ENDS.values()
     ends = [own["sgd"], every["sgd"], own["adam"], every["adam"], every["badmm"], every["badmm-ls"]]
     dots = [line for line in decibels.lines if line.get_linestyle() == "None"]
     for line, end in zip(dots, ends, strict=True):
-        assert sorted(line.get_ydata()) == pytest.approx(sorted(run["final"]["unseen_psnr"] for run in seed_runs(end)))
-    told = {row["id"]: row.get("unseen_psnr") for row in tables.references(results)}
+        assert sorted(line.get_ydata()) == pytest.approx(sorted(run.final["unseen_psnr"] for run in seed_runs(end)))
+    told = {row["id"]: row.get("unseen_psnr") for row in references_table(results)}
     ids = [f"{AUTOENCODER}/sgd", f"{EVERY_SETTING}/sgd", f"{AUTOENCODER}/adam", f"{EVERY_SETTING}/adam"]
     ids += [f"{EVERY_SETTING}/badmm", f"{EVERY_SETTING}/badmm-ls"]
     assert bars(decibels) == pytest.approx([told[id] for id in ids])
@@ -136,7 +148,7 @@ def test_the_answers_dots_are_the_seeds_and_its_bars_the_numbers_of_the_text(res
 
 
 def test_the_answer_says_which_schedules_count_and_can_be_read(results):
-    figure = figures.draw("answer", results)
+    figure = draw("answer", results)
     (box,) = figure.legends
     assert "every setting is searched: SGD, warm-up and cosine (left)." in box.get_title().get_text()
     assert "Medians over 3 seeds" in box.get_title().get_text()
@@ -145,11 +157,10 @@ def test_the_answer_says_which_schedules_count_and_can_be_read(results):
 
 
 @pytest.mark.parametrize("lost", [1, 3])
-def test_a_diverged_seed_is_no_part_of_the_answers_median_and_is_told(results, lost):
-    runs = [*({"seed": seed, "status": "diverged"} for seed in range(lost)), *seed_runs(0.06)[lost:]]
-    for column in SELECTIONS:
-        write_json(results.files.seeds(AUTOENCODER, column, "adam"), {"result": {"runs": runs}})
-    losses, decibels = figures.draw("answer", results).axes
+def test_a_diverged_seed_is_no_part_of_the_answers_median_and_is_told(made, lost):
+    runs = [*(SeedRun(seed, "diverged") for seed in range(lost)), *seed_runs(0.06)[lost:]]
+    made.tuned(f"tuning/{AUTOENCODER}/adam", dict.fromkeys(SELECTIONS, runs))
+    losses, decibels = draw("answer", made.results).axes
     (line,) = (line for line in losses.lines if line.get_label() == f"Adam, rate searched, {lost} of 3 diverged")
     assert list(line.get_ydata()[-1:]) == pytest.approx([0.075] if lost == 1 else [])
     assert f"{lost} of 3 diverged" in [text.get_text() for text in decibels.texts]
@@ -159,16 +170,16 @@ def test_a_diverged_seed_is_no_part_of_the_answers_median_and_is_told(results, l
 @pytest.mark.parametrize(
     "missing",
     [
-        "claims/autoencoder/train_loss/sgd.json",
-        "claims/autoencoder-every-setting/validation_loss/badmm.json",
-        "tuning/autoencoder-every-setting/adam-cosine.json",
-        "maps/claims/autoencoder.json",
+        "tuning/autoencoder/sgd",
+        "tuning/autoencoder-every-setting/sgd-cosine",
+        "maps/autoencoder",
+        "claims",
     ],
 )
-def test_a_missing_record_of_the_answer_is_named(results, missing):
-    Path(results.folder, missing).unlink()
-    with pytest.raises(DataError, match=f"{missing} cannot be read"):
-        figures.draw("answer", results)
+def test_a_missing_result_of_the_answer_is_named(made, missing):
+    del made.files[missing]
+    with pytest.raises(DataError, match=f"{missing} is not among the results"):
+        draw("answer", made.results)
 
 
 TRIALS = [trial(1.0), trial(2.0, 0.3, 0.6), trial(4.0, 0.4, 0.8), trial(8.0, 0.1, 0.2), trial(16.0)]
@@ -179,21 +190,13 @@ TRIALS = [trial(1.0), trial(2.0, 0.3, 0.6), trial(4.0, 0.4, 0.8), trial(8.0, 0.1
     [("search", LEVERS, [2, 4, 5], 1), ("budget", EVERY_SETTING, [3, 15, 31], 40)],
 )
 def test_the_best_loss_so_far_never_rises(tmp_path, name, experiment, spent, shortest):
-    results = Results(str(tmp_path), {}, {experiment: ["adam", "badmm"]})
-    save_search(results, experiment, "adam", TRIALS)
-    save_search(results, experiment, "badmm", [trial(40.0, 0.2, 0.3)])
-    panels = figures.draw(name, results).axes
+    made = Made(tmp_path)
+    made.tuned(f"tuning/{experiment}/adam", {}, TRIALS)
+    made.tuned(f"tuning/{experiment}/badmm", {}, [trial(40.0, 0.2, 0.3)])
+    panels = draw(name, made.results).axes
     for axes in panels:
         adam, badmm, end = axes.lines
         assert list(adam.get_xdata()) == spent
         assert list(badmm.get_xdata()) == [shortest] * 2
         assert end.get_xdata()[0] == min(spent[-1], shortest)
     assert [list(axes.lines[0].get_ydata()) for axes in panels] == [[0.3, 0.1, 0.1], [0.6, 0.2, 0.2]]
-
-
-@pytest.mark.parametrize(("name", "experiment"), [("search", LEVERS), ("budget", EVERY_SETTING)])
-def test_a_missing_search_is_named(tmp_path, name, experiment):
-    results = Results(str(tmp_path), {}, {experiment: ["adam", "badmm"]})
-    save_search(results, experiment, "adam", TRIALS)
-    with pytest.raises(DataError, match=f"tuning/{experiment}/badmm.json cannot be read"):
-        figures.draw(name, results)

@@ -1,20 +1,21 @@
 """Verdicts on the claims, from runs made for the purpose."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import yaml
+from made_results import Made
 from made_runs import SEEDS, diverged, made_run, made_runs, without
 
 from nonsmooth import bregman
-from replication.files import write_json
+from replication.compute.seeds import SeedRun
 from replication.methods import baselines, compared, judged
 from replication.parameters import SELECTIONS
-from replication.paths import ResultFiles
+from replication.results import Results
+from replication.search import Trial
 from replication.statements import experiments_of
-from replication.studies.seeds import SeedRun
 from replication.verdicts import claims
 from replication.verdicts.claims import Judgement, Outcome
 from replication.verdicts.effects import DOES_NOT_HOLD, HOLDS, NO_DIFFERENCE, NO_VERDICT, UNDECIDED
@@ -34,34 +35,33 @@ SETTINGS = {
         | {"selected_by": "validation_loss", "against": ["adam"], "quantities": ["unseen_psnr"]},
     ],
 }
-OPTIMIZERS = {experiment: sorted(compared()) for experiment in EXPERIMENTS}
 
 
-def write_runs(files: ResultFiles, experiment: str, selection: str, name: str, runs: list[SeedRun]) -> None:
-    write_json(files.seeds(experiment, selection, name), {"result": {"runs": [vars(run) for run in runs]}})
-
-
-def write_clocks(files: ResultFiles, clocks: dict[str, tuple[float, float]], suffix: str = "") -> None:
+def write_clocks(made: Made, clocks: dict[str, tuple[float, float]], suffix: str = "") -> None:
     """The same setup and seconds an iteration for both experiments."""
-    timed = {name: {"setup": setup, "seconds": seconds} for name, (setup, seconds) in clocks.items()}
     for experiment in EXPERIMENTS:
-        write_json(files.timing(experiment + suffix), {"optimizers": timed})
+        made.timing(f"claims/timing/{experiment}{suffix}", clocks)
 
 
 @pytest.fixture
-def judge(tmp_path):
+def made(tmp_path) -> Made:
+    return Made(tmp_path)
+
+
+@pytest.fixture
+def judge(made):
     """A function of the judged methods' runs on both experiments that gives the judgements by id.
 
     The baselines' runs are `made_runs()`.
     """
 
     def judge(*runs: list[SeedRun]) -> dict[str, Judgement]:
-        files = ResultFiles(str(tmp_path))
         for experiment, own in zip(EXPERIMENTS, runs, strict=True):
-            for selection, name in itertools.product(SELECTIONS, compared()):
-                write_runs(files, experiment, selection, name, own if name in judged() else made_runs())
-        write_clocks(files, dict.fromkeys(compared(), (0.0, 1.0)))
-        return {judgement.id: judgement for judgement in claims.judge(files, SETTINGS, OPTIMIZERS)}
+            for name in compared():
+                both = dict.fromkeys(SELECTIONS, own if name in judged() else made_runs())
+                made.tuned(f"tuning/{experiment}/{name}", both)
+        write_clocks(made, dict.fromkeys(compared(), (0.0, 1.0)))
+        return {judgement.id: judgement for judgement in claims.judge(made.results, SETTINGS)}
 
     return judge
 
@@ -69,16 +69,18 @@ def judge(tmp_path):
 FASTER = "faster/sgd/final/badmm"
 
 
-def test_every_test_takes_the_runs_and_the_times_that_it_names(tmp_path):
-    """Each file has a loss and a PSNR of its own, and each optimizer a time of its own."""
-    files = ResultFiles(str(tmp_path))
+def test_every_test_takes_the_runs_and_the_times_that_it_names(made):
+    """Each record has a loss and a PSNR of its own, and each optimizer a time of its own."""
     loss, psnr = {}, {}
     for number, key in enumerate(itertools.product(EXPERIMENTS, SELECTIONS, compared())):
         loss[key], psnr[key] = 0.9 / (2 + number), 20.0 + number
-        write_runs(files, *key, [made_run(seed, [1.0, loss[key]], psnr[key]) for seed in range(SEEDS)])
+    for experiment, name in itertools.product(EXPERIMENTS, compared()):
+        keys = {column: (experiment, column, name) for column in SELECTIONS}
+        runs = {c: [made_run(seed, [1.0, loss[key]], psnr[key]) for seed in range(SEEDS)] for c, key in keys.items()}
+        made.tuned(f"tuning/{experiment}/{name}", runs)
     clocks = {name: (10.0 * number, 1.0 + number) for number, name in enumerate(compared())}
-    write_clocks(files, clocks)
-    judgements = claims.judge(files, SETTINGS, OPTIMIZERS)[1:]
+    write_clocks(made, clocks)
+    judgements = claims.judge(made.results, SETTINGS)[1:]
     assert len(judgements) == 3 * len(judged())
     for judgement in judgements:
         column = "validation_loss" if judgement.id.startswith("images") else "train_loss"
@@ -108,52 +110,29 @@ def test_the_verdict_is_the_word_on_the_own_experiment_and_says_which_others_agr
     assert judgement.agreeing == (["other"] if word == beside else [])
 
 
-def test_the_answer_has_each_verdict_with_the_outcomes_behind_it(judge):
-    judgements = judge(BAD, GOOD)
-    own = [judgement for judgement in judgements.values() if judgement.method == "badmm"][:2]
-    assert claims.answer(own).splitlines()[:4] == [
-        "BADMM (gradient), rate searched - does not hold (2)",
-        "    final training loss against SGD: does not hold; 0 of 1 others agree",
-        "        autoencoder: does not hold, 2 (2 to 2)",
-        "        other: holds, 0.5 (0.5 to 0.5)",
-    ]
-    assert "against SGD: holds; 1 of 1 others agree: other" in claims.answer([judge(GOOD, GOOD)[FASTER]])
-    assert claims.answer([judgements["gradient"]]).startswith(
-        "It is 1-Lipschitz - holds: largest difference quotient 1"
-    )
-
-
 # Kinds of baseline
 
 EVERY = {"name": "every setting", "suffix": "-every", "variants": {"sgd": ["sgd-cosine"]}}
 BOTH = SETTINGS | {"kinds": [*SETTINGS["kinds"], EVERY]}
 
 
-def write_search(files: ResultFiles, experiment: str, name: str, **scores: float) -> None:
-    trial = {"settings": {}, "status": "finished", "scores": {column: [score] for column, score in scores.items()}}
-    report = {"experiment": experiment, "optimizer": name, "seeds": [1000], "statistic": "last", "ranges": {}}
-    write_json(files.search(experiment, name), {"result": report | {"trials": [trial]}})
-
-
 @pytest.fixture
-def judge_both(tmp_path, judge):
+def judge_both(made, judge):
     """A function of a variant's scores by column that judges both kinds, by id.
 
     The judged methods are good. The variant's runs are as good as theirs, and it takes part on one experiment.
     """
     judge(GOOD, GOOD)
-    files = ResultFiles(str(tmp_path))
-    for experiment, selection, name in itertools.product(EXPERIMENTS, SELECTIONS, (*compared(), "sgd-cosine")):
-        runs = made_runs() if name in baselines() else GOOD
-        write_runs(files, f"{experiment}-every", selection, name, runs)
-    write_clocks(files, dict.fromkeys((*compared(), "sgd-cosine"), (0.0, 1.0)), "-every")
-    write_search(files, "autoencoder-every", "sgd", train_loss=0.2, validation_loss=0.2)
+    columns = {column: [0.2] for column in SELECTIONS}
 
     def judge_both(**scores: float) -> dict[str, Judgement]:
-        write_search(files, "autoencoder-every", "sgd-cosine", **scores)
-        every = {f"{name}-every": names for name, names in OPTIMIZERS.items()}
-        optimizers = OPTIMIZERS | every | {"autoencoder-every": [*compared(), "sgd-cosine"]}
-        return {judgement.id: judgement for judgement in claims.judge(files, BOTH, optimizers)}
+        for experiment, name in itertools.product(EXPERIMENTS, compared()):
+            runs = dict.fromkeys(SELECTIONS, made_runs() if name in baselines() else GOOD)
+            made.tuned(f"tuning/{experiment}-every/{name}", runs, [Trial({}, scores=columns)])
+        trial = Trial({}, scores={column: [score] for column, score in scores.items()})
+        made.tuned("tuning/autoencoder-every/sgd-cosine", dict.fromkeys(SELECTIONS, GOOD), [trial])
+        write_clocks(made, dict.fromkeys((*compared(), "sgd-cosine"), (0.0, 1.0)), "-every")
+        return {judgement.id: judgement for judgement in claims.judge(made.results, BOTH)}
 
     return judge_both
 
@@ -183,7 +162,6 @@ def test_the_variant_with_the_smallest_score_by_the_claims_column_is_the_baselin
     assert (other.baseline, other.outcome) == ("sgd", HOLDS)  # the variant has no part in this experiment
     assert judgements["images-every/adam/unseen_psnr/badmm"].own.baseline == "adam"  # nor is it one of Adam
     assert judgements[FASTER].own.baseline == "sgd"
-    assert ("baseline: SGD, warm-up and cosine" in claims.answer([*judgements.values()])) == (score == 0.1)
 
 
 # The slack, and Holm's correction
@@ -193,15 +171,14 @@ EARLY = [made_run(seed, [9.0, 1.04, 1.04, 1.04, 1.0]) for seed in range(SEEDS)]
 LATE = [made_run(seed, [9.0, 8.0, 0.999, 0.999, 0.999]) for seed in range(SEEDS)]
 
 
-def test_an_outcome_that_depends_on_the_slack_is_marked(tmp_path):
-    files = ResultFiles(str(tmp_path))
+def test_an_outcome_that_depends_on_the_slack_is_marked(made):
     for name in compared():
-        write_runs(files, "autoencoder", "train_loss", name, EARLY if name in judged() else LATE)
-    write_clocks(files, dict.fromkeys(compared(), (4.0, 1.0)))
+        made.tuned(f"tuning/autoencoder/{name}", {"train_loss": EARLY if name in judged() else LATE})
+    write_clocks(made, dict.fromkeys(compared(), (4.0, 1.0)))
     quantities = ["iterations", "seconds", "seconds_with_setup", "final"]
     statement = {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder"}
     statement |= {"selected_by": "train_loss", "against": ["sgd"], "quantities": quantities}
-    judgements = claims.judge(files, SETTINGS | {"statements": [statement]}, OPTIMIZERS)
+    judgements = claims.judge(made.results, SETTINGS | {"statements": [statement]})
     own = {j.quantity: j.own for j in judgements if j.method == "badmm"}
     ratios = {"iterations": (1 / 2, 4 / 2), "seconds": (1 / 2, 4 / 2), "seconds_with_setup": (5 / 6, 8 / 6)}
     for quantity, (near, exact) in ratios.items():
@@ -209,7 +186,6 @@ def test_an_outcome_that_depends_on_the_slack_is_marked(tmp_path):
         assert (own[quantity].outcome, own[quantity].exact.outcome) == (HOLDS, DOES_NOT_HOLD)
         assert own[quantity].slack_decides
     assert (own["final"].exact, own["final"].slack_decides) == (None, False)
-    assert "autoencoder: holds, 0.5 (0.5 to 0.5); without slack: does not hold, 2 (2 to 2)" in claims.answer(judgements)
 
 
 def test_holms_correction_removes_what_one_of_so_many_tests_would_show_by_chance():
@@ -237,36 +213,35 @@ def test_a_family_has_every_experiment_method_baseline_and_quantity_of_a_claim_a
     assert sizes == [(2 * 2 * methods, pytest.approx(0.05)), (methods, pytest.approx(0.05))]
 
 
-def test_the_answer_names_the_lost_runs_by_method(judge):
+def test_an_outcome_names_the_lost_runs_of_either_side(judge):
     judgement = judge(without(GOOD, 2, 4), without(GOOD, 0, made=diverged))[FASTER]
     assert (judgement.own.lost, judgement.elsewhere["other"].lost) == ([[2, 4], []], [[0], []])
-    assert "autoencoder: holds, 0.5 (0.5 to 0.5); lost: BADMM (gradient) with seed 2, 4" in claims.answer([judgement])
 
 
-def test_an_experiment_without_the_method_has_no_part(tmp_path, judge):
+def test_an_experiment_without_the_method_has_no_part(made, judge):
     judge(made_runs(0.5, 21.0), made_runs(0.5))  # writes the runs
-    fewer = OPTIMIZERS | {"other": [*baselines(), "badmm-ls"]}
-    judgements = claims.judge(ResultFiles(str(tmp_path)), SETTINGS, fewer)
+    del made.files["tuning/other/badmm"]
+    judgements = claims.judge(made.results, SETTINGS)
     places = {judgement.id: list(judgement.elsewhere) for judgement in judgements}
     assert (places[FASTER], places["faster/sgd/final/badmm-ls"]) == ([], ["other"])
 
 
-def test_a_threshold_of_the_claim_takes_the_place_of_the_usual_one(tmp_path, judge):
+def test_a_threshold_of_the_claim_takes_the_place_of_the_usual_one(made, judge):
     judge(made_runs(0.5, 21.0), made_runs(0.5))
     for threshold, expected in ((0.6, HOLDS), (0.4, DOES_NOT_HOLD)):
         statement = SETTINGS["statements"][1] | {"threshold": threshold, "quantities": ["final"]}
         settings = SETTINGS | {"statements": [statement]}
-        judgements = claims.judge(ResultFiles(str(tmp_path)), settings, OPTIMIZERS)
+        judgements = claims.judge(made.results, settings)
         assert {judgement.verdict for judgement in judgements} == {expected}
 
 
-def test_judgements_survive_their_file(judge, tmp_path):
+def test_judgements_survive_their_file(judge, made):
     """Also where nothing is finite: every run of a baseline diverged."""
     lost = [diverged(seed) for seed in range(SEEDS)]
     judgements = [*judge(made_runs(0.5, 21.0), lost).values()]
     assert judgements[1].elsewhere["other"].effect is None
-    claims.write(judgements, tmp_path / "claims.json")
-    assert claims.read(tmp_path / "claims.json") == judgements
+    made.json("claims", [asdict(judgement) for judgement in judgements])
+    assert claims.read(made.results.path("claims")) == judgements
 
 
 def test_the_gradient_of_the_loss_is_measured_and_a_wrong_one_is_noticed(monkeypatch):
@@ -282,9 +257,8 @@ def test_a_gradient_that_is_steeper_than_the_threshold_does_not_hold(monkeypatch
     steeper = replace(claims.gradient([0]), value=1.1)
     monkeypatch.setattr(claims, "gradient", lambda seeds: steeper)
     settings = SETTINGS | {"statements": SETTINGS["statements"][:1]}
-    (judgement,) = claims.judge(ResultFiles(), settings, {})
+    (judgement,) = claims.judge(Results({}), settings)
     assert (judgement.verdict, judgement.method) == (DOES_NOT_HOLD, None)
-    assert "It is 1-Lipschitz - does not hold: largest difference quotient 1.1" in claims.answer([judgement])
 
 
 def test_every_claim_names_its_place_in_the_poster():

@@ -1,8 +1,8 @@
 """The optimum that gaps are measured from, and gaps that close."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,12 +10,11 @@ import torch
 from nonsmooth import bregman, proximal
 from nonsmooth.problem import Split
 from nonsmooth.training import mean_squared_error
-from replication import data, methods
+from replication import constructors, data, studies
+from replication.compute import conditioning
+from replication.compute.conditioning import answer, area, fits, optimum
 from replication.data import networks
 from replication.parameters import of_run
-from replication.plan import Plan
-from replication.studies import conditioning
-from replication.studies.conditioning import area, fits, optimum, study
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +33,7 @@ def test_the_optimum_is_that_of_the_exact_weight_step(few_starts, condition_numb
         problem.sizes, hidden=[], activation="relu", output_activation="relu", bias=True, initialization="torch",
         scale=1.0, seed=0, dtype="float64",
     )  # fmt: skip
-    optimizer = methods.build("badmm-ls", network, *problem.training, seed=0)
+    optimizer = constructors.build("badmm-ls", network, *problem.training, seed=0)
     for _ in range(1000):
         optimizer.step()
     with torch.no_grad():
@@ -84,12 +83,18 @@ def test_digits_can_be_fitted_whatever_their_condition(sample, few_starts, condi
     assert optimum(twice)["train_loss"] > 0.01  # an image of both kinds
 
 
+def tuned_and_run(runs, ranges, numbers) -> list[dict]:
+    """The table of runs on a problem without images."""
+    asked = {name: asdict(run) for name, run in runs.items()}
+    return answer(asked, ranges, **numbers, root="", published=[])["table"]
+
+
 def test_gaps_start_at_one_and_close(smoke_config, few_starts):
     runs = {n: of_run(smoke_config, "perceptron-teacher", n, 0).but(iterations=60) for n in ("sgd", "badmm-ls")}
     runs["sgd"] = runs["sgd"].but(settings={"learning_rate": 0.1})  # with a large one a seed may lose its only unit
     ranges = {"sgd": {"learning_rate": {"log": [0.05, 0.2]}}, "badmm-ls": {"tau_z": {"linear": [0.5, 1.9]}}}
     numbers = {"condition_numbers": [1, 100], "trials": 1, "tuning_seeds": [1000], "seeds": [0]}
-    table = study(runs, ranges, **numbers, samples=dict.fromkeys((1000, 0)))
+    table = tuned_and_run(runs, ranges, numbers)
     assert [(entry["condition_number"], entry["optimizer"]) for entry in table] == [
         (number, name) for number in (1, 100) for name in runs
     ]
@@ -106,10 +111,9 @@ def test_a_run_that_diverges_has_no_gaps_and_is_not_chosen(smoke_config, few_sta
     """One trial of two diverges: the other one is chosen. Where all diverge the entry says so."""
     sgd = of_run(smoke_config, "perceptron-teacher", "sgd", 0).but(iterations=20, settings={"learning_rate": 1e9})
     numbers = {"condition_numbers": [1], "trials": 1, "tuning_seeds": [1000], "seeds": [0]}
-    samples = {1000: None, 0: None}
-    (entry,) = study({"sgd": sgd}, {"sgd": {"learning_rate": {"log": [0.05, 0.2]}}}, **numbers, samples=samples)
+    (entry,) = tuned_and_run({"sgd": sgd}, {"sgd": {"learning_rate": {"log": [0.05, 0.2]}}}, numbers)
     assert 0.05 <= entry["settings"]["learning_rate"] <= 0.2
-    (entry,) = study({"sgd": sgd}, {"sgd": {"learning_rate": {"log": [1e8, 1e10]}}}, **numbers, samples=samples)
+    (entry,) = tuned_and_run({"sgd": sgd}, {"sgd": {"learning_rate": {"log": [1e8, 1e10]}}}, numbers)
     assert (entry["gaps"], entry["off"]) == ([[None]], [None])
 
 
@@ -119,9 +123,13 @@ def test_settings_are_chosen_by_the_area_and_never_one_that_diverges():
     assert area([1.0, None]) == math.inf
 
 
-@pytest.mark.parametrize("experiment", ["perceptron", "perceptron-teacher"])
-def test_the_plan_asks_for_every_method_with_images_of_every_seed(smoke_config, experiment):
-    plan, wildcards = Plan(smoke_config, str(ROOT)), SimpleNamespace(experiment=experiment)
-    optimizers = smoke_config["experiments"][experiment]["optimizers"].keys()
-    assert plan.runs_to_condition(wildcards).keys() == plan.ranges_to_condition(wildcards).keys() == optimizers
-    assert set(plan.samples_to_condition(wildcards)) == {1000, 0, 1}
+def test_every_method_of_a_perceptron_is_asked_for(smoke_config):
+    jobs = {job.name: job.arguments for job in studies.conditioning.jobs(smoke_config)}
+    for experiment in ("perceptron", "perceptron-teacher"):
+        asked = jobs[f"conditioning/{experiment}"]
+        assert (
+            asked["runs"].keys()
+            == asked["ranges"].keys()
+            == smoke_config["experiments"][experiment]["optimizers"].keys()
+        )
+        assert (asked["tuning_seeds"], asked["seeds"]) == ([1000], [0, 1])

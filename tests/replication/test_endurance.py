@@ -15,7 +15,7 @@ import pytest
 from test_fingerprints import AFFINE_ALONE, NETWORK, PERCEPTRON_ALONE, SETTINGS
 
 from nonsmooth.training import train
-from replication import data, methods
+from replication import constructors, data
 from replication.data import networks
 from replication.methods import METHODS
 from replication.verdicts.verify import moved
@@ -46,7 +46,7 @@ def make_runs():
             kinds = dict.fromkeys(PERCEPTRON_ALONE, none) | dict.fromkeys(AFFINE_ALONE, affine)
             network = copy.deepcopy(kinds.get(name, hidden))
             own = SETTINGS.get(name, [{}])[0]
-            optimizer = methods.build(name, network, *problem.training, seed=0, **own)
+            optimizer = constructors.build(name, network, *problem.training, seed=0, **own)
             if number % 10:
                 optimizer.step()
             else:

@@ -1,6 +1,5 @@
 import io
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -13,25 +12,26 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_results import Made
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from nonsmooth.training import Training, train
-from replication import parameters, run
-from replication.files import write_json
-from replication.methods import BASELINE, METHODS, PEER, POSTER, Look, label, of_role
-from replication.paths import drawn_images
-from replication.plan import FIGURES
-from replication.report import drawing, figures
-from replication.report.effects import draw_effects
-from replication.report.figures import curves, images, samples
-from replication.report.figures.conditioning import CONDITIONED
-from replication.report.figures.convergence import ring_early_stops
-from replication.report.figures.limits import COLORS
+from replication import config, parameters, run
+from replication.compute.ablation import PAIR
+from replication.compute.maps import reduced_rank_ridge
+from replication.methods import BASELINE, METHODS, PEER, POSTER, label, of_role
+from replication.report import curves, drawing, looks, poster, writing
+from replication.report.limits import COLORS
+from replication.report.looks import LOOKS, Look, look_of
+from replication.report.perceptron import CONDITIONED
+from replication.report.poster import ring_early_stops
+from replication.report.registry import FIGURE, of_target, shown
 from replication.results import Results
-from replication.studies.maps import reduced_rank_ridge
-from replication.verdicts.claims import Judgement, Outcome
+from replication.search import Trial
+from replication.studies import tuning
+from replication.studies.study import Studies
 from replication.verdicts.effects import DOES_NOT_HOLD, HOLDS, UNDECIDED
 
 ROOT = Path(__file__).parents[2]
@@ -45,30 +45,32 @@ def closed():
     plt.close("all")
 
 
-def save_run(results: Results, settings: parameters.Parameters, history: dict, status: str = "finished") -> None:
-    folder = results.files.run(settings.experiment, settings.optimizer, settings.seed)
-    run.save(folder, settings, torch.nn.Linear(1, 1), Training(history, status, 1.0, 2.0), {})
+def draw(name: str, results: Results) -> Figure:
+    return shown(FIGURE)[name].make(results)
+
+
+def save_run(made: Made, settings: parameters.Parameters, history: dict, status: str = "finished") -> None:
+    made.run(settings, Training(history, status, 1.0, 2.0), {}, torch.nn.Linear(1, 1))
 
 
 @pytest.fixture
-def results(tmp_path, smoke_config) -> Results:
+def made(tmp_path, smoke_config) -> Made:
     """Two seeds of two optimizers; the second run of SGD has diverged at iteration 3."""
-    results = Results(str(tmp_path), {AUTOENCODER: [0, 1]}, {AUTOENCODER: ["sgd", "badmm"]})
+    made = Made(tmp_path)
     for optimizer in ("sgd", "badmm"):
         for seed in (0, 1):
             losses, status = [1.0, 0.5 / (seed + 1), 0.2, 0.1], "finished"
             if (optimizer, seed) == ("sgd", 1):
                 losses, status = [1.0, 20.0, 4000.0], "diverged"
             history = {"iteration": list(range(len(losses))), "train_loss": losses}
-            save_run(results, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history, status)
-    timing = {"sgd": {"setup": 0.0, "seconds": 0.5}, "badmm": {"setup": 2.0, "seconds": 0.25}}
-    write_json(results.files.timing(AUTOENCODER), {"optimizers": timing})
-    return results
+            save_run(made, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history, status)
+    made.timing(f"claims/timing/{AUTOENCODER}", {"sgd": (0.0, 0.5), "badmm": (2.0, 0.25)})
+    return made
 
 
-def empty(folder: Path) -> Results:
-    """Results whose files the test writes itself."""
-    return Results(str(folder), {}, {})
+@pytest.fixture
+def results(made) -> Results:
+    return made.results
 
 
 def lines_of(axes) -> dict:
@@ -107,18 +109,18 @@ def test_a_diverged_run_is_drawn_as_such_and_never_part_of_the_median(results):
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses] == [(2, 4000.0)]
 
 
-def test_a_ring_is_where_validation_would_have_stopped(results, smoke_config):
+def test_a_ring_is_where_validation_would_have_stopped(made, smoke_config):
     validation = {"sgd": [4.0, 3.0, 2.0, 1.0], "badmm": [4.0, 1.0, 2.0, 3.0]}
     for optimizer, losses in validation.items():
         history = {"iteration": [0, 1, 2, 3], "train_loss": losses, "validation_loss": losses}
         history["unseen_loss"] = [1.0, 0.7, 0.8, 0.9]
         for seed in (0, 1):
-            save_run(results, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history)
+            save_run(made, parameters.of_run(smoke_config, AUTOENCODER, optimizer, seed), history)
     for seconds, x in ((False, 1), (True, 2.25)):
         _, axes = plt.subplots()
-        ring_early_stops(axes, results, AUTOENCODER, seconds)
+        ring_early_stops(axes, made.results, AUTOENCODER, seconds)
         (ring,) = axes.lines  # SGD's smallest validation loss is at the end
-        assert ring.get_color() == METHODS["badmm"].look.color
+        assert ring.get_color() == look_of("badmm").color
         assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (x, 0.7)
 
 
@@ -156,9 +158,10 @@ def test_labels_are_spread_no_further_than_it_takes(levels, gap):
 
 def test_labels_of_reference_levels_stand_beside_the_axes_and_apart(tmp_path):
     names = {"noisy input": 0.09, "linear map": 0.0121, "linear map, ridge 0.01": 0.012}
-    entries = {"maps": {name: [{"train_loss": level}] for name, level in names.items()}}
-    write_json(empty(tmp_path).files.maps("figures", AUTOENCODER), entries)
-    labels = curves.map_levels(empty(tmp_path), "figures", AUTOENCODER, "train_loss")
+    made, levels = Made(tmp_path), names.items()
+    entries = {n: [{"seed": 0, "train_loss": level}, {"seed": 1, "train_loss": 7.0}] for n, level in levels}
+    made.maps(f"maps/{AUTOENCODER}", entries)
+    labels = curves.map_levels(made.results, AUTOENCODER, "train_loss", seeds=[0])
     figure, axes = plt.subplots(layout="constrained")
     axes.plot([0, 1], [0.1, 0.01])
     axes.set_yscale("log")
@@ -174,8 +177,8 @@ def test_labels_of_reference_levels_stand_beside_the_axes_and_apart(tmp_path):
     assert all(abs(box.y0 + box.height / 2 - heights[name]) < 12 for name, box in boxes.items())
 
 
-def test_where_no_maps_were_computed_there_are_no_levels(tmp_path):
-    assert curves.map_levels(empty(tmp_path), "figures", AUTOENCODER, "train_loss") == []
+def test_where_no_maps_were_computed_there_are_no_levels():
+    assert curves.map_levels(Results({}), AUTOENCODER, "train_loss", [0]) == []
 
 
 def test_the_legend_names_what_only_one_panel_shows():
@@ -190,14 +193,15 @@ def test_the_legend_names_what_only_one_panel_shows():
 
 
 def test_no_two_methods_share_a_look_and_both_of_the_poster_a_colour():
-    looks = {name: method.look for name, method in METHODS.items()}
-    assert looks["badmm"].color == looks["badmm-ls"].color
-    assert len({(look.color, look.linestyle) for look in looks.values()}) == len(looks)
-    assert len({look.marker for look in looks.values()}) == len(looks)
+    assert LOOKS.keys() == METHODS.keys()
+    assert LOOKS["badmm"].color == LOOKS["badmm-ls"].color
+    assert len({(look.color, look.linestyle) for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+    assert look_of("another").color == looks.BLACK
 
 
 def test_methods_that_are_in_no_claim_have_thinner_lines():
-    assert drawing.line("lbfgs").items() >= {"color": METHODS["lbfgs"].look.color, "linewidth": 0.8}.items()
+    assert drawing.line("lbfgs").items() >= {"color": look_of("lbfgs").color, "linewidth": 0.8}.items()
     assert "linewidth" not in drawing.line("badmm")
 
 
@@ -243,16 +247,16 @@ def test_a_notebook_shows_a_figure_once_and_with_a_palette(monkeypatch):
 
 
 def test_the_same_results_give_the_same_bytes_whatever_else_is_written(results, tmp_path, monkeypatch):
-    def draw(name, results):
+    def any_figure(results):
         figure, axes = plt.subplots(figsize=(3, 2))
         curves.draw_curves(axes, results, AUTOENCODER, "train_loss")
         curves.label_beside({axes: [curves.Label("reference", 0.5)]})
         return figure
 
-    monkeypatch.setattr(figures, "draw", draw)
+    monkeypatch.setattr(poster, "comparison_figure", any_figure)
     with plt.rc_context():
         for names in (["one.pdf", "one.png"], ["two.png", "two.pdf"]):
-            figures.write("any", results, [str(tmp_path / name) for name in names])
+            writing.figure("comparison", results, [str(tmp_path / name) for name in names])
     for kind in ("pdf", "png"):
         content = (tmp_path / f"one.{kind}").read_bytes()
         assert content == (tmp_path / f"two.{kind}").read_bytes()
@@ -274,7 +278,7 @@ def test_a_matplotlibrc_changes_nothing_that_is_drawn():
 
 def test_every_figure_is_committed_as_png_and_as_small_as_it_should_be():
     paths = committed()
-    assert {name for name in paths if name.endswith((".png", ".pdf"))} == {f"{name}.png" for name in figures.FIGURES}
+    assert {name for name in paths if name.endswith((".png", ".pdf"))} == {f"{name}.png" for name in shown(FIGURE)}
     sizes = {name: path.stat().st_size for name, path in paths.items() if name.endswith(".png")}
     assert sizes["limits.png"] < 600_000
     assert sizes["poster.png"] < 300_000
@@ -297,31 +301,26 @@ def test_figures_fill_the_width_of_a_page_and_the_comparison_its_first_screen():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, smoke_config, sample) -> Results:
     """One seed of every run of the default target, for a few iterations."""
-    optimizers = {
-        name: sorted(section["optimizers"])
-        for name, section in smoke_config["experiments"].items()
-        if "target" not in section
-    }
-    results = Results(str(tmp_path_factory.mktemp("trained")), {name: [0] for name in optimizers}, optimizers)
-    sample.save(results.files.sample(drawn_images(None, 0)))
-    for experiment, names in optimizers.items():
-        for name in names:
+    made = Made(tmp_path_factory.mktemp("trained"))
+    sample.save(made.folder / "images.safetensors")
+    made.files["images/seed-0"] = [str(made.folder / "images.safetensors")]
+    for experiment in parameters.of_target(smoke_config, None):
+        for name in sorted(smoke_config["experiments"][experiment]["optimizers"]):
             settings = parameters.of_run(smoke_config, experiment, name, 0).but(iterations=3)
             assembly = run.assemble(settings, sample)
             training = train(assembly.network, assembly.optimizer, assembly.problem, settings.iterations)
-            run.save(results.files.run(experiment, name, 0), settings, assembly.network, training, {})
-    levels = {"mean image": [{"train_loss": 0.07, "unseen_loss": 0.06}]}
-    write_json(results.files.maps("figures", AUTOENCODER), {"maps": levels})
-    timing = {name: {"setup": 0.1, "seconds": 0.01} for name in optimizers[AUTOENCODER]}
-    write_json(results.files.timing(AUTOENCODER), {"optimizers": timing})
-    return results
+            made.run(settings, training, {}, assembly.network)
+    made.maps(f"maps/{AUTOENCODER}", {"mean image": [{"seed": 0, "train_loss": 0.07, "unseen_loss": 0.06}]})
+    optimizers = smoke_config["experiments"][AUTOENCODER]["optimizers"]
+    made.timing(f"claims/timing/{AUTOENCODER}", dict.fromkeys(optimizers, (0.1, 0.01)))
+    return made.results
 
 
 @pytest.fixture
 def one_ridge(monkeypatch):
     """The linear map with one ridge: the choice among many takes seconds."""
     monkeypatch.setattr(
-        samples, "linear_map", lambda problem, rank: (reduced_rank_ridge(problem.training, rank, 1.0), 1)
+        poster, "linear_map", lambda problem, rank: (reduced_rank_ridge(problem.training, rank, 1.0), 1)
     )
 
 
@@ -330,9 +329,9 @@ def words(figure: Figure) -> str:
     return re.sub(r"\s+", " ", " ".join(texts(figure.findobj(Text))))
 
 
-@pytest.mark.parametrize("name", FIGURES["all"])
+@pytest.mark.parametrize("name", of_target(FIGURE, "all"))
 def test_a_figure_of_runs_names_the_methods_that_it_compares(name, trained, one_ridge):
-    figure = figures.draw(name, trained)
+    figure = draw(name, trained)
     assert figure.get_size_inches()[0] == curves.WIDTH
     assert smallest(figure) > 9
     names = of_role(POSTER) if name == "inside" else of_role(BASELINE, POSTER)
@@ -343,13 +342,10 @@ def test_a_figure_of_runs_names_the_methods_that_it_compares(name, trained, one_
 
 @pytest.mark.parametrize("name", ["comparison", "poster"])
 def test_a_further_method_is_drawn_beside_the_others(name, trained, monkeypatch):
-    look = Look("#000000", ":", "*")
-    monkeypatch.setitem(METHODS, "third", replace(METHODS["badmm"], label="Third method", role=PEER, look=look))
-    optimizers = {experiment: [*names, "third"] for experiment, names in trained.optimizers.items()}
-    for experiment in optimizers:
-        copied, copy = (trained.files.run(experiment, method, 0) for method in ("badmm", "third"))
-        shutil.copytree(copied, copy, dirs_exist_ok=True)
-    before, after = (figures.draw(name, results) for results in (trained, replace(trained, optimizers=optimizers)))
+    monkeypatch.setitem(METHODS, "third", replace(METHODS["badmm"], label="Third method", role=PEER))
+    monkeypatch.setitem(LOOKS, "third", Look("#000000", ":", "*"))
+    third = {n.replace("/badmm/", "/third/"): files for n, files in trained.files.items() if "/badmm/" in n}
+    before, after = (draw(name, results) for results in (trained, Results(trained.files | third)))
     assert "Third method" in words(after)
     assert smallest(after) > 9
     for old, new in zip(before.axes, after.axes, strict=True):
@@ -357,51 +353,23 @@ def test_a_further_method_is_drawn_beside_the_others(name, trained, monkeypatch)
 
 
 def test_trained_networks_are_those_of_the_runs(trained):
-    seed, problem, networks = images.trained_networks(trained, ("badmm", "lbfgs", "gradient-d"))
+    seed, problem, networks = poster.trained_networks(trained, ("badmm", "lbfgs", "gradient-d"))
     assert seed == 0
     assert list(networks) == ["BADMM (gradient)", "L-BFGS"]  # gradient descent on D trains no autoencoder
     history = trained.run(AUTOENCODER, "badmm", 0).history
     with torch.no_grad():
         error = (networks["BADMM (gradient)"](problem.unseen.inputs) - problem.unseen.targets).square().mean().item()
     assert error == pytest.approx(history["unseen_loss"][-1], rel=1e-5)
-    (clean, pixels, decibels), (noisy, *_), (name, denoised, _) = images.image_rows(
+    (clean, pixels, decibels), (noisy, *_), (name, denoised, _) = poster.image_rows(
         problem.unseen, {"BADMM (gradient)": networks["BADMM (gradient)"]}, 5
     )
     assert (clean, noisy, name) == ("clean", "noisy", "BADMM (gradient)")
     assert pixels.shape == denoised.shape == (5, 784)
     assert decibels.isinf().all()
-    assert images.row_name("clean", pixels, decibels) == "clean"
+    assert poster.row_name("clean", pixels, decibels) == "clean"
 
 
 # The figures of the studies
-
-
-def judgement(method: str, quantity: str, effect: float, outcome: str) -> Judgement:
-    own = Outcome(effect, [effect / 2, effect * 2], [0, 1], [[], []], outcome)
-    return Judgement("id", "claim", "source", quantity, own, AUTOENCODER, method, "sgd", "rate searched")
-
-
-def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_holds():
-    rows = [judgement("badmm", "final", 0.5, HOLDS), judgement("badmm-ls", "final", 2.0, DOES_NOT_HOLD)]
-    rows += [judgement("badmm", "unseen_psnr", 0.7, HOLDS)]
-    figure = plt.figure()
-    draw_effects(figure, rows)
-    ratios, decibels = figure.axes
-    assert (ratios.get_xscale(), decibels.get_xscale()) == ("log", "linear")
-    assert "dB" in decibels.get_xlabel()
-    assert texts(ratios.get_yticklabels()) == ["final training loss, SGD, rate searched"]
-    points = [line for line in ratios.lines if len(line.get_xdata()) == 1]
-    assert [line.get_xdata()[0] for line in points] == [0.5, 2.0]
-    assert points[0].get_markerfacecolor() == METHODS["badmm"].look.color
-    assert points[1].get_markerfacecolor() == "white"
-    assert texts(figure.legends[0].texts) == ["BADMM (gradient)", "BADMM (least squares)"]
-
-
-def test_an_effect_that_is_not_finite_is_not_drawn():
-    lost = Outcome(None, [None, None], [], [[0, 1], []], UNDECIDED)
-    figure = plt.figure()
-    draw_effects(figure, [replace(judgement("badmm", "final", 0.5, UNDECIDED), own=lost)])
-    assert len(figure.axes[0].lines) == 1  # the line at one
 
 
 def verdicts(method: str) -> list[dict]:
@@ -423,14 +391,15 @@ def limits(tmp_path):
         names = [("noise", "weak"), ("images", "100"), ("noise", "strong")]
         cells = [verdict for method in methods for verdict in verdicts(method)]
         settings = [{"group": group, "name": name, "verdicts": cells} for group, name in names]
-        write_json(empty(tmp_path).files.limits, [setting | {"active": {}, "records": []} for setting in settings])
-        return empty(tmp_path)
+        made = Made(tmp_path)
+        made.json("limits", [setting | {"active": {}} for setting in settings])
+        return made.results
 
     return write
 
 
 def test_a_cell_of_the_limits_has_its_verdicts_colour_and_no_text(limits):
-    figure = figures.draw("limits", limits("badmm", "badmm-ls"))
+    figure = draw("limits", limits("badmm", "badmm-ls"))
     figure.canvas.draw()
     better, worse, neither = (handle.get_facecolor() for handle in figure.legends[0].legend_handles[:3])
     assert texts(figure.legends[0].texts[:2]) == ["holds", "does not hold"]
@@ -451,7 +420,7 @@ def test_a_cell_of_the_limits_has_its_verdicts_colour_and_no_text(limits):
 
 def test_every_method_of_the_limits_has_a_panel(limits, monkeypatch):
     monkeypatch.setitem(METHODS, "third", replace(METHODS["badmm"], label="Third", role=PEER))
-    figure = figures.draw("limits", limits("badmm", "badmm-ls", "third"))
+    figure = draw("limits", limits("badmm", "badmm-ls", "third"))
     assert [axes.get_title() for axes in figure.axes] == ["BADMM (gradient)", "BADMM (least squares)", "Third"]
 
 
@@ -470,26 +439,23 @@ def test_the_two_sides_of_a_verdict_are_told_apart_in_greys():
 )
 def test_trials_of_the_search_are_drawn_by_the_seeds_that_all_were_tried_with(tmp_path, scores, drawn):
     trials = [
-        {"settings": {"learning_rate": 10.0**number}, "status": "finished", "scores": {"train_loss": losses}}
-        for number, losses in enumerate(scores)
+        Trial({"learning_rate": 10.0**number}, scores={"train_loss": losses}) for number, losses in enumerate(scores)
     ]
-    trials.append({"settings": {"learning_rate": 100.0}, "status": "diverged", "scores": {}})
-    report = {"experiment": "perceptron", "optimizer": "sgd", "seeds": [7, 8], "statistic": "last"}
-    report |= {"ranges": {"learning_rate": {"log": [1, 100]}}, "trials": trials}
-    results = Results(str(tmp_path), {}, {"perceptron": ["sgd"]})
-    write_json(results.files.search("perceptron", "sgd"), {"result": report})
-    panel = figures.draw("tuning_perceptron", results).axes[0]
+    trials.append(Trial({"learning_rate": 100.0}, "diverged"))
+    made = Made(tmp_path)
+    made.tuned("tuning/perceptron/sgd", {"train_loss": []}, trials, [7, 8], settings={"learning_rate": 1.0})
+    panel = draw("tuning_perceptron", made.results).axes[0]
     losses = {line.get_fillstyle(): list(line.get_ydata()) for line in panel.lines if line.get_marker() != "x"}
     assert losses.keys() == drawn.keys()
     assert all(losses[fill] == pytest.approx(values) for fill, values in drawn.items())
     assert [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "x"] == [[100.0]]
 
 
-@pytest.mark.parametrize("name", FIGURES["tune"])
+@pytest.mark.parametrize("name", of_target(FIGURE, "tune"))
 def test_no_panel_of_the_search_is_empty(name):
-    compared = ["sgd", "adam", "badmm", "badmm-ls"]
-    results = Results(str(ROOT / "data/published"), {}, dict.fromkeys(("autoencoder", "perceptron"), compared))
-    figure = figures.draw(name, results)
+    project = config.project(ROOT)
+    studies = Studies(tuning.jobs(project), str(ROOT / project["published"]), "none")
+    figure = draw(name, Results(studies.records(*shown(FIGURE)[name].needs)))
     panels = [axes for axes in figure.axes if axes.axison]
     assert all(any(len(line.get_xdata()) for line in axes.lines) for axes in panels)
     assert len(panels) > 10
@@ -503,9 +469,10 @@ def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):
         for name, losses in gaps.items()
         for number in (1, 10, 100)
     ]
+    made = Made(tmp_path)
     for experiment in CONDITIONED:
-        write_json(empty(tmp_path).files.conditioning(experiment), entries)
-    figure = figures.draw("conditioning", empty(tmp_path))
+        made.record(f"conditioning/{experiment}", {"table": entries})
+    figure = draw("conditioning", made.results)
     first, *_, last = figure.axes
     floor = first.get_ylim()[0]
     lines = [list(line.get_ydata()) for line in first.lines]
@@ -516,18 +483,19 @@ def test_gaps_below_rounding_are_drawn_on_the_axis(tmp_path):
 
 
 def test_what_one_setting_changes_has_a_row_and_the_closed_forms_as_well(tmp_path):
-    files = empty(tmp_path).files
+    made = Made(tmp_path)
     for selection, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
-        finished, diverged = {"status": "finished", "final": {measured: 0.01}}, {"status": "diverged"}
+        finished = {"seed": 0, "status": "finished", "final": {measured: 0.01}}
+        diverged = {"seed": 0, "status": "diverged"}
         report = [
             {"method": method, "taken": taken, "runs": [finished, diverged if taken else finished]}
-            for method in ("badmm", "badmm-ls")
+            for method in PAIR
             for taken in (None, "tau_x")
         ]
-        write_json(files.ablation(selection), report)
-    levels = {name: [{"train_loss": 0.02, "unseen_loss": 0.03}] for name in ("mean image", "linear map")}
-    write_json(files.maps("ablation", AUTOENCODER), {"maps": levels})
-    figure = figures.draw("ablation", empty(tmp_path))
+        made.record(f"ablation/{selection}", {"variants": report})
+    levels = {"seed": 0, "train_loss": 0.02, "unseen_loss": 0.03}
+    made.maps(f"maps/{AUTOENCODER}", {name: [levels] for name in ("mean image", "linear map")})
+    figure = draw("ablation", made.results)
     assert texts(figure.axes[0].get_yticklabels()) == [
         "BADMM (gradient)",
         r"$\tau_X$ from least squares",
@@ -547,8 +515,9 @@ def test_an_iteration_is_timed_by_the_fastest_implementation_and_beside_its_prod
         for name, value in seconds.items()
     ]
     report = {"iterations": rows, "device": "cpu", "processor": "a fast one"}
-    write_json(empty(tmp_path).files.benchmark("iterations"), report)
-    figure = figures.draw("benchmark", empty(tmp_path))
+    made = Made(tmp_path)
+    made.json("benchmark/iterations", report)
+    figure = draw("benchmark", made.results)
     levels = {name: line.get_ydata() for name, line in lines_of(figure.axes[0]).items()}
     assert levels.keys() == {"Adam", "BADMM (gradient)", "matrix products of BADMM (gradient)"}
     np.testing.assert_allclose(levels["Adam"], [2000, 2000])  # microseconds a sample

@@ -1,150 +1,74 @@
-"""The ladder: its study, its records, its table, its figure, and what the configuration may ask of it."""
+"""The ladder: its jobs, its rows, its table, its figure, and what the configuration may ask of it."""
 
 import copy
 from pathlib import Path
-from types import SimpleNamespace
 
 import matplotlib
 import pytest
+from made_results import Made
 
-from replication import config, records
+from replication import config
+from replication.compute.seeds import SeedRun
 from replication.errors import ConfigError
-from replication.files import read_json, write_json
 from replication.methods import label
-from replication.parameters import Parameters
-from replication.plan import Plan
-from replication.report import figures, pages, rows, tables
+from replication.report import rows, writing
+from replication.report.ladder import ladder_block, ladder_table
+from replication.report.registry import FIGURE, shown
 from replication.results import Results
-from replication.search import Search
-from replication.studies.ladder import Rung, collect, study
+from replication.studies import ladder
+from replication.verdicts.ladder import collect
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = ROOT / "data" / "published"
 
 
 @pytest.fixture(scope="module")
-def plan(smoke_config) -> Plan:
-    return Plan(smoke_config, str(ROOT))
+def project() -> dict:
+    return config.project(ROOT)
 
 
-def test_a_rung_is_tuned_on_its_seed_and_run_with_the_others(plan, sample):
-    wildcards = SimpleNamespace(ladder="autoencoder-linear", optimizer="lifted")
-    parameters = Parameters(**plan.run_to_climb(wildcards))
-    assert (parameters.seed, parameters.network["activation"]) == (1000, "identity")
-    search = Search(**plan.search_to_climb(wildcards))
-    entries = study(parameters, search, [4, 12], sample, {0: sample, 1: sample})
-    assert [entry["seed"] for entry in entries] == [0, 1]
-    for entry in entries:
-        assert (entry["experiment"], entry["method"]) == ("autoencoder-linear", "lifted")
-        assert entry["train_loss"]["4"] > entry["train_loss"]["12"] > 0
-        assert entry["settings"].keys() == {"tau_x", "tau_w"}
-        assert entry["unseen_psnr"] > 0
-        assert 0 < entry["active"] < 1
+def test_a_rung_is_tuned_on_its_seed_and_run_with_the_others(smoke_config):
+    jobs = {job.name: job for job in ladder.jobs(smoke_config)}
+    asked = jobs["ladder/autoencoder-linear/lifted"].arguments
+    assert (asked["run"]["network"]["activation"], asked["seeds"]) == ("identity", [1000])
+    assert asked["runs"] == {"train_loss": {"seeds": [0, 1], "rows": [4, 12], "with_ssim": False}}
+    assert asked["search"]["ranges"].keys() == {"tau_x", "tau_w"}
 
 
 @pytest.mark.parametrize(("method", "many"), [("adam", False), ("lifted", False), ("badmm", True), ("penalty", True)])
-def test_more_settings_to_search_are_given_more_trials(method, many, plan):
-    search = plan.search_to_climb(SimpleNamespace(ladder="autoencoder", optimizer=method))
-    assert search["trials"] == plan.config["ladder"]["trials_beyond_two" if many else "trials"]
+def test_more_settings_to_search_are_given_more_trials(method, many, smoke_config):
+    jobs = {job.name: job for job in ladder.jobs(smoke_config)}
+    section = smoke_config["ladder"]
+    trials = jobs[f"ladder/autoencoder/{method}"].arguments["search"]["trials"]
+    assert trials == section["trials_beyond_two" if many else "trials"]
 
 
-# The records
-
-
-def test_every_published_record_is_that_of_a_rung(project):
-    paths = sorted((PUBLISHED / "ladder").glob("*/*.json"))
-    assert len(paths) >= 49
-    for path in paths:
-        wildcards = SimpleNamespace(ladder=path.parent.name, optimizer=path.stem)
-        assert (path.parent.name, path.stem) in project.rungs
-        assert [Path(known).resolve() for known in project.published_rung(wildcards)] == [path]
-        assert records.keys_of(path) == project.keys_of_rung(wildcards)
-
-
-@pytest.fixture(scope="module")
-def project() -> Plan:
-    return Plan(config.project(ROOT), str(ROOT))
-
-
-def rung(experiment: str, method: str, runs: str, *claims: str) -> Rung:
-    paths = [str(PUBLISHED / "claims" / path) for path in claims]
-    return Rung(experiment, method, "for readers", method, str(PUBLISHED / runs), paths)
-
-
-def runs_of(path: str) -> dict[int, dict]:
-    return {run["seed"]: run for run in read_json(PUBLISHED / path)["result"]["runs"]}
-
-
-@pytest.mark.parametrize("method", ["sgd", "adam", "badmm", "badmm-ls"])
-def test_runs_without_their_share_of_units_that_are_on_have_that_of_the_same_runs_of_the_claims(method):
-    claims = f"autoencoder/train_loss/{method}.json"
-    entries = collect([rung("autoencoder", method, f"ladder/autoencoder/{method}.json", claims)], [10, 500], range(10))
-    known = runs_of(f"claims/{claims}")
-    assert {entry["seed"]: entry["active"] for entry in entries} == {
-        seed: run["final"]["active"] for seed, run in known.items()
-    }
-    for entry in entries:
-        assert entry["train_loss"]["500"] == pytest.approx(known[entry["seed"]]["train_loss"][-1], rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("runs", "claims"),
-    [
-        ("ladder/autoencoder-linear/adam.json", "autoencoder/train_loss/adam.json"),  # another network
-        ("ladder/autoencoder/adam.json", "autoencoder/train_loss/adamw.json"),  # another method
-        ("ladder/student/badmm.json", "student/train_loss/badmm.json"),  # other settings
-    ],
-)
-def test_runs_that_the_claims_have_not_trained_have_no_such_share(runs, claims):
-    entries = collect([rung("ladder", Path(runs).stem, runs, claims)], [10, 500], range(10))
-    assert [entry["active"] for entry in entries] == [None] * 10
-
-
-@pytest.mark.parametrize(("delta", "known"), [(1.0, True), (0.5, False)])
-def test_a_setting_that_the_ladder_does_not_search_must_be_at_its_default(delta, known, tmp_path):
-    record = read_json(PUBLISHED / "claims/autoencoder/train_loss/badmm.json")
-    record["keys"][0]["settings.delta"] = delta
-    write_json(tmp_path / "badmm.json", record)
-    row = rung("autoencoder", "badmm", "ladder/autoencoder/badmm.json", tmp_path / "badmm.json")
-    assert {entry["active"] is not None for entry in collect([row], [10, 500], range(10))} == {known}
-
-
-def test_a_share_in_the_record_itself_is_kept(tmp_path):
-    claims = "autoencoder/train_loss/adam.json"
-    record = read_json(PUBLISHED / "ladder/autoencoder/adam.json")
-    for run in record["result"]["runs"]:
-        run["active"] = None if run["seed"] == 3 else 0.25
-    write_json(tmp_path / "adam.json", record)
-    entries = collect([rung("autoencoder", "adam", tmp_path / "adam.json", claims)], [10, 500], range(10))
-    assert [entry["active"] for entry in entries] == [None if entry["seed"] == 3 else 0.25 for entry in entries]
-
-
-def test_runs_of_the_claims_are_a_row_of_their_own():
-    path = "claims/autoencoder-levers/train_loss/adam.json"
-    row = Rung("autoencoder", "adam-levers", "Adam, every lever", "adam", str(PUBLISHED / path))
-    entries = collect([row], [10, 500], range(10))
-    for entry in entries:
-        run = runs_of(path)[entry["seed"]]
-        assert entry["train_loss"] == {str(row): run["train_loss"][run["iteration"].index(row)] for row in (10, 500)}
-        assert (entry["active"], entry["unseen_psnr"]) == (run["final"]["active"], run["final"]["unseen_psnr"])
-        assert entry["settings"] == {"initial_scale": 0.243, "learning_rate": 0.000748}
-    names = {(entry["experiment"], entry["method"], entry["optimizer"], entry["label"]) for entry in entries}
-    assert names == {("autoencoder", "adam-levers", "adam", "Adam, every lever")}
-    assert len(entries) == 10
-
-
-def test_such_a_row_stands_below_the_rung_of_its_method(project):
-    names = [(row["experiment"], row["method"]) for row in project.rows_of_ladder]
-    assert set(project.rungs) < set(names)
+def test_a_row_beside_a_rung_stands_below_it_and_has_the_runs_of_the_claims(project):
+    rungs = ladder.rungs(project)
+    names = [(rung.experiment, rung.method) for rung in rungs]
     place = names.index(("autoencoder", "adam-every-setting"))
     assert names[place - 1] == ("autoencoder", "adam")
-    row = project.rows_of_ladder[place]
-    assert (row["label"], row["optimizer"]) == ("Adam, every setting searched", "adam")
-    assert row["runs"] == "results/claims/autoencoder-every-setting/train_loss/adam.json"
-    assert {row["runs"], *project.rung_files} <= set(project.files_of_ladder)
-    assert row["runs"] not in project.rung_files
-    settings = project.config | {"claims": project.config["claims"] | {"seeds": [20, 21, 22]}}
-    assert [(row["experiment"], row["method"]) for row in Plan(settings, str(ROOT)).rows_of_ladder] == project.rungs
+    row = rungs[place]
+    assert (row.label, row.optimizer) == ("Adam, every setting searched", "adam")
+    assert row.job == "tuning/autoencoder-every-setting/adam"
+    assert {rung.job for rung in rungs} == {*ladder.records(project)} > {job.name for job in ladder.jobs(project)}
+    settings = project | {"claims": project["claims"] | {"seeds": [20, 21, 22]}}
+    assert [rung.job for rung in ladder.rungs(settings)] == [job.name for job in ladder.jobs(project)]
+
+
+def test_an_entry_has_the_losses_of_its_rows_and_what_its_seed_came_to(tmp_path):
+    settings = {"ladder": {"experiments": [], "seeds": [1, 0], "rows": [10, 50]}, "claims": {"seeds": []}}
+    settings["ladder"]["experiments"] = [{"name": "deep", "methods": ["badmm"]}]
+    made = Made(tmp_path)
+    final = {"unseen_loss": 0.1, "unseen_psnr": 12.0, "active": 0.5}
+    runs = [SeedRun(0, "finished", [10, 50], [0.5, 0.3], final), SeedRun(1, "diverged", [10], [0.5])]
+    made.tuned("ladder/deep/badmm", {"train_loss": runs}, settings={"tau_w": 1.5})
+    lost, finished = collect(made.results, settings)
+    assert (lost["seed"], lost["status"], lost["train_loss"]) == (1, "diverged", {"10": 0.5, "50": None})
+    assert (lost["unseen_psnr"], lost["active"]) == (None, None)
+    assert finished["train_loss"] == {"10": 0.5, "50": 0.3}
+    assert (finished["unseen_psnr"], finished["active"], finished["settings"]) == (12.0, 0.5, {"tau_w": 1.5})
+    names = {(e["experiment"], e["method"], e["optimizer"], e["label"]) for e in (lost, finished)}
+    assert names == {("deep", "badmm", "badmm", label("badmm"))}
 
 
 # The table and the figure
@@ -170,7 +94,7 @@ def entry(experiment: str, method: str, seed: int, last: float, status: str = "f
 @pytest.fixture
 def results(tmp_path) -> Results:
     """Of the lifted loss twice BADMM's last losses; one run of SGD diverged; a linear network with BADMM alone."""
-    made = Results(str(tmp_path), {}, {})
+    made = Made(tmp_path)
     runs = [entry("autoencoder", "badmm", seed, 0.1 + 0.1 * seed) for seed in (0, 1, 2)]
     runs += [entry("autoencoder", "lifted", seed, 0.2 + 0.2 * seed) for seed in (0, 1, 2)]
     runs += [entry("autoencoder", "sgd", seed, 0.4, "diverged" if seed == 1 else "finished") for seed in (0, 1, 2)]
@@ -178,12 +102,12 @@ def results(tmp_path) -> Results:
     runs += [entry("student", "foof", seed, 0.05) | {"unseen_psnr": None} for seed in (0, 1, 2)]  # not drawn
     for run in runs[:3]:
         run["active"] = 0.5 + 0.1 * run["seed"]
-    write_json(made.files.ladder, runs)
-    return made
+    made.json("ladder", runs)
+    return made.results
 
 
 def test_the_table_pairs_by_seed(results):
-    table = {row["id"]: row for row in tables.ladder(results)}
+    table = {row["id"]: row for row in ladder_table(results)}
     lifted, sgd = table["autoencoder/lifted"], table["autoencoder/sgd"]
     assert (lifted["loss_500"], lifted["loss_500_low"], lifted["loss_500_high"]) == pytest.approx((0.4, 0.2, 0.6))
     assert [lifted[f"to_badmm{end}"] for end in ("", "_low", "_high")] == pytest.approx([2, 2, 2])
@@ -200,20 +124,20 @@ def test_the_table_pairs_by_seed(results):
 
 
 def test_the_page_has_the_share_of_units_that_are_on_where_it_is_known(results, tmp_path):
-    tables.make("ladder", results, tmp_path / "tables" / "ladder.csv")
+    writing.table("ladder", results, tmp_path / "tables" / "ladder.csv")
     made = rows.read(tmp_path / "tables")
-    lines = pages.ladder(made, "autoencoder", "active").splitlines()
+    lines = ladder_block(made, "autoencoder", "active").splitlines()
     assert lines[0].endswith("| last loss / gradient BADMM's | unseen, dB | units on |")
     assert lines[0].count("|") == 7
     assert lines[2].split(" | ")[-2:] == ["11.0", "60% |"]
     assert lines[3].split(" | ")[0] == "| lifted loss (gradient)"
     assert lines[3].split(" | ")[-1] == "- |"
-    assert pages.ladder(made, "autoencoder").splitlines()[0].endswith("| last loss / gradient BADMM's | unseen, dB |")
+    assert ladder_block(made, "autoencoder").splitlines()[0].endswith("| last loss / gradient BADMM's | unseen, dB |")
 
 
 def test_the_figure_has_a_row_for_each_method_and_a_mark_for_each_experiment(results):
     matplotlib.use("Agg")
-    figure = figures.draw("ladder", results)
+    figure = shown(FIGURE)["ladder"].make(results)
     loss, *_, psnr = figure.axes
     assert [tick.get_text() for tick in loss.get_yticklabels()] == ["BADMM (gradient)", "lifted loss (gradient)", "SGD"]
     assert [axes.get_title() for axes in figure.axes] == [

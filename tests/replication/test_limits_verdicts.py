@@ -6,20 +6,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from made_results import Made
 from made_runs import diverged, ending_at, made_run
 
 from replication import config
-from replication.errors import DataError
-from replication.files import read_json, write_json
-from replication.methods import ANCHOR, baselines, compared, judged
+from replication.compute.maps import LINEAR_MAP, MEAN_IMAGE
+from replication.compute.seeds import SeedRun
+from replication.compute.training import Chosen, Tuned
+from replication.methods import baselines, compared, judged
 from replication.parameters import SELECTIONS
-from replication.paths import PUBLISHED_TABLES
-from replication.plan import Plan
+from replication.paths import PUBLISHED_TABLES, slug
 from replication.report import rows
+from replication.results import Results
 from replication.speed.clock import Clock
-from replication.studies.limits import Chosen
-from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE
-from replication.studies.seeds import SeedRun
+from replication.studies import limits
+from replication.studies.study import Studies
 from replication.verdicts.effects import (
     DOES_NOT_HOLD,
     HOLDS,
@@ -32,13 +33,11 @@ from replication.verdicts.effects import (
 )
 from replication.verdicts.limits import (
     Report,
-    Setting,
     Verdict,
     activity,
     collect,
-    publish,
     read,
-    read_report,
+    report_of,
     verdicts,
 )
 from replication.verdicts.limits import tests as kinds_of_tests
@@ -49,8 +48,8 @@ BASELINE = ending_at(0.1, 0.1, 0.1)
 MARGINS = {"ratio": 1.02, "psnr": 0.1, "ssim": 0.005}
 
 
-def chosen(name: str, runs: list[SeedRun], bracketed: bool = True) -> Chosen:
-    return Chosen(name, {}, bracketed, runs)
+def tuned(name: str, chosen: dict[str, Chosen]) -> Tuned:
+    return Tuned(name, {}, [1000], "last", {}, [], chosen)
 
 
 def report(runs: list[SeedRun], baseline: list[SeedRun] = BASELINE) -> Report:
@@ -61,7 +60,7 @@ def report(runs: list[SeedRun], baseline: list[SeedRun] = BASELINE) -> Report:
     by_method = {name: runs if name in judged() else baseline for name in compared()}
     images = [{"seed": run.seed, "unseen_psnr": 20.0, "unseen_ssim": 20.0, "train_loss": 0.2} for run in baseline]
     return Report(
-        {name: dict.fromkeys(SELECTIONS, chosen(name, own)) for name, own in by_method.items()},
+        {name: tuned(name, dict.fromkeys(SELECTIONS, Chosen({}, True, own))) for name, own in by_method.items()},
         dict.fromkeys(MAPS, images),
         {name: Clock(5.0, 2.0 if name in judged() else 1.0) for name in compared()},
     )
@@ -109,14 +108,17 @@ def test_every_cell_takes_the_runs_that_it_names():
     number = itertools.count(2)
     value = {key: next(number) for key in itertools.product((*compared(), *MAPS), SELECTIONS)}
     by_method = {
-        name: {
-            column: chosen(
-                name,
-                [made_run(seed, [1.0, 0.1 / value[name, column]], value[name, column]) for seed in range(3)],
-                bracketed=(name, column) != ("badmm-ls", "validation_loss"),
-            )
-            for column in SELECTIONS
-        }
+        name: tuned(
+            name,
+            {
+                column: Chosen(
+                    {},
+                    (name, column) != ("badmm-ls", "validation_loss"),
+                    [made_run(seed, [1.0, 0.1 / value[name, column]], value[name, column]) for seed in range(3)],
+                )
+                for column in SELECTIONS
+            },
+        )
         for name in compared()
     }
     maps = {
@@ -126,7 +128,7 @@ def test_every_cell_takes_the_runs_that_it_names():
         ]
         for name in MAPS
     }
-    for entry in verdicts(replace(report(BASELINE), chosen=by_method, maps=maps), MARGINS):
+    for entry in verdicts(replace(report(BASELINE), tuned=by_method, maps=maps), MARGINS):
         column = SELECTIONS[entry.quantity in IMAGES]
         own, other = value[entry.method, column], value[entry.against, column]
         if entry.quantity == "final":
@@ -177,86 +179,51 @@ def test_the_share_of_active_units_is_that_of_runs_that_finished():
     assert activity(report(runs, lost)) == dict.fromkeys(judged(), 0.625)
 
 
-# Files
+# Records
 
 
 @pytest.fixture
-def files(tmp_path) -> dict:
-    """The fields of limit_settings.Setting, with records of made runs. The anchor's iteration takes four seconds."""
-    made = report(ending_at(0.05, 0.04, 0.06, psnr=21.0))
-    studies = {name: f"{tmp_path}/results/{name}.json" for name in compared()}
-    for name, path in studies.items():
-        write_json(path, {"result": {"chosen": {c: asdict(choice) for c, choice in made.chosen[name].items()}}})
-    write_json(tmp_path / "data" / "maps.json", {"result": {"maps": made.maps}})
-    seconds = {
-        name: {"setup": 8.0 * clock.setup + 8.0, "seconds": 4.0 * clock.step} for name, clock in made.clocks.items()
+def made(tmp_path) -> Made:
+    """The records of one setting. The anchor's iteration takes four seconds."""
+    expected, made = report(ending_at(0.05, 0.04, 0.06, psnr=21.0)), Made(tmp_path)
+    for name, record in expected.tuned.items():
+        runs = {column: choice.runs for column, choice in record.chosen.items()}
+        made.tuned(f"limits/noise-little/{name}", runs, bracketed=True)
+    made.maps("limits/noise-little/maps", expected.maps)
+    clocks = {name: (8.0 * clock.setup + 8.0, 4.0 * clock.step) for name, clock in expected.clocks.items()}
+    made.timing("limits/noise-little/timing", clocks)
+    return made
+
+
+LITTLE = limits.Setting("noise", "little")
+
+
+def test_a_report_is_what_its_records_say_with_times_in_iterations_of_the_anchor(made):
+    expected, own = report(ending_at(0.05, 0.04, 0.06, psnr=21.0)), report_of(made.results, LITTLE)
+    assert own.maps == expected.maps
+    assert {name: record.chosen for name, record in own.tuned.items()} == {
+        name: record.chosen for name, record in expected.tuned.items()
     }
-    write_json(tmp_path / "data" / "timing.json", {"result": {"optimizers": seconds}})
-    timings = dict.fromkeys(compared(), f"{tmp_path}/data/timing.json")
-    return {"studies": studies, "maps": f"{tmp_path}/data/maps.json", "timings": timings}
+    assert own.clocks == {name: Clock(12.0, 2.0 if name in judged() else 1.0) for name in compared()}
 
 
-def test_a_report_is_what_its_records_say_with_times_in_iterations_of_the_anchor(files):
-    made = report(ending_at(0.05, 0.04, 0.06, psnr=21.0))
-    from_files = read_report(**files)
-    assert (from_files.chosen, from_files.maps) == (made.chosen, made.maps)
-    assert from_files.clocks == {name: Clock(12.0, 2.0 if name in judged() else 1.0) for name in compared()}
-
-
-def test_times_of_another_record_are_told_in_its_own_anchors_iterations(files, tmp_path):
-    """A slower machine, on which the anchor takes ten times as long: its record says as much as one of this machine."""
-    seconds = {ANCHOR: {"setup": 480.0, "seconds": 40.0}, "badmm": {"setup": 480.0, "seconds": 80.0}}
-    write_json(tmp_path / "slow.json", {"result": {"optimizers": seconds}})
-    other = files["timings"] | {"badmm": str(tmp_path / "slow.json")}
-    assert read_report(**files | {"timings": other}) == read_report(**files)
-
-
-def test_settings_survive_their_file_and_name_their_records(files, tmp_path):
-    named = {"group": "noise", "name": "little", "over": {}}
-    collect([named | files], MARGINS, tmp_path / "limits.json")
-    (setting,) = read(tmp_path / "limits.json")
+def test_settings_survive_their_file(made):
+    settings = {"claims": {"margins": MARGINS}, "limits": {"settings": [{"group": "noise", "name": "little"}]}}
+    made.json("limits", collect(made.results, settings))
+    (setting,) = read(made.results.path("limits"))
     assert (setting.group, setting.name) == ("noise", "little")
-    assert setting.verdicts == verdicts(read_report(**files), MARGINS)
-    assert setting.active == activity(read_report(**files))
-    assert setting.records == [*files["studies"].values(), files["maps"], files["timings"][ANCHOR]]
+    expected = report_of(made.results, LITTLE)
+    assert (setting.verdicts, setting.active) == (verdicts(expected, MARGINS), activity(expected))
     assert {verdict.verdict for verdict in setting.verdicts} <= set(OUTCOMES)
-
-
-def test_published_are_the_records_that_verdicts_stand_on_and_no_others(tmp_path):
-    """One that was published before, one that is new, and one that no setting asks for any more."""
-    folder = tmp_path / "data"
-    contents = {"data/a/sgd.json": "old", "results/b/sgd.json": "new", "data/c/sgd.json": "of no use"}
-    for name, text in contents.items():
-        write_json(tmp_path / name, {"keys": [text], "result": {}})
-    used = [str(tmp_path / name) for name in list(contents)[:2]]
-    settings = [Setting("g", "one", [], {}, used), Setting("g", "two", [], {}, used[:1])]
-    write_json(tmp_path / "limits.json", [asdict(setting) for setting in settings])
-    for _ in range(2):
-        publish(tmp_path / "limits.json", folder)
-        kept = {str(path.relative_to(folder)): read_json(path)["keys"] for path in folder.rglob("*.json")}
-        assert kept == {"a/sgd.json": ["old"], "b/sgd.json": ["new"]}
-
-
-@pytest.mark.parametrize(("name", "value"), [("folder/other.json", {"a": 1}), ("results/b/sgd.json", None)])
-def test_nothing_is_published_over_other_files_or_in_part(tmp_path, name, value):
-    record = {"keys": ["new"], "result": {}}
-    contents = {"results/a/sgd.json": record, "results/b/sgd.json": record, "folder/c/sgd.json": record}
-    for path, content in (contents | {name: value}).items():
-        write_json(tmp_path / path, content)
-    used = [str(tmp_path / f"results/{setting}/sgd.json") for setting in "ab"]
-    write_json(tmp_path / "limits.json", [asdict(Setting("g", "one", [], {}, used))])
-    before = sorted((tmp_path / "folder").rglob("*"))
-    with pytest.raises(DataError, match=f"{name} is no record"):
-        publish(tmp_path / "limits.json", tmp_path / "folder")
-    assert sorted((tmp_path / "folder").rglob("*")) == before
 
 
 # The published table
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
-    return Plan(config.project(ROOT), str(ROOT))
+def records() -> Results:
+    project = config.project(ROOT)
+    return Results(Studies(limits.jobs(project), str(ROOT / project["published"]), "none").records("limits/*"))
 
 
 @pytest.fixture(scope="module")
@@ -264,16 +231,18 @@ def published() -> rows.Tables:
     return rows.read(ROOT / PUBLISHED_TABLES)
 
 
-SETTINGS = [rows.slug(f"{s['group']} {s['name']}") for s in config.project(ROOT)["limits"]["settings"]]
+SETTINGS = {setting.slug: setting for setting in limits.settings(config.project(ROOT))}
 
 
-@pytest.mark.parametrize("slug", SETTINGS)
-def test_the_published_tables_are_what_the_records_say(plan, published, slug):
-    setting = plan.limits.settings[slug]
-    made = read_report(setting.studies, setting.maps, setting.timings)
+@pytest.mark.parametrize("name_of_setting", SETTINGS)
+def test_the_published_tables_are_what_the_records_say(records, published, name_of_setting):
+    setting = SETTINGS[name_of_setting]
+    made = report_of(records, setting)
     answers = {True: "yes", False: "no"}
-    cells = {name: row for name, row in published["limits"].items() if name.startswith(f"{slug}/")}
-    table = {"/".join([slug, *map(rows.slug, (v.method, v.against, v.quantity))]): v for v in verdicts(made, MARGINS)}
+    cells = {name: row for name, row in published["limits"].items() if name.startswith(f"{setting.slug}/")}
+    table = {
+        "/".join([setting.slug, *map(slug, (v.method, v.against, v.quantity))]): v for v in verdicts(made, MARGINS)
+    }
     assert table.keys() == cells.keys()
     for name, verdict in table.items():
         cell = cells[name]
@@ -287,25 +256,28 @@ def test_the_published_tables_are_what_the_records_say(plan, published, slug):
         for value, column in zip((verdict.effect, *verdict.interval), ("effect", "low", "high"), strict=True):
             shown = cell[column]
             assert (value is None and shown is None) or shown == pytest.approx(value, rel=1e-5), name
-    active = {name: row["active"] for name, row in published["limits_active"].items() if name.startswith(f"{slug}/")}
-    assert active == pytest.approx({f"{slug}/{name}": share for name, share in activity(made).items()}, rel=1e-5)
+    active = {
+        name: row["active"] for name, row in published["limits_active"].items() if name.startswith(f"{setting.slug}/")
+    }
+    assert active == pytest.approx(
+        {f"{setting.slug}/{name}": share for name, share in activity(made).items()}, rel=1e-5
+    )
 
 
 def test_the_published_tables_have_these_settings_and_no_others(published):
     for name in ("limits", "limits_active"):
-        assert list(dict.fromkeys(key.partition("/")[0] for key in published[name])) == SETTINGS
+        assert list(dict.fromkeys(key.partition("/")[0] for key in published[name])) == [*SETTINGS]
 
 
-def test_a_record_of_another_number_would_be_noticed(plan, published, tmp_path):
+def test_a_record_of_another_number_would_be_noticed(records, published):
     """The losses of one record doubled: the table says something else."""
-    setting = plan.limits.settings["default-default"]
-    record = read_json(setting.studies["badmm"])
-    for choice in record["result"]["chosen"].values():
-        for run in choice["runs"]:
-            run["train_loss"] = [2 * loss for loss in run["train_loss"]]
-    write_json(tmp_path / "badmm.json", record)
-    studies = setting.studies | {"badmm": str(tmp_path / "badmm.json")}
-    table = verdicts(read_report(studies, setting.maps, setting.timings), MARGINS)
+    made = report_of(records, SETTINGS["default-default"])
+    chosen = {
+        column: replace(choice, runs=[replace(run, train_loss=[2 * x for x in run.train_loss]) for run in choice.runs])
+        for column, choice in made.tuned["badmm"].chosen.items()
+    }
+    doubled = made.tuned | {"badmm": replace(made.tuned["badmm"], chosen=chosen)}
+    table = verdicts(replace(made, tuned=doubled), MARGINS)
     (final,) = (v for v in table if (v.method, v.against, v.quantity) == ("badmm", "adam", "final"))
     assert final.effect == pytest.approx(
         2 * published["limits"]["default-default/badmm/adam/final"]["effect"], rel=1e-5

@@ -1,6 +1,6 @@
 """The reference maps, against independent solvers."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,11 @@ from scipy import linalg, optimize
 from nonsmooth.problem import Problem, Split
 from nonsmooth.training import mean_squared_error
 from replication import config
+from replication.compute import maps
+from replication.compute.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT, RIDGES, UNPENALISED, reduced_rank_ridge
 from replication.parameters import of_run
 from replication.quality import quality
 from replication.run import build_problem, train_blind
-from replication.studies import maps
-from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT, RIDGES, UNPENALISED, reduced_rank_ridge
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +32,18 @@ def data():
 def parameters(smoke_config):
     """Images under so much noise that a ridge helps."""
     return of_run(smoke_config, "autoencoder", "sgd", 0).but(problem={"noise_level": 2.0})
+
+
+def measured_on(parameters, *samples) -> dict:
+    """What is measured of runs of seeds 0, 1, ... on these images."""
+    given = dict(enumerate(samples))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maps, "RIDGES", FEWER)
+        patch.setattr(maps, "draw", lambda root, seed, run: given[seed])
+        return maps.answer(asdict(parameters), list(given), root="", published=[])
+
+
+FEWER = RIDGES[::3]  # of each seed: eight take seconds
 
 
 def objective(data, B, b, ridge):
@@ -92,32 +104,25 @@ def test_the_mean_image_is_the_best_constant(denoising):
     torch.testing.assert_close(image[0], denoising.training.targets.mean(0))
 
 
-FEWER = RIDGES[::3]  # of each seed: eight take seconds
-
-
 @pytest.fixture(scope="module")
 def measured(parameters, sample):
     """The maps beside a network whose smallest layer has 30 units."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "RIDGES", FEWER)
-        network = parameters.network | {"hidden": [50, 30]}
-        return maps.measure(replace(parameters, network=network), {0: sample}, with_ssim=False)
+    return measured_on(replace(parameters, network=parameters.network | {"hidden": [50, 30]}), sample)
 
 
 def test_the_linear_map_has_the_rank_of_the_smallest_layer(measured, parameters, sample):
     (entry,) = measured["maps"][LINEAR_MAP]
     assert (measured["rank"], entry["ridge"] in FEWER) == (30, True)
     problem = build_problem(parameters, sample)
-    expected = quality(reduced_rank_ridge(problem.training, 30, entry["ridge"]), problem, with_ssim=False)
+    expected = quality(reduced_rank_ridge(problem.training, 30, entry["ridge"]), problem)
     assert entry == {"seed": 0, **expected, "ridge": entry["ridge"]}
 
 
 @pytest.mark.parametrize(("experiment", "hidden", "rank"), [("student", 8, 2), ("digits", 50, 10), ("digits", 8, 8)])
-def test_the_rank_is_at_most_the_number_of_outputs(smoke_config, sample, monkeypatch, experiment, hidden, rank):
-    monkeypatch.setattr(maps, "RIDGES", FEWER)
+def test_the_rank_is_at_most_the_number_of_outputs(smoke_config, sample, experiment, hidden, rank):
     parameters = of_run(smoke_config, experiment, "sgd", 0)
     wide = parameters.but(network=parameters.network | {"hidden": [hidden]})
-    measured = maps.measure(wide, {0: sample})
+    measured = measured_on(wide, sample)
     assert (measured["rank"], list(measured["maps"])) == (rank, [MEAN_IMAGE, LINEAR_MAP, UNPENALISED])
     mean, linear = (measured["maps"][name][0] for name in (MEAN_IMAGE, LINEAR_MAP))
     assert linear["train_loss"] < mean["train_loss"]
@@ -146,7 +151,7 @@ def test_next_to_no_penalty_gives_the_smallest_training_loss(measured, parameter
 def test_without_validation_images_no_ridge_can_be_chosen(measured, parameters, sample):
     nothing = replace(sample, validation=sample.validation[:0], validation_digits=sample.validation_digits[:0])
     same = replace(parameters, network=parameters.network | {"hidden": [30]})
-    without = maps.measure(same, {0: nothing}, with_ssim=False)["maps"]
+    without = measured_on(same, nothing)["maps"]
     assert list(measured["maps"]) == [NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP, UNPENALISED]
     assert without == {name: entries for name, entries in measured["maps"].items() if name != LINEAR_MAP}
 
@@ -154,6 +159,6 @@ def test_without_validation_images_no_ridge_can_be_chosen(measured, parameters, 
 def test_every_seed_has_its_own_noise(parameters, sample):
     """Without validation images, so that one linear map is computed for each seed."""
     nothing = replace(sample, validation=sample.validation[:0], validation_digits=sample.validation_digits[:0])
-    entries = maps.measure(parameters, {0: nothing, 1: nothing}, with_ssim=False)["maps"][NOISY_INPUT]
+    entries = measured_on(parameters, nothing, nothing)["maps"][NOISY_INPUT]
     assert [entry["seed"] for entry in entries] == [0, 1]
     assert entries[0]["unseen_loss"] != entries[1]["unseen_loss"]

@@ -1,26 +1,23 @@
-"""Records of the limits: what their keys hold, which of them are published, and what would be computed anew."""
+"""Records: their files, what their keys hold, which of them answer a job, and what would be computed anew."""
 
 import copy
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replication import config, records
 from replication.errors import ConfigError, DataError
-from replication.files import read_json, write_json
-from replication.limit_settings import slug_of
-from replication.methods import ANCHOR, METHODS, PEER, Look, Method, compared
-from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
-from replication.plan import Plan
+from replication.methods import ANCHOR, METHODS, PEER, Method, compared
+from replication.parameters import AUTOENCODER, SELECTIONS, Parameters, of_run
+from replication.studies import jobs, limits
+from replication.studies.study import Studies, compute, publish, training
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = sorted((ROOT / "data" / "limits").rglob("*.json"))
 COMPARED = compared()
-DEFAULT = "default-default"
+DEFAULT = "limits/default-default"
 
 
 @pytest.fixture(scope="module")
@@ -34,358 +31,274 @@ def changed(project) -> dict:
     return copy.deepcopy(project)
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_a_published_record_is_copied_where_its_keys_are_the_same(same, tmp_path):
-    keys = [{"kind": "seeds", "seeds": [1, 2]}]
-    published, output = tmp_path / "published.json", tmp_path / "output.json"
-    write_json(published, {"keys": keys if same else [{"kind": "seeds", "seeds": [1]}], "result": {"loss": 1}})
-    records.record(lambda: {"loss": 2}, keys, output, [published])
-    assert read_json(output)["keys"] == keys
-    assert read_json(output)["result"] == {"loss": 1 if same else 2}
-    assert same or read_json(output)["seconds"] >= 0
+def studies(settings: dict) -> Studies:
+    return Studies(jobs(settings), str(ROOT / "data/records"), "results", settings["anew"])
 
 
-def plan_of(settings: dict) -> Plan:
-    return Plan(settings, str(ROOT))
+def published() -> dict[str, dict]:
+    """The heads of the published records, by the digest of their key."""
+    paths = sorted((ROOT / "data/records").glob("*.jsonl"))
+    return {records.digest(head["key"]): head for path in paths for head, _ in records.heads(path)}
 
 
-def new(plan: Plan) -> set[str]:
-    """The records that would be computed, by setting and name."""
-    results = plan.results.folder
-    return {"/".join(Path(path).parts[-2:]) for path in plan.limits.files if path.startswith(f"{results}/")}
+def new(settings: dict) -> set[str]:
+    """The names of the jobs that would be computed."""
+    return {name for name, path in studies(settings).files.items() if path.startswith("results/")}
 
 
-def orphans(plan: Plan) -> set[Path]:
-    """The published records that no setting has any use for."""
-    return set(PUBLISHED) - {Path(path).resolve() for path in plan.limits.files}
+def orphans(settings: dict) -> set[str]:
+    """The names of the published records that no job asks for."""
+    asked = set(studies(settings).digests.values())
+    return {head["name"] for digest, head in published().items() if digest not in asked}
 
 
-def untouched(plan: Plan) -> bool:
-    return not new(plan) and not orphans(plan)
+# What nobody publishes: hours, on all of MNIST.
+UNPUBLISHED = {"maps/autoencoder-full", "claims/timing/autoencoder-full"}
 
 
-def published_for(kind: str, method: str | None = None) -> set[Path]:
-    """The published records of a kind, of one method where it is given."""
-
-    def fits(key: dict) -> bool:
-        return key["kind"] == kind and method in (None, key.get("method"))
-
-    return {path for path in PUBLISHED if any(map(fits, read_json(path)["keys"]))}
+def untouched(settings: dict) -> bool:
+    return new(settings) == UNPUBLISHED and not orphans(settings)
 
 
 # The published records
 
 
-def test_every_published_record_is_used_and_no_setting_asks_for_another(project):
-    plan = plan_of(project)
-    assert len(PUBLISHED) == 196
-    assert (new(plan), orphans(plan)) == (set(), set())
+def test_every_published_record_answers_a_job_and_every_job_has_one(project):
+    assert (new(project), orphans(project)) == (UNPUBLISHED, set())
+    assert len(published()) > 360
 
 
-def test_every_record_says_what_it_is_of(project):
-    """Also after it is published: the number of records by kind is that of different keys."""
-    limits = plan_of(project).limits
-    for setting in limits.settings.values():
-        for method, path in setting.studies.items():
-            assert limits.study_key(setting.slug, method) in read_json(path)["keys"]
-        assert limits.maps_key(setting.slug) in read_json(setting.maps)["keys"]
-        for method, path in setting.timings.items():
-            keys = read_json(path)["keys"]
-            assert limits.timing_key(setting.slug, method) in keys
-            assert limits.timing_key(setting.slug, ANCHOR) in keys  # the unit of its times
+def test_published_files_are_sorted_and_have_the_records_of_their_study_each_once():
+    for path in (ROOT / "data/records").glob("*.jsonl"):
+        names = [head["name"] for head, _ in records.heads(path)]
+        assert names == sorted(set(names))
+        assert {name.split("/")[0] for name in names} == {path.stem}
 
 
-def test_what_is_judged_was_timed_together_with_the_anchor(project):
-    """SGD too, but for settings that move BADMM alone: there its time beside the anchor is that of another setting."""
-    for setting in plan_of(project).limits.settings.values():
-        judged_there = {path for name, path in setting.timings.items() if name != "sgd"}
-        assert len(judged_there) == 1
-        assert setting.timings["sgd"] in judged_there or set(setting.over) == {"optimizers"}
+def test_without_published_records_everything_is_computed_anew(project):
+    anew = Studies(jobs(project), None, "results")
+    assert all(path.startswith("results/records/") for path in anew.files.values())
+    assert len(set(anew.files.values())) == len(published()) + len(UNPUBLISHED)
 
 
-def test_without_published_records_everything_is_computed_anew(changed):
-    changed["limits"]["published"] = None
-    plan = plan_of(changed)
-    assert len(new(plan)) == len(plan.limits.files)
-    assert {f"{DEFAULT}/{name}.json" for name in (*COMPARED, "maps", "timing")} <= new(plan)
-    assert len(new(plan)) <= len(PUBLISHED)
+def test_a_kind_can_be_computed_anew_whatever_is_published(project):
+    names = new(project | {"anew": ["timing"]})
+    assert names - UNPUBLISHED == {job.name for job in jobs(project) if job.kind == "timing"} - UNPUBLISHED
 
 
-def test_what_a_setting_moves_is_computed_for_those_alone_that_it_touches(smoke_config):
+def test_jobs_with_the_same_key_share_a_record(smoke_config):
     """The order of the blocks is nothing to SGD and Adam: their runs are those of the default."""
-    settings = plan_of(smoke_config).limits.settings
-    assert settings["algorithm-order"].studies == settings[DEFAULT].studies | {
-        name: f"results/limits/algorithm-order/{name}.json" for name in ("badmm", "badmm-ls")
-    }
-    assert settings["algorithm-order"].maps == settings[DEFAULT].maps
-    assert set(settings["hidden-layers-2-of-8"].studies.values()).isdisjoint(settings[DEFAULT].studies.values())
+    files = Studies(jobs(smoke_config), None, "results").files
+    for name in ("sgd", "adam", "maps"):
+        assert files[f"limits/algorithm-order/{name}"] == files[f"{DEFAULT}/{name}"]
+    for name in ("badmm", "badmm-ls", "timing"):
+        assert files[f"limits/algorithm-order/{name}"] == f"results/records/limits/algorithm-order/{name}.jsonl"
+    assert files["limits/hidden-layers-2-of-8/sgd"] != files[f"{DEFAULT}/sgd"]
+
+
+def test_two_jobs_of_one_name_are_refused(changed):
+    changed["limits"]["settings"].append(changed["limits"]["settings"][0])
+    with pytest.raises(ConfigError, match="two settings have one name: limits/default-default/sgd"):
+        studies(changed)
 
 
 # What orphans no record
 
 
-@pytest.mark.parametrize("value", [0.5, "text", None, True, [1, 2], {"a": 1}], ids=str)
-@pytest.mark.parametrize("section", ["problem", *COMPARED])
-def test_a_new_key_at_the_default_orphans_no_record(changed, section, value):
-    autoencoder = changed["experiments"][AUTOENCODER]
-    (autoencoder["optimizers"] | {"problem": autoencoder["problem"]})[section]["new"] = value
-    assert untouched(plan_of(changed))
+def test_another_machine_orphans_no_record(changed):
+    assert untouched(changed | {"threads": 4, "device": "cuda"})
 
 
-@pytest.mark.parametrize("select_by", SELECTIONS)
-def test_tuning_the_default_anew_orphans_no_record(changed, select_by):
-    section = changed["experiments"][AUTOENCODER]
-    section["tuning"]["select_by"] = select_by
-    for method, ranges in section["tuning"]["ranges"].items():
-        chosen = {name: next(iter(scale.values()))[0] for name, scale in ranges.items()}
-        section["optimizers"][method] |= chosen
-        for column in SELECTIONS:
-            section["tuned_on"][column][method] = chosen
-    assert untouched(plan_of(changed))
+def test_tuning_anew_orphans_no_record_of_another_study(changed):
+    """The limits have starts of their own, and the ladder a search of its own."""
+    for columns in changed["tuned"][AUTOENCODER].values():
+        columns["train_loss"] = columns["validation_loss"] = dict.fromkeys(columns["train_loss"], 0.5)
+    assert {name.split("/")[0] for name in new(changed)} <= {"tuning", "maps", "pictures", "ablation", "claims"}
+    assert not {name for name in new(changed) if name.startswith(f"tuning/{AUTOENCODER}/")}
 
 
-def test_another_machine_or_another_experiment_orphans_no_record(changed):
-    changed |= {"threads": 4, "device": "cuda", "seeds": [7]}
-    changed["experiments"]["perceptron"]["iterations"] = 7
-    changed["experiments"][AUTOENCODER]["optimizers"]["adamw"]["learning_rate"] = 7.0
-    assert untouched(plan_of(changed))
+def test_a_value_that_joins_the_keys_orphans_no_record_that_was_computed_with_its_default(changed, monkeypatch):
+    """Its line in ADDED says which value that is. The setting that moves it has its own records."""
+    monkeypatch.setitem(records.ADDED, "problem.blur", 0.0)
+    for section in changed["experiments"].values():
+        section["problem"] = section["problem"] | {"blur": 0.0}
+    assert untouched(changed)
+    changed["limits"]["settings"].append({"group": "problem", "name": "blur", "over": {"problem": {"blur": 0.5}}})
+    assert not orphans(changed)
+    assert new(changed) - UNPUBLISHED == {f"limits/problem-blur/{name}" for name in (*COMPARED, "maps", "timing")}
 
 
 def test_a_setting_that_goes_leaves_its_own_records_without_use(changed):
     del changed["limits"]["settings"][1]
-    plan = plan_of(changed)
-    assert not new(plan)
-    assert {path.parent.name for path in orphans(plan)} == {"noise-gaussian-0.1"}
+    assert new(changed) == UNPUBLISHED
+    assert {name.split("/")[1] for name in orphans(changed)} == {"noise-gaussian-0.1"}
 
 
-PEER_METHOD = Method("a peer", "nonsmooth.baselines:TorchOptimizer", PEER, Look("#000000", "-", "*"))
-PEER_START = {"learning_rate": 0.5}
-
-
-@pytest.fixture
-def with_peer(changed, monkeypatch) -> dict:
-    """The configuration with a new method, "peer", that takes part in the limits."""
-    monkeypatch.setitem(METHODS, "peer", PEER_METHOD)
+def test_a_new_method_of_the_limits_asks_for_its_own_records_and_new_times(changed, monkeypatch):
+    """Times are of all methods of a setting side by side."""
+    monkeypatch.setitem(METHODS, "peer", Method("a peer", "nonsmooth.baselines:TorchOptimizer", PEER))
     changed["experiments"][AUTOENCODER]["optimizers"]["peer"] = {}
-    changed["limits"]["starts"]["peer"] = dict.fromkeys(SELECTIONS, PEER_START)
+    changed["limits"]["starts"]["peer"] = {column: {"learning_rate": 0.5} for column in SELECTIONS}
     changed["limits"]["ranges"]["peer"] = {"learning_rate": {"log": [0.1, 1.0]}}
-    return changed
-
-
-def test_a_new_method_asks_for_its_own_records_alone(with_peer):
-    plan = plan_of(with_peer)
-    limits = plan.limits
-    assert not orphans(plan)
-    assert {path.partition("/")[2] for path in new(plan)} == {"peer.json", "timing-peer.json"}
-    for names, key_of in (("peer.json", limits.study_key), ("timing-peer.json", limits.timing_key)):
-        different = {records.text(key_of(slug, "peer")) for slug in limits.settings}
-        assert sum(path.endswith(f"/{names}") for path in new(plan)) == len(different)
-    assert limits.settings[DEFAULT].studies["peer"] == f"results/limits/{DEFAULT}/peer.json"
-
-
-def test_a_new_method_is_timed_beside_the_anchor(with_peer):
-    limits = plan_of(with_peer).limits
-    for setting in limits.settings.values():
-        path = setting.timings["peer"]
-        if path.startswith(f"results/limits/{setting.slug}/"):
-            assert limits.methods_to_time(setting.slug, path) == [ANCHOR, "peer"]
-    timing = plan_of(with_peer).timing_to_answer(SimpleNamespace(setting=DEFAULT, added="-peer"))
-    assert [run["optimizer"] for run in timing["runs"]] == [key["method"] for key in timing["keys"]] == [ANCHOR, "peer"]
-    assert Parameters(**timing["runs"][1]).settings == {"learning_rate": 0.1}  # the smallest step: it cannot diverge
-    assert timing["keys"] == [limits.timing_key(DEFAULT, name) for name in (ANCHOR, "peer")]
-
-
-def test_published_records_of_a_new_method_leave_the_others_theirs(with_peer, project, tmp_path):
-    """The anchor is timed once more in them, and its earlier time stays."""
-    shutil.copytree(ROOT / "data" / "limits", tmp_path / "limits")
-    before = plan_of(project).limits.settings[DEFAULT]
-    limits = plan_of(with_peer).limits
-    folder = tmp_path / "limits" / DEFAULT
-    timing_keys = [limits.timing_key(DEFAULT, name) for name in (ANCHOR, "peer")]
-    for name, keys in (("peer", [limits.study_key(DEFAULT, "peer")]), ("timing-peer", timing_keys)):
-        write_json(folder / f"{name}.json", {"keys": keys})
-    with_peer["limits"]["published"] = str(tmp_path / "limits")
-    plan = plan_of(with_peer)
-    assert not {path for path in new(plan) if path.startswith(DEFAULT)}
-    setting = plan.limits.settings[DEFAULT]
-    assert Path(setting.studies["peer"]).name == "peer.json"
-    assert Path(setting.timings["peer"]).name == "timing-peer.json"
-    for name, path in before.timings.items():
-        assert Path(setting.timings[name]).parts[-2:] == Path(path).parts[-2:]
+    names = {name.split("/")[-1] for name in new(changed) if name.startswith("limits/")}
+    assert names == {"peer", "timing"}
+    runs = {job.name: job for job in limits.jobs(changed)}[f"{DEFAULT}/timing"].arguments["runs"]
+    smallest = next(run for run in runs if run["optimizer"] == "peer")
+    assert smallest["settings"] == {"learning_rate": 0.1}  # the smallest step: it cannot diverge
 
 
 # What orphans records
 
 
-@pytest.mark.parametrize("method", COMPARED)
-def test_another_version_of_a_method_orphans_its_records_alone(project, monkeypatch, method):
-    """Those of the anchor are its studies and every timing: its iterations are the unit of the others' times."""
-    raised = replace(METHODS[method], version=METHODS[method].version + 1)
-    monkeypatch.setitem(METHODS, method, raised)
-    plan = plan_of(project)
-    studies, timings = published_for("study", method), published_for("timing")
-    assert orphans(plan) == studies | (timings if method == ANCHOR else set())
-    names = [path.partition("/")[2] for path in new(plan)]
-    timed = {name for name in names if name.startswith("timing")}
-    assert set(names) - timed == {f"{method}.json"}
-    assert names.count(f"{method}.json") == len(studies)
-    assert method == ANCHOR or timed == {f"timing-{method}.json"}
+@pytest.mark.parametrize("method", [*COMPARED, "lifted"])
+def test_another_version_of_a_method_orphans_its_records_and_the_times_it_was_part_of(project, monkeypatch, method):
+    monkeypatch.setitem(METHODS, method, replace(METHODS[method], version=METHODS[method].version + 1))
+    by_name = {job.name: job for job in jobs(project)}
+    assert new(project) - UNPUBLISHED == {name for name, job in by_name.items() if method in job.methods} - UNPUBLISHED
 
 
 def test_another_version_of_the_maps_orphans_them_alone(project, monkeypatch):
     monkeypatch.setattr(records, "MAPS_VERSION", records.MAPS_VERSION + 1)
-    plan = plan_of(project)
-    assert orphans(plan) == published_for("maps")
-    assert {path.partition("/")[2] for path in new(plan)} == {"maps.json"}
+    kinds = {job.name: job.kind for job in jobs(project)}
+    assert {kinds[name] for name in new(project) - UNPUBLISHED} == {"maps"}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "kinds"),
     [
-        ("iterations", 501, {"study"}),
-        ("dtype", "float64", {"study", "maps", "timing"}),
-        ("problem.noise_level", 0.31, {"study", "maps", "timing"}),
-        ("problem.unseen_images", 999, {"study", "maps", "timing"}),
-        ("network.scale", 1.01, {"study", "timing"}),
-        ("network.hidden", [65], {"study", "maps", "timing"}),
-        ("optimizers.badmm.delta", 1.1, {"study", "timing"}),
-        ("limits.trials", 9, {"study"}),
-        ("limits.shift", 0.2, {"study"}),
-        ("limits.seeds", [0, 1], {"study", "maps"}),
-        ("limits.starts.adam.train_loss.learning_rate", 0.1, {"study"}),
-        ("limits.ranges.adam.learning_rate", {"log": [0.1, 1.0]}, {"study"}),
+        ("iterations", 501, {"training"}),
+        ("dtype", "float64", {"training", "maps", "timing"}),
+        ("problem.noise_level", 0.31, {"training", "maps", "timing"}),
+        ("problem.unseen_images", 999, {"training", "maps", "timing"}),
+        ("network.scale", 1.01, {"training", "timing"}),
+        ("network.hidden", [65], {"training", "maps", "timing"}),
+        ("optimizers.badmm.delta", 1.1, {"training", "timing"}),
+        ("limits.trials", 9, {"training"}),
+        ("limits.shift", 0.2, {"training"}),
+        ("limits.seeds", [0, 1], {"training", "maps"}),
+        ("limits.starts.adam.train_loss.learning_rate", 0.1, {"training"}),
+        ("limits.ranges.adam.learning_rate", {"log": [0.1, 1.0]}, {"training"}),
     ],
 )
 def test_what_a_result_depends_on_is_in_its_key(changed, key, value, kinds):
-    """At the default setting: the kinds of which another record is used or computed."""
-    before = plan_of(changed).limits.settings[DEFAULT]
+    """At the default setting of the limits: the kinds of which another record is used or computed."""
     *parents, last = key.split(".")
     tree = changed if parents[:1] == ["limits"] else changed["experiments"][AUTOENCODER]
     for name in parents:
         tree = tree[name]
     assert tree[last] != value
     tree[last] = value
-    after = plan_of(changed).limits.settings[DEFAULT]
-    moved = {"study": after.studies != before.studies, "maps": after.maps != before.maps}
-    moved["timing"] = after.timings != before.timings
-    assert {kind for kind, other in moved.items() if other} == kinds
-
-
-# What no key holds
+    by_name = {job.name: job for job in jobs(changed)}
+    assert {by_name[name].kind for name in new(changed) if name.startswith(f"{DEFAULT}/")} == kinds
 
 
 @pytest.mark.parametrize("method", COMPARED)
-def test_every_value_of_a_default_run_is_in_a_key_or_said_to_be_irrelevant(project, method):
-    """A value that is new in the configuration fails this: list it in records.py, or say that results do not depend on
-    it.
-    """
-    assert records.unlisted(asdict(plan_of(project).parameters(AUTOENCODER, method, 0))) == {}
-    assert Parameters.__dataclass_fields__.keys() >= records.IRRELEVANT
+def test_every_value_of_a_run_is_in_a_key_or_results_do_not_depend_on_it(project, method):
+    run = of_run(project, AUTOENCODER, method, 0)
+    named = {name.split(".")[0] for name in records.key(records.described(run))}
+    irrelevant = {"experiment", "optimizer", "seed", "threads", "device"}  # "method" and "seeds" stand for two of them
+    assert asdict(run).keys() - irrelevant == named - {"method", "version"}
 
 
-def test_a_value_that_no_key_lists_is_noticed(changed):
-    section = changed["experiments"][AUTOENCODER]
-    section["problem"]["blur"] = {"width": 2}
-    section["optimizers"]["badmm"]["beta"] = 1.0
-    run = asdict(plan_of(changed).parameters(AUTOENCODER, "badmm", 0))
-    assert records.unlisted(run) == {"problem.blur.width": 2, "settings.beta": 1.0}
+def test_a_setting_written_by_hand_is_not_searched(changed):
+    changed["experiments"][AUTOENCODER]["optimizers"]["sgd"]["momentum"] = 0.5
+    by_name = {job.name: job for job in jobs(changed)}
+    asked = by_name[f"tuning/{AUTOENCODER}/sgd"].arguments
+    assert asked["search"]["ranges"].keys() == {"learning_rate"}
+    assert asked["run"]["settings"]["momentum"] == 0.5
+    assert f"tuning/{AUTOENCODER}/sgd" in new(changed)
 
 
-@pytest.mark.parametrize(
-    ("over", "name"),
-    [
-        ({"problem": {"blur": 0.5}}, "problem.blur"),
-        ({"problem": {"blur": {"width": 2}}}, "problem.blur.width"),
-        ({"network": {"dropout": 0.1}}, "network.dropout"),
-        ({"optimizers": {"badmm": {"beta": 1.0}}}, "settings.beta"),
-        ({"problem": {"noise_level": 0.7}, "optimizers": {"sgd": {"nesterov": True}}}, "settings.nesterov"),
-    ],
-    ids=str,
+# Files
+
+NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9) | st.none(), max_size=30)
+RESULTS = st.recursive(
+    NUMBERS | st.text() | st.booleans(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner), max_leaves=8
 )
-@pytest.mark.parametrize("known", [True, False])
-def test_a_setting_that_moves_what_no_key_lists_is_refused(changed, over, name, known):
-    """Whether the default has another value of it, or none."""
-    if known:
-        default = {"problem": {"blur": 0.0}, "network": {"dropout": 0.0}}
-        default["optimizers"] = {"badmm": {"beta": 0.0}, "sgd": {"nesterov": False}}
-        changed["experiments"][AUTOENCODER] = config.merge(changed["experiments"][AUTOENCODER], default)
-    number = len(changed["limits"]["settings"])
-    changed["limits"]["settings"].append({"group": "new", "name": "setting", "over": over})
-    with pytest.raises(ConfigError, match=rf"limits\.settings\.{number}\.over: {name} is no key of a record"):
-        plan_of(changed)
 
 
-def test_a_value_that_joins_the_keys_orphans_no_record_that_was_computed_with_its_default(changed, monkeypatch):
-    """Its line in ADDED says which value that is. The setting that moves it has its own records."""
-    for kind, names in records.KEYS.items():
-        monkeypatch.setitem(records.KEYS, kind, [*names, "problem.blur"])
-    monkeypatch.setitem(records.ADDED, "problem.blur", 0.0)
-    changed["experiments"][AUTOENCODER]["problem"]["blur"] = 0.0
-    assert untouched(plan_of(changed))
-    changed["limits"]["settings"].append({"group": "problem", "name": "blur", "over": {"problem": {"blur": 0.5}}})
-    plan = plan_of(changed)
-    assert not orphans(plan)
-    assert new(plan) == {f"problem-blur/{name}.json" for name in (*COMPARED, "maps", "timing")}
-    assert plan.limits.maps_key("problem-blur")["problem.blur"] == 0.5
+@given(st.lists(RESULTS, min_size=1, max_size=4))
+def test_records_survive_their_file(tmp_path_factory, results):
+    path = tmp_path_factory.mktemp("records") / "study.jsonl"
+    made = [{"name": f"a/{n}", "key": {"n": n}, "result": result} for n, result in enumerate(results)]
+    records.write(path, reversed(made))
+    assert records.read_all(path) == made
+    index = records.index(path)
+    assert [records.read(path, index[records.digest(record["key"])]) for record in made] == made
 
 
-def test_two_settings_of_the_same_name_are_refused(changed):
-    changed["limits"]["settings"].append(changed["limits"]["settings"][0])
-    with pytest.raises(ConfigError, match="same group and name"):
-        plan_of(changed)
+def test_a_list_of_numbers_has_a_line_of_its_own_and_the_same_one_is_written_once(tmp_path):
+    runs = [{"iteration": list(range(20)), "loss": [0.5**n * seed for n in range(20)]} for seed in (1, 2)]
+    records.write(tmp_path / "a.jsonl", [{"name": "a/b", "key": {}, "result": {"runs": runs}}])
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+    assert lines[1] == str(list(range(20)))
 
 
-def test_the_file_of_a_setting_can_be_known_by_its_name(project):
-    for setting in plan_of(project).limits.settings.values():
-        assert setting.slug == slug_of(setting.group, setting.name)
-        assert setting.slug.isascii()
-        assert not set(setting.slug) & set(" /,")
+def test_a_key_is_flat_and_sorted_and_leaves_out_what_was_always_so():
+    values = {"problem": {"noise": "gaussian"}, "settings": {"beta": 1.0, "delta": 2.0}, "dtype": "float32"}
+    assert list(records.key(values).items()) == [
+        ("dtype", "float32"),
+        ("problem.noise", "gaussian"),
+        ("settings.delta", 2.0),
+    ]
+    assert records.key(values | {"settings": {"beta": 0.5}})["settings.beta"] == 0.5
+    assert records.digest({"a": 1, "b": 2}) == records.digest({"b": 2, "a": 1}) != records.digest({"a": 1})
 
 
-# Writing and reading
+@pytest.mark.parametrize("text", ['{"some": "json"}\n', "[1]\n", "no json\n"])
+def test_a_published_file_that_holds_no_records_is_named(tmp_path, text):
+    (tmp_path / "other.jsonl").write_text(text)
+    with pytest.raises(DataError, match=r"other\.jsonl cannot be read"):
+        Studies([], str(tmp_path), "results")
 
 
-def test_a_key_is_flat_and_has_what_is_listed_alone(monkeypatch):
-    monkeypatch.setitem(records.KEYS, "maps", ["kind", "problem.noise", "seeds"])
-    values = {"kind": "maps", "problem": {"noise": "gaussian", "blur": 1}, "seeds": [0, 1], "iterations": 500}
-    assert records.key(values) == {"kind": "maps", "problem.noise": "gaussian", "seeds": [0, 1]}
+# Answers, and what is published of them
 
 
-def test_a_name_that_holds_others_lists_all_of_them():
-    values = {"kind": "study", "ranges": {"anything": {"log": [1, 2]}}, "dtype": "float32"}
-    assert records.key(values) == {"kind": "study", "ranges.anything.log": [1, 2], "dtype": "float32"}
+@pytest.fixture
+def job(smoke_config):
+    """A search of two trials on a problem without images, with runs of two seeds."""
+    run = replace(of_run(smoke_config, "perceptron-teacher", "sgd", 0), iterations=3)
+    search = {"ranges": {"learning_rate": {"log": [0.01, 0.1]}}, "trials": 2, "finalists": 1, "statistic": "last"}
+    return training(
+        "tuning/a/sgd", run, search, [1000], {"train_loss": {"seeds": [0, 1], "every": 1, "with_ssim": False}}
+    )
 
 
-def test_a_record_has_its_keys_its_result_and_what_it_was_computed_with(tmp_path):
-    keys = [{"kind": "maps", "seeds": [0]}]
-    records.record(lambda number: {"number": number}, keys, tmp_path / "a" / "maps.json", number=7)
-    record = read_json(tmp_path / "a" / "maps.json")
-    assert (record["keys"], record["result"]) == (keys, {"number": 7})
+def test_a_record_has_its_key_its_result_and_what_it_was_computed_with(job, tmp_path):
+    made = Studies([job], None, str(tmp_path))
+    compute(made.arguments(job.name), "", [], made.files[job.name])
+    (record,) = records.read_all(made.files[job.name])
+    assert (record["name"], record["key"]) == (job.name, job.key)
+    assert len(record["result"]["trials"]) == 2
     assert record["seconds"] >= 0
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0]
-    assert {"git_commit", "processor", "threads"} <= record.keys()
+    assert {"versions", "git_commit", "processor", "threads"} <= record.keys()
 
 
-def test_records_are_known_by_each_of_their_keys(tmp_path):
-    first, second = {"kind": "timing", "method": "a"}, {"method": "b", "kind": "timing"}
-    write_json(tmp_path / "one" / "timing.json", {"keys": [first, second]})
-    write_json(tmp_path / "two" / "timing.json", {"keys": [second]})
-    paths = [str(tmp_path / name / "timing.json") for name in ("one", "two")]
-    assert records.read_keys(tmp_path) == {records.text(first): paths[:1], records.text(second): paths}
-    assert records.text({"b": 1, "a": 2}) == records.text({"a": 2, "b": 1})
+def test_published_are_the_records_that_jobs_ask_for_and_no_others(job, tmp_path):
+    """One that was published before, one that is new, and one that no job asks for any more."""
+    folder = tmp_path / "data"
+    other = training("tuning/b/sgd", of_run_of(job), {"ranges": {}, "trials": 0}, [1000], {})
+    kept = {"name": other.name, "key": other.key, "result": {"trials": []}}
+    useless = {"name": "tuning/c/sgd", "key": {"of": "no use"}, "result": {}}
+    records.write(folder / "tuning.jsonl", [kept, useless])
+    records.write(folder / "gone.jsonl", [{**useless, "name": "gone/c"}])
+    made = Studies([job, other], str(folder), str(tmp_path / "results"))
+    assert made.files[other.name] == str(folder / "tuning.jsonl")
+    compute(made.arguments(job.name), "", [], made.files[job.name])
+    for _ in range(2):
+        publish(Studies([job, other], str(folder), str(tmp_path / "results")), str(folder))
+        assert [head["name"] for head, _ in records.heads(folder / "tuning.jsonl")] == [job.name, other.name]
+        assert not (folder / "gone.jsonl").exists()
+    assert records.read_all(folder / "tuning.jsonl")[1] == kept
 
 
-def test_keys_survive_their_file(project, tmp_path):
-    """A key read from a file has the same text as the one that was written."""
-    limits = plan_of(project).limits
-    keys = [limits.study_key(slug, "badmm") for slug in limits.settings]
-    for number, key in enumerate(keys):
-        write_json(tmp_path / f"{number}.json", {"keys": [key]})
-    assert records.read_keys(tmp_path).keys() == set(map(records.text, keys))
+def of_run_of(job):
+    """The parameters of a job's run."""
+    return Parameters(**job.arguments["run"])
 
 
-@pytest.mark.parametrize("value", [{"some": "json"}, [1], None])
-def test_a_published_file_that_is_no_record_is_named(tmp_path, value):
-    write_json(tmp_path / "other.json", value)
-    with pytest.raises(DataError, match=r"other\.json is no record"):
-        records.read_keys(tmp_path)
+def test_the_unit_of_times_is_among_the_methods_that_are_timed(project):
+    for made in (job for job in jobs(project) if job.kind == "timing" and job.name.startswith(("limits", "opt"))):
+        assert ANCHOR in made.methods

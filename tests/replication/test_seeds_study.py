@@ -1,13 +1,10 @@
 """The runs that claims are judged by."""
 
-from dataclasses import asdict
-
 import pytest
 
-from replication.files import write_json
+from replication.compute.seeds import SeedRun, finished, train_seeds
 from replication.parameters import of_run
 from replication.run import build_problem
-from replication.studies.seeds import SeedRun, finished, read, train_seeds
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,8 @@ def test_a_run_that_diverges_has_finite_losses_alone_and_no_quality(parameters, 
     assert finished([run, SeedRun(1, "finished")]) == [SeedRun(1, "finished")]
 
 
-def test_runs_survive_their_file(parameters, sample, tmp_path):
-    runs = train_seeds(parameters, {0: sample}, with_ssim=False)
-    write_json(tmp_path / "adam.json", {"result": {"runs": [asdict(run) for run in runs]}})
-    assert read(tmp_path / "adam.json") == runs
+def test_of_the_losses_those_of_some_rows_can_be_kept(parameters, sample):
+    (every,) = train_seeds(parameters, {0: sample}, with_ssim=False)
+    (some,) = train_seeds(parameters, {0: sample}, every=None, with_ssim=False, rows=[4, 12])
+    assert (some.iteration, some.train_loss) == ([4, 12], [every.train_loss[4], every.train_loss[12]])
+    assert some.final == every.final

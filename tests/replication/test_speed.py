@@ -2,24 +2,24 @@
 
 import copy
 import math
+from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from made_results import Made
 from torch.utils.flop_counter import FlopCounterMode
 
 from nonsmooth.training import Training
-from replication import methods, run
+from replication import constructors
 from replication.files import write_json
-from replication.forkserver import VARIABLE
 from replication.methods import ANCHOR, BASELINE, POSTER, baselines, judged, of_role
 from replication.parameters import of_run
-from replication.plan import Plan
-from replication.results import Results
+from replication.personal import PROCESS
 from replication.speed import clock, goals, iterations, pipeline, processes
 from replication.speed.clock import MOST, SETUPS, Clock
 from replication.speed.iterations import BASELINE_SETTINGS, EARLY, IMPLEMENTATIONS, PIXELS
+from replication.studies import claims
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -28,9 +28,8 @@ CPU = torch.device("cpu")
 # A clock
 
 
-def test_wall_time_is_setup_and_iterations_times_the_time_of_one(tmp_path):
-    write_json(tmp_path / "timing.json", {"optimizers": {"adam": {"setup": 0.5, "seconds": 2.0}}})
-    adam = clock.read(tmp_path / "timing.json", "adam")
+def test_wall_time_is_setup_and_iterations_times_the_time_of_one():
+    adam = clock.of_report({"optimizers": {"adam": {"setup": 0.5, "seconds": 2.0}}}, "adam")
     assert adam == Clock(setup=0.5, step=2.0)
     assert (adam.after(0), adam.after(3)) == (0.5, 6.5)
 
@@ -72,7 +71,7 @@ def made_clock(monkeypatch):
 
 def test_optimizers_take_turns_of_the_same_length(smoke_config, made_clock):
     runs = [of_run(smoke_config, "perceptron-teacher", name, 0) for name in LENGTHS]
-    report = clock.time_iterations(runs, None, 3)
+    report = clock.answer(list(map(asdict, runs)), 3, root="", published=[])
     assert (report["experiment"], report["rounds"]) == ("perceptron-teacher", 3)
     for name, length in LENGTHS.items():
         assert clock.of_report(report, name) == Clock(10 * length, length)
@@ -82,9 +81,8 @@ def test_optimizers_take_turns_of_the_same_length(smoke_config, made_clock):
 
 
 def test_without_the_anchor_there_are_seconds_and_no_ratios(smoke_config, made_clock):
-    (entry,) = clock.time_iterations([of_run(smoke_config, "perceptron-teacher", "badmm", 0)], None, 2)[
-        "optimizers"
-    ].values()
+    run = asdict(of_run(smoke_config, "perceptron-teacher", "badmm", 0))
+    (entry,) = clock.answer([run], 2, root="", published=[])["optimizers"].values()
     assert entry == {"setup": 10 * LENGTHS["badmm"], "seconds": LENGTHS["badmm"]}
 
 
@@ -94,17 +92,19 @@ def test_setup_is_timed_again_and_again_and_a_step_of_every_method_takes_time(sm
     monkeypatch.setattr(clock, "build_optimizer", lambda p, *a: built.append(p.optimizer) or build(p, *a))
     names = sorted(smoke_config["experiments"]["perceptron-teacher"]["optimizers"])
     runs = [of_run(smoke_config, "perceptron-teacher", name, 0) for name in names]
-    report = clock.time_iterations(runs, None, 1)
+    report = clock.answer(list(map(asdict, runs)), 1, root="", published=[])
     assert built == names * (SETUPS + 1)
     assert all(entry["setup"] > 0 and entry["seconds"] > 0 for entry in report["optimizers"].values())
 
 
-def test_one_run_of_every_optimizer_is_timed(smoke_config):
-    plan = Plan(smoke_config, str(ROOT))
-    for experiment in plan.experiments:
-        runs = plan.runs_to_time(SimpleNamespace(experiment=experiment, compared=""))
-        assert [run["optimizer"] for run in runs] == plan.trained(experiment)
-        assert {run["seed"] for run in runs} == {plan.seeds[experiment][0]}
+def test_one_run_of_every_method_of_the_claims_is_timed(smoke_config):
+    for job in claims.jobs(smoke_config):
+        experiment = job.name.split("/")[-1]
+        runs = job.arguments["runs"]
+        if smoke_config["experiments"][experiment].get("target") in (None, "claims"):
+            assert [run["optimizer"] for run in runs] == claims.methods_of(smoke_config, experiment)
+        assert {run["seed"] for run in runs} == {smoke_config["seeds"][0]}
+        assert job.alone
 
 
 # An iteration
@@ -118,7 +118,7 @@ def test_every_baseline_has_settings_to_be_timed_with():
 def test_the_floor_is_the_products_of_an_iteration(name):
     """A later iteration spends the floor's floating-point operations on matrix products of any size that matters."""
     N, h = 400, 16
-    optimizer = methods.build(name, *iterations.autoencoder(N, h, CPU), seed=0)
+    optimizer = constructors.build(name, *iterations.autoencoder(N, h, CPU), seed=0)
     for _ in range(EARLY):
         optimizer.step()
 
@@ -244,14 +244,13 @@ def test_memory_is_no_goal_where_it_was_not_measured():
 def test_time_to_quality_is_setup_and_iterations_times_seconds_against_adams(smoke_config, tmp_path):
     losses = {"adam": [1.0, 0.5, 0.4, 0.3, 0.2], "badmm": [1.0, 0.3, 0.15, 0.2, 0.1], "sgd": [1.0, 0.9, 0.8, 0.7, 0.6]}
     clocks = {"adam": (0.5, 2.0), "badmm": (3.0, 1.0), "sgd": (0.0, 1.0)}
-    results = Results(str(tmp_path), {"autoencoder": [0]}, {"autoencoder": sorted(losses)})
+    made = Made(tmp_path)
     for name, values in losses.items():
         training = Training({"iteration": list(range(5)), "train_loss": values}, "finished", 1.0, 2.0)
         parameters = of_run(smoke_config, "autoencoder", name, 0)
-        run.save(results.files.run("autoencoder", name, 0), parameters, torch.nn.Linear(1, 1), training, {})
-    timed = {name: {"setup": setup, "seconds": step} for name, (setup, step) in clocks.items()}
-    write_json(results.files.timing("autoencoder"), {"optimizers": timed})
-    table = goals.time_to_quality(results)
+        made.run(parameters, training, {}, torch.nn.Linear(1, 1))
+    made.timing("claims/timing/autoencoder", clocks)
+    table = goals.time_to_quality(made.results)
     assert table["adam"]["ratio"] == [1.0] * 3
     assert table["badmm"]["iterations"] == [2]
     assert table["badmm"]["ratio"] == [(3 + 2 * 1.0) / (0.5 + 4 * 2.0)] * 3
@@ -280,21 +279,6 @@ def test_the_cost_model_recovers_the_constants_that_it_was_given():
     assert processes.predict(sent, constants, 1000, 2) == pytest.approx(two)
 
 
-def test_predictions_stand_beside_what_two_processes_took():
-    row = {"name": "badmm", "hidden": 8, "strong": 0.123}
-    measured = {"iterations": [row], "messages": SENT, "samples": 1000, "processes": 2}
-    (entry,) = goals.predictions(MODEL, measured)
-    sent = processes.messages("badmm", [784, 8, 784])
-    assert (entry["messages"], entry["bytes"]) == (len(sent), sum(sent))
-    two = processes.predict(sent, entry["constants"], 1000, 2)
-    assert entry["strong"] == {"measured": 0.123, "predicted": two}
-    counts = processes.PREDICTED
-    assert len(entry["predicted"]) == len(counts["samples"]) * len(counts["processes"])
-    for cell in entry["predicted"]:
-        predicted = processes.predict(sent, entry["constants"], cell["samples"], cell["processes"])
-        assert cell["seconds"] == predicted
-
-
 # The pipeline
 
 
@@ -304,7 +288,7 @@ def test_accounts_of_the_wall_time_add_up(tmp_path):
         record = {"loop_seconds": loop, "optimizer_seconds": steps}
         write_json(results / "runs" / "e" / "o" / f"seed-{seed}" / "run.json", record)
         notebook = {"metadata": {"papermill": {"duration": duration}}}
-        write_json(results / "notebooks" / "e" / "o" / f"seed-{seed}.ipynb", notebook)
+        write_json(results / "notebooks" / "e" / f"o{seed}.ipynb", notebook)
     account = pipeline.account(tmp_path, 8.0)
     assert (account["count"], account["training"], account["optimizer"], account["notebooks"]) == (2, 7.0, 3.0, 10.5)
 
@@ -312,12 +296,12 @@ def test_accounts_of_the_wall_time_add_up(tmp_path):
 @pytest.mark.slow
 def test_the_pipeline_is_measured_as_from_a_shell_and_its_failure_is_reported(tmp_path, monkeypatch):
     """Variables that a job of a workflow has must not reach the workflow that is timed."""
-    monkeypatch.setenv(VARIABLE, "a socket")
+    monkeypatch.setenv(PROCESS, "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     snakefile = tmp_path / "Snakefile"
     snakefile.write_text(
         "import os\n"
-        f"assert not {{'{VARIABLE}', 'OMP_NUM_THREADS'}} & os.environ.keys()\n"
+        f"assert not {{'{PROCESS}', 'OMP_NUM_THREADS'}} & os.environ.keys()\n"
         "rule all:\n    shell: 'echo {config[word]} && exit 3'\n"
     )
     with pytest.raises(RuntimeError, match="snakemake ended with 1") as failure:

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_results import Made
 from made_runs import diverged, ending_at
 
 from nonsmooth.training import Training
 from replication import config
+from replication.compute.seeds import SeedRun
 from replication.errors import DataError
 from replication.files import read_json, write_json
-from replication.methods import ANCHOR
-from replication.parameters import of_run
+from replication.parameters import SELECTIONS, of_run
 from replication.plan import Plan
 from replication.results import Results
-from replication.run import save
-from replication.studies.seeds import SeedRun
-from replication.verdicts.verify import moved, numbers, of_records, verify
+from replication.studies import limits
+from replication.verdicts import verify as module
+from replication.verdicts.verify import moved, numbers, of_limits, verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,13 +32,12 @@ def results(project, tmp_path):
     """A function that writes runs with these last losses and gives their results."""
 
     def write(losses: list[float], status: str = "finished") -> Results:
-        names = "autoencoder", "adam"
+        names, made = ("autoencoder", "adam"), Made(tmp_path)
         for seed, loss in enumerate(losses):
             history = {"iteration": [0, 1, 2], "train_loss": [1.0, 0.5, loss], "unseen_loss": [1.0, 0.6, 0.3]}
             training = Training(history, status, 1.0, 2.0)
-            made = Results(str(tmp_path), {names[0]: list(range(len(losses)))}, {names[0]: [names[1]]})
-            save(made.files.run(*names, seed), of_run(project, *names, seed), torch.nn.Linear(1, 1), training, {})
-        return made
+            made.run(of_run(project, *names, seed), training, {}, torch.nn.Linear(1, 1))
+        return made.results
 
     return write
 
@@ -80,35 +80,35 @@ def test_what_is_mostly_rounding_may_move_by_a_factor():
     assert len(moved({"a": 1e-9, "b": 1e-10, "c": 1e-15, "d": 1e-12}, before)) == 4
 
 
-def chosen(*columns: list[SeedRun]) -> dict:
-    """The result of a study whose settings, chosen by either column, have these runs."""
-    names = ("train_loss", "validation_loss")[: len(columns)]
-    entries = [
-        {"optimizer": "sgd", "settings": {}, "bracketed": True, "runs": [vars(run) for run in runs]} for runs in columns
-    ]
-    return {"chosen": dict(zip(names, entries, strict=True))}
+def tuned(tmp_path, name: str, *columns: list[SeedRun]) -> Made:
+    """The record of a method of the limits whose settings, chosen by either column, have these runs."""
+    made = Made(tmp_path)
+    made.tuned(name, dict(zip(SELECTIONS, columns, strict=False)))
+    return made
 
 
 def test_records_come_to_medians_of_the_last_loss(tmp_path):
     runs = ending_at(0.1, 0.4, 0.2)
-    write_json(tmp_path / "sgd.json", {"result": chosen(runs, [*runs[:2], diverged(2)])})
-    assert of_records([tmp_path / "sgd.json"]) == {
+    made = tuned(tmp_path, "limits/a/sgd", runs, [*runs[:2], diverged(2)])
+    assert of_limits(made.results.tuned("limits/a/sgd")) == {
         "limits/sgd/by train_loss/train_loss/last": 0.2,
         "limits/sgd/by validation_loss/train_loss/last": None,
     }
 
 
 @pytest.fixture
-def files(tmp_path):
-    """A function that writes a number and a loss of a record, expected and computed anew, as the rule's files."""
+def files(tmp_path, monkeypatch):
+    """A function that gives the arguments of verify for a number and a loss of a job, expected and computed anew."""
 
     def write(number: float, loss: float) -> dict:
-        paths = {name: str(tmp_path / f"{name}.json") for name in ("numbers", "expected", "again", "records")}
-        for name, value in (("numbers", number), ("expected", 1.0)):
-            write_json(paths[name], {"a": value})
-        for name, value in (("again", loss), ("records", 0.1)):
-            write_json(paths[name], {"result": chosen(ending_at(value))})
-        return paths | {"again": [paths["again"]], "records": [paths["records"]]}
+        name = "limits/a/sgd"
+        record = tuned(tmp_path / "again", name, ending_at(loss)).results.record(name)
+        monkeypatch.setattr(module, "result", lambda job, root, published: record["result"])
+        paths = {part: str(tmp_path / f"{part}.json") for part in ("numbers", "expected")}
+        write_json(paths["numbers"], {"a": number})
+        write_json(paths["expected"], {"a": 1.0})
+        published = tuned(tmp_path, name, ending_at(0.1)).files[name]
+        return paths | {"jobs": [[{"name": name}, published]], "root": ""}
 
     return write
 
@@ -133,22 +133,19 @@ def test_a_number_or_a_record_that_moved_is_an_error(files, number, loss, line):
 
 def test_expected_numbers_are_of_the_default_runs(project):
     expected = read_json(ROOT / "tests" / "expected" / "default.json")
-    plan = Plan(project, str(ROOT))
-    runs = {(experiment, optimizer) for experiment, optimizer, _ in plan.runs_of(*plan.of_target(None))}
+    poster = Plan(project, str(ROOT)).poster
+    runs = {(experiment, name) for experiment in poster.of_target(None) for name in poster.optimizers(experiment)}
     assert {tuple(key.split("/")[:2]) for key in expected} == runs
 
 
-def test_every_method_of_the_limits_is_verified_by_its_smallest_record(project):
-    plan = Plan(project, str(ROOT))
-    files = plan.published_again
-    keys = [key for path in files for key in read_json(path)["keys"]]
-    assert [key["method"] for key in keys] == list(plan.limits.methods)
-    work = {key["images.training_images"] * key["iterations"] for key in keys}
-    runs = [plan.limits.run(slug, ANCHOR) for slug in plan.limits.settings]
-    assert work == {min(run.images["training_images"] * run.iterations for run in runs)}
+def test_every_method_of_the_limits_is_verified_by_its_quickest_record(project):
+    pairs = Plan(project, str(ROOT)).verified()
+    assert [job["key"]["method"] for job, _ in pairs] == list(limits.methods(project))
+    work = {job["key"]["images.training_images"] * job["key"]["iterations"] for job, _ in pairs}
+    every = [job.key for job in limits.jobs(project) if job.kind == "training"]
+    assert work == {min(key["images.training_images"] * key["iterations"] for key in every)}
 
 
 def test_nothing_is_verified_against_what_is_computed_in_the_same_call(project):
-    unpublished = project | {"limits": project["limits"] | {"published": None}}
     with pytest.raises(DataError, match="nothing to verify against"):
-        _ = Plan(unpublished, str(ROOT)).published_again
+        Plan(project | {"published": None}, str(ROOT)).verified()

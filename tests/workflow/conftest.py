@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from replication.forkserver import VARIABLE
 from snakemake_calls import copy_project
 from workflow_processes import end, start_workflow
-
-from replication.forkserver import VARIABLE
 
 
 @pytest.fixture(scope="session", autouse=True)

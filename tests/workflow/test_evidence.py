@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from snakemake_calls import ROOT, jobs, output, snakemake
 
 from replication import config
@@ -14,7 +15,6 @@ from replication.methods import REFERENCE, judged, label, of_role
 from replication.paths import figures
 from replication.plan import FIGURES, TABLES, Plan
 from replication.report import pages, rows
-from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from replication.verdicts import claims, limits
 from replication.verdicts.effects import OUTCOMES
 

@@ -3,23 +3,22 @@ read JSON. Each puts one value into `siteData` under its name."""
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from replication.compute import seeds
-from replication.files import read_json
-from replication.limit_settings import Limits
-from replication.limit_settings import Setting as Planned
+from replication.compute.training import Tuned
 from replication.methods import METHODS, label
-from replication.parameters import SELECTIONS
-from replication.paths import ResultFiles
-from replication.records import read_keys
+from replication.parameters import AUTOENCODER, SELECTIONS
+from replication.records import heads
 from replication.report.looks import look_of
 from replication.report.rows import Row, Tables
+from replication.results import Results
 from replication.run import load
-from replication.search import Report, best_so_far
+from replication.search import best_so_far
+from replication.studies import jobs, limits
+from replication.studies.study import Studies
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
 CHOSEN_BY = dict(zip(SELECTIONS, ("the training loss", "the validation loss"), strict=True))
@@ -28,60 +27,60 @@ POINTS = 125  # of a curve, beside the first 20
 
 def write(root: Path, static: Path, config: dict, tables: Tables, runs: list[str]) -> None:
     """Write every data file to static/data, and the records that they lead to, to static/records."""
-    folders = {"limits": root / config["limits"]["published"], "published": root / config["published"]}
-    for name, folder in folders.items():
-        shutil.copytree(folder, static / "records" / name)
-    limits = Limits(config, read_keys(folders["limits"]), ResultFiles())
+    folder = root / config["published"]
+    shutil.copytree(folder, static / "records")
+    studies = Studies(jobs(config), str(folder), "")
+    results = Results({n: files for n, files in studies.records("*").items() if files[0] in studies.published})
 
     def write_one(name: str, value: object) -> None:
         path = static / "data" / f"{name}.js"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"siteData[{json.dumps(name)}] = {json.dumps(value, separators=(',', ':'))};\n")
 
-    published = {slug: s for slug, s in limits.settings.items() if all(map(os.path.exists, s.files))}
-    for slug, setting in published.items():
-        write_one(f"curves/{slug}", curves_of_setting(setting))
+    settings = [setting for setting in limits.settings(config) if results.names(f"limits/{setting.slug}/timing")]
+    for setting in settings:
+        write_one(f"curves/{setting.slug}", curves_of_setting(results, setting))
     for experiment in config["experiments"]:
-        write_one(f"curves/run/{experiment}", curves_of_experiment(folders["published"], experiment, runs, tables))
-    write_one("settings", [[slug, _title(setting)] for slug, setting in published.items()])
-    write_one("limits", {"cells": limit_cells(tables), "runs": limit_runs(published)})
-    write_one("searches", searches(folders["published"], config))
-    write_one("denoised", denoised(folders["published"]))
-    write_one("claims", claim_rows(tables, folders["published"]))
-    write_one("records", record_rows(static))
+        write_one(f"curves/run/{experiment}", curves_of_experiment(results, experiment, runs, tables))
+    write_one("settings", [[setting.slug, setting.title] for setting in settings])
+    write_one("limits", {"cells": limit_cells(tables), "runs": limit_runs(results, settings)})
+    write_one("searches", searches(results, config))
+    write_one("denoised", denoised(results))
+    write_one("claims", claim_rows(tables, results))
+    write_one("records", record_rows(folder))
 
 
 # Curves
 
 
-def curves_of_setting(setting: Planned) -> dict:
+def curves_of_setting(results: Results, setting: limits.Setting) -> dict:
     """The curves of one setting of the limits: for each way to choose settings, every optimizer and seed."""
     choices = {}
-    for selection, words in CHOSEN_BY.items():
+    for column, words in CHOSEN_BY.items():
         choices[words] = []
-        for method, path in setting.studies.items():
-            chosen = read_json(path)["result"]["chosen"][selection]
-            timing = read_json(setting.timings[method])["result"]["optimizers"][method]
-            runs = [seeds.SeedRun(**run) for run in chosen["runs"]]
-            choices[words].append(_curves(method, chosen["settings"], runs, timing["seconds"]))
-    return {"title": _title(setting), "choices": choices}
+        for method, tuned in methods_of(results, setting).items():
+            seconds = results.clock(f"limits/{setting.slug}/timing", method).step
+            choices[words].append(_curves(method, tuned.settings(column), tuned.choice(column).runs, seconds))
+    return {"title": setting.title, "choices": choices}
 
 
-def _title(setting: Planned) -> str:
-    return setting.name if setting.name == setting.group else f"{setting.group}: {setting.name}"
+def methods_of(results: Results, setting: limits.Setting) -> dict[str, Tuned]:
+    """The record of each method at a setting of the limits."""
+    names = [name for name in results.names(f"limits/{setting.slug}/*") if name.split("/")[-1] in METHODS]
+    return {name.split("/")[-1]: results.tuned(name) for name in names}
 
 
-def curves_of_experiment(published: Path, experiment: str, runs: list[str], tables: Tables) -> dict:
+def curves_of_experiment(results: Results, experiment: str, runs: list[str], tables: Tables) -> dict:
     """The curves of one experiment: of the claims' published records, and of the runs that are on this machine."""
     choices: dict[str, list] = {}
-    for selection, words in CHOSEN_BY.items():
-        folder = published / "claims" / experiment / selection
-        for path in (folder / f"{method}.json" for method in METHODS):
-            if path.exists():
-                timing = tables["timings"].get(f"{experiment}/{path.stem}")
+    tuned = {method: f"tuning/{experiment}/{method}" for method in METHODS}
+    for column, words in CHOSEN_BY.items():
+        for method, record in ((m, results.tuned(name)) for m, name in tuned.items() if name in results.files):
+            if column in record.chosen and record.chosen[column].runs:
+                timing = tables["timings"].get(f"{experiment}/{method}")
                 seconds = timing and timing["milliseconds"] / 1e3
-                settings = read_json(path)["result"]["settings"]
-                choices.setdefault(words, []).append(_curves(path.stem, settings, seeds.read(path), seconds))
+                curves = _curves(method, record.settings(column), record.chosen[column].runs, seconds)
+                choices.setdefault(words, []).append(curves)
     own: dict[str, list[seeds.SeedRun]] = {}
     settings, seconds = {}, {}
     for run in map(load, runs):
@@ -131,34 +130,37 @@ def _settings(settings: dict) -> str:
 SCORES = {"last": "loss after the last iteration", "mean_log": "geometric mean of the loss over the iterations"}
 
 
-def searches(published: Path, config: dict) -> list[dict]:
+def searches(results: Results, config: dict) -> list[dict]:
     """Every experiment with a published search: how trials are scored, and each optimizer's best loss so far."""
     found = []
     for experiment in config["experiments"]:
-        paths = (published / "tuning" / experiment / f"{method}.json" for method in METHODS)
-        reports = [Report.read(path) for path in paths if path.exists()]
-        if reports:
-            score = SCORES[reports[0].statistic]
-            found.append({"experiment": experiment, "score": score, "searches": list(map(_search, reports))})
+        names = [f"tuning/{experiment}/{method}" for method in METHODS]
+        tuned = [record for record in (results.tuned(n) for n in names if n in results.files) if record.trials]
+        if tuned:
+            score = SCORES[tuned[0].statistic]
+            found.append({"experiment": experiment, "score": score, "searches": list(map(_search, tuned))})
     return found
 
 
-def _search(report: Report) -> dict:
-    diverged = sum(trial.status == "diverged" for trial in report.trials)
+def _search(tuned: Tuned) -> dict:
+    diverged = sum(trial.status == "diverged" for trial in tuned.trials)
     best = {
-        column: [[number, _rounded(loss), _settings(chosen)] for number, loss, chosen in best_so_far(report, column)]
+        column: [
+            [number, _rounded(loss), _settings(chosen)]
+            for number, loss, chosen in best_so_far(tuned.trials, column, tuned.statistic)
+        ]
         for column in SELECTIONS
     }
-    return _named(report.optimizer) | {"trials": len(report.trials), "diverged": diverged, "best": best}
+    return _named(tuned.optimizer) | {"trials": len(tuned.trials), "diverged": diverged, "best": best}
 
 
-def denoised(published: Path) -> dict:
-    """The pictures of the published record (studies.denoised), of each run with its method's name and settings."""
-    record = read_json(published / "denoised.json")
-    shown = record["result"] | {"seed": record["keys"][0]["seeds"][0]}
-    for run in shown["runs"]:
+def denoised(results: Results) -> dict:
+    """The pictures of the published record (compute.pictures), of each run with its method's name and settings."""
+    record = results.record(f"pictures/{AUTOENCODER}")
+    kept = record["result"] | {"seed": record["key"]["seed"]}
+    for run in kept["runs"]:
         run |= _named(run["method"]) | {"settings": _settings(run["settings"])}
-    return shown
+    return kept
 
 
 # Verdicts
@@ -200,18 +202,19 @@ def _effect(quantity: str, row: Row, start: str = "") -> str:
     return effect_text(quantity, numbers[0], numbers[1:])
 
 
-def limit_runs(settings: dict[str, Planned]) -> dict:
+def limit_runs(results: Results, settings: list[limits.Setting]) -> dict:
     """Behind the cells: by setting, optimizer and choice, its settings, the numbers of each seed, and the record."""
     runs: dict = {}
-    for slug, setting in settings.items():
-        for method, path in setting.studies.items():
-            record = read_json(path)
-            for selection in SELECTIONS:
-                chosen = record["result"]["chosen"][selection]
-                finals = [[run["seed"], run["status"], _finals(run["final"])] for run in chosen["runs"]]
-                behind = {"settings": _settings(chosen["settings"]), "runs": finals, "record": _record(path)}
-                behind |= {"commit": record["git_commit"], "processor": record["processor"]}
-                runs.setdefault(slug, {}).setdefault(method, {})[selection] = behind
+    for setting in settings:
+        for method, tuned in methods_of(results, setting).items():
+            record = results.record(f"limits/{setting.slug}/{method}")
+            for column in SELECTIONS:
+                finals = [[run.seed, run.status, _finals(run.final)] for run in tuned.choice(column).runs]
+                behind = {"settings": _settings(tuned.settings(column)), "runs": finals}
+                behind |= {"record": _record("limits"), "commit": record["git_commit"]}
+                runs.setdefault(setting.slug, {}).setdefault(method, {})[column] = behind | {
+                    "processor": record["processor"]
+                }
     return runs
 
 
@@ -220,12 +223,12 @@ def _finals(final: dict | None) -> dict:
     return {column: _rounded(final[column]) for column in columns if final and column in final}
 
 
-def _record(path: str) -> str:
-    """Where the site has a record of the limits."""
-    return f"_static/records/limits/{'/'.join(Path(path).parts[-2:])}"
+def _record(study: str) -> str:
+    """Where the site has the records of a study."""
+    return f"_static/records/{study}.jsonl"
 
 
-def claim_rows(tables: Tables, published: Path) -> list[dict]:
+def claim_rows(tables: Tables, results: Results) -> list[dict]:
     """A row for each test of a claim on each experiment."""
     rows = []
     for name, row in tables["claims"].items():
@@ -233,7 +236,7 @@ def claim_rows(tables: Tables, published: Path) -> list[dict]:
         if not test:  # the claim of the gradient has no baseline
             continue
         _, quantity, method = test
-        own = [f"claims/{experiment}/{_selection(quantity)}/{of}.json" for of in (method, row["baseline"])]
+        own = [f"tuning/{experiment}/{of}" for of in (method, row["baseline"])]
         exact = row["exact_outcome"] and f"{row['exact_outcome']}, {_effect(quantity, row, 'exact_')}"
         rows.append(
             {
@@ -244,9 +247,7 @@ def claim_rows(tables: Tables, published: Path) -> list[dict]:
                 **{"lost": row["lost"], "baselineLost": row["baseline_lost"]},
                 **{"exact": exact, "removed": row["holm"] is not None},
                 **{"agree": row["agree"], "agreeAt": row["agree_at"]},
-                "records": [
-                    f"_static/records/published/claims/{p}" for p in own if (published / "claims" / p).exists()
-                ],
+                "records": [_record("tuning") for name in own if name in results.files][:1],
             }
         )
     return rows
@@ -255,17 +256,17 @@ def claim_rows(tables: Tables, published: Path) -> list[dict]:
 # Provenance
 
 
-def record_rows(static: Path) -> list[dict]:
+def record_rows(folder: Path) -> list[dict]:
     """Every published record: what it is of, what it took, and where it was computed."""
     rows = []
-    for path in sorted((static / "records").rglob("*.json")):
-        record = read_json(path)
-        rows.append(
-            {
-                **{"record": str(path.relative_to(static / "records")), "kind": record["keys"][0]["kind"]},
-                **{"seconds": record["seconds"] and round(record["seconds"], 1), "commit": record["git_commit"]},
-                **{"processor": record["processor"], "torch": record["versions"]["torch"]},
-                "href": str(path.relative_to(static.parent)),
-            }
-        )
+    for path in sorted(folder.glob("*.jsonl")):
+        for record, _ in heads(path):
+            rows.append(
+                {
+                    **{"record": record["name"], "kind": record["key"]["kind"]},
+                    **{"seconds": record["seconds"] and round(record["seconds"], 1), "commit": record["git_commit"]},
+                    **{"processor": record["processor"], "torch": record["versions"]["torch"]},
+                    "href": _record(path.stem),
+                }
+            )
     return rows

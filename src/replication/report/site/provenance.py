@@ -10,8 +10,8 @@ from pathlib import Path
 
 from replication.errors import DataError
 from replication.provenance import commit
-from replication.report import pages
 from replication.report.rows import Tables, markdown
+from replication.report.times import times_block
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "snakemake", "papermill", "matplotlib", "sphinx")
 TARGETS = ("all", "claims", "limits", "ladder", "optimizers", "benchmark")  # of the graph
@@ -26,7 +26,7 @@ def page(root: Path, tables: Tables) -> str:
     """The page, in Markdown."""
     versions = [[name, importlib.metadata.version(name)] for name in VERSIONS]
     try:
-        times = pages.times(tables)
+        times = times_block(tables)
     except KeyError:  # a command whose times are not published yet
         times = "The times are on [Running it](docs/running.md)."
     return f"""# Provenance
@@ -39,8 +39,9 @@ This site shows commit `{commit(root)}` of the project.
 
 ## Every published record
 
-The repository publishes a record of each search and study. A record has its key (what was asked), its result, the
-commit, the processor and the processor time. The table can be sorted and filtered; each name leads to the record.
+The repository publishes a record of each job of a study, a file a study. A record has its key (what was asked), its
+result, the commit, the processor and the processor time. The table can be sorted and filtered; each name leads to the
+file.
 
 <div data-table="records"></div>
 

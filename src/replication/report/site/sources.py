@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from replication.files import read_json
-from replication.limit_settings import slug_of
 from replication.methods import METHODS, label
 from replication.parameters import AUTOENCODER
-from replication.paths import PAGES, PUBLISHED_FIGURES, PUBLISHED_TABLES
-from replication.report import pages
+from replication.paths import PAGES, PUBLISHED_FIGURES, PUBLISHED_TABLES, slug
+from replication.report.claims import claims_block, references_block, trained_block
+from replication.report.ladder import ladder_block
+from replication.report.optimizers import optimizers_block
 from replication.report.rows import Tables, markdown
 
 NOTEBOOKS = "notebooks/executed"  # of the project
@@ -128,10 +129,10 @@ def moved_by(config: dict, tables: Tables) -> dict[str, list[str]]:
     judged = {name.split("/")[0] for name in tables["limits"]}
     moved: dict[str, list[str]] = {}
     for setting in config["limits"]["settings"]:
-        slug = slug_of(setting["group"], setting["name"])
-        if slug in judged:
+        name = slug(f"{setting['group']} {setting['name']}")
+        if name in judged:
             link = (
-                f'<a href="../verdicts.html#{slug}">{setting["group"]}: {setting["name"]}</a>'  # the page makes the row
+                f'<a href="../verdicts.html#{name}">{setting["group"]}: {setting["name"]}</a>'  # the page makes the row
             )
             for key in _leaves(setting["over"]):
                 moved.setdefault(key, []).append(link)
@@ -185,7 +186,7 @@ def experiment(root: Path, name: str, section: dict, tables: Tables) -> str:
     executed = sorted((root / NOTEBOOKS / name).glob("*.ipynb"), key=lambda path: list(METHODS).index(path.stem))
     if executed:
         lines = [f"- [{label(path.stem)}](../{path.relative_to(root)})" for path in executed]
-        text += "\n## Its notebooks, executed with seed 0\n\n" + "\n".join(lines) + "\n"
+        text += "\n## Its notebooks, executed\n\n" + "\n".join(lines) + "\n"
     return text
 
 
@@ -202,12 +203,12 @@ def _rows_or_nothing(make: Callable[..., str]) -> Callable[..., str]:
 
 
 NUMBERS: dict[str, Callable[..., str]] = {
-    "Claims: speed": lambda tables, name: pages.claims(tables, name, "speed"),
-    "Claims: images": lambda tables, name: pages.claims(tables, name, "images"),
-    "What each comes to": _rows_or_nothing(pages.references),
-    "With how many seeds it trains": _rows_or_nothing(pages.trained),
-    "The ladder": _rows_or_nothing(pages.ladder),
-    "Today's optimizers": _rows_or_nothing(pages.optimizers),
+    "Claims: speed": lambda tables, name: claims_block(tables, name, "speed"),
+    "Claims: images": lambda tables, name: claims_block(tables, name, "images"),
+    "What each comes to": _rows_or_nothing(references_block),
+    "With how many seeds it trains": _rows_or_nothing(trained_block),
+    "The ladder": _rows_or_nothing(ladder_block),
+    "Today's optimizers": _rows_or_nothing(optimizers_block),
 }
 
 
@@ -216,11 +217,8 @@ NUMBERS: dict[str, Callable[..., str]] = {
 
 def notebooks(root: Path) -> str:
     """The list of the executed notebooks, by experiment."""
-    text = (
-        "# The notebooks\n\nEach is shown as the pipeline executed it, with seed 0. `make lab` opens them to change.\n"
-    )
+    text = "# The notebooks\n\nEach is shown as the pipeline executed it. `make lab` opens them to change.\n"
     folder = root / NOTEBOOKS
-    text += "\n## Reports\n" + _toctree([f"{NOTEBOOKS}/{path.stem}" for path in sorted(folder.glob("*.ipynb"))])
     for experiment in sorted(path.name for path in folder.iterdir() if path.is_dir()):
         names = [path.stem for path in (folder / experiment).glob("*.ipynb")]
         names.sort(key=list(METHODS).index)
