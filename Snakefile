@@ -1,10 +1,9 @@
-"""The poster, regenerated: MNIST -> images of a seed -> one executed notebook a run -> figures and tables."""
+"""The poster, regenerated: MNIST -> images of each seed -> a notebook for each optimizer -> figures (rules/poster.smk)."""
 
 import os
 import sys
 
-from replication import forkserver, workflow as project
-from replication.paths import RUN_FILES
+from replication import workflow as project
 from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
 
@@ -18,7 +17,7 @@ def source(path):
 
 config |= project.read_config(source("."), workflow.config_settings)
 plan = project.make_plan(config, source("."))
-files = plan.results
+files, poster = plan.results, plan.poster
 project.prepare_jobs()
 if workflow.is_main_process:
     project.name_unlock(sys.argv[1:])
@@ -33,17 +32,17 @@ wildcard_constraints:
 
 onstart:
     if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
-        forkserver.start("logs/forkserver.log")
+        project.name_workflow()
 
 
+include: "rules/poster.smk"
 include: "rules/claims.smk"
-include: "rules/data.smk"
 include: "rules/ladder.smk"
 include: "rules/limits.smk"
 include: "rules/report.smk"
-include: "rules/runs.smk"
 include: "rules/site.smk"
 include: "rules/speed.smk"
+include: "rules/studies.smk"
 include: "rules/tuning.smk"
 include: "rules/verify.smk"
 
@@ -52,8 +51,7 @@ rule all:
     """The poster's figures: `make figures`."""
     default_target: True
     input:
-        runs=plan.run_files(*plan.of_target(None)),
-        notebooks=plan.run_notebooks(*plan.of_target(None)),
+        notebooks=poster.executed(*poster.of_target(None)),
         figures=plan.figures_of("all"),
         tables=plan.tables_of("all"),
 
@@ -61,8 +59,7 @@ rule all:
 rule full_mnist:
     """The autoencoder on all of MNIST: `snakemake --cores 2 full_mnist`."""
     input:
-        runs=plan.run_files(*plan.of_target("full_mnist")),
-        notebooks=plan.run_notebooks(*plan.of_target("full_mnist")),
+        notebooks=poster.executed(*poster.of_target("full_mnist")),
         figures=plan.figures_of("full_mnist"),
 
 
@@ -77,7 +74,7 @@ rule tune:
 rule claims:
     """A verdict on every claim of the poster: `make claims`."""
     input:
-        notebook=files.report("claims"),
+        claims=files.claims,
         figures=plan.figures_of("claims"),
         tables=plan.tables_of("claims"),
 
@@ -101,7 +98,6 @@ rule limits:
     """Where the claims stop holding: `make limits`, which can be stopped and goes on where it was."""
     input:
         limits=files.limits,
-        notebook=files.report("limits"),
         figures=plan.figures_of("limits"),
         tables=plan.tables_of("limits"),
 

@@ -35,21 +35,3 @@ rule judge_claims:
         optimizers=plan.optimizers,
     script:
         "../src/replication/scripts/judge_claims.py"
-
-
-rule tell_claims:
-    """The claims as a short paper."""
-    input:
-        notebook=plan.notebook("claims"),
-        modules=plan.notebook_modules("claims"),
-        claims=files.claims,
-        references=files.table("references"),
-    output:
-        notebook=files.report("claims"),
-    log:
-        "logs/tell_claims.log",
-    params:
-        parameters={"folder": files.folder},
-        working_copy="logs/notebooks/claims.ipynb",
-    script:
-        "../src/replication/scripts/run_notebook.py"

@@ -103,20 +103,3 @@ rule study_ablation:
         samples=lambda wildcards: plan.samples_to_ablate,
     script:
         "../src/replication/scripts/study_ablation.py"
-
-
-rule tell_limits:
-    """The limits as a short paper."""
-    input:
-        notebook=plan.notebook("limits"),
-        modules=plan.notebook_modules("limits"),
-        results=files.limits,
-    output:
-        notebook=files.report("limits"),
-    log:
-        "logs/tell_limits.log",
-    params:
-        parameters={"folder": files.folder},
-        working_copy="logs/notebooks/limits.ipynb",
-    script:
-        "../src/replication/scripts/run_notebook.py"

@@ -53,7 +53,7 @@ rule judge_goals:
         processes=files.benchmark("processes"),
         pipeline=files.benchmark("pipeline"),
         timing=files.timing("autoencoder"),
-        runs=plan.run_files("autoencoder"),
+        runs=poster.executed("autoencoder"),
         modules=plan.modules("speed/goals.py"),
     output:
         goals=files.benchmark("goals"),

@@ -1,7 +1,7 @@
 rule gather_numbers:
     """The numbers that the default runs come to."""
     input:
-        runs=plan.run_files(*plan.of_target(None)),
+        runs=poster.executed(*poster.of_target(None)),
         modules=plan.modules("verdicts/verify.py"),
     output:
         numbers=files.numbers,

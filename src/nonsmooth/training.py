@@ -129,19 +129,21 @@ def train(
     report_every: float = 5.0,
     group: Group = None,
     every: int = 1,
+    first: int = 0,
     validate_every: int = 5,
     keep_best: bool = False,
     callback: Callable[[dict[str, float]], object] | None = None,
 ) -> Training:
     """`iterations` steps of an optimizer made for `network`, stopped early only by divergence or the callback.
 
-    It is evaluated after each `every` iterations and after the last one: a row of the history. Data held out and the
-    optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
-    `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
-    well. `callback` is given each row after the first, and training stops where it returns True. A UserWarning says
-    when the network's loss has risen while the lifted loss fell. `report` is told the progress and the time left, at
-    most every `report_every` seconds, and once the end. Of a `group` of processes each has its own rows of the problem;
-    the history is that of all together, and the first process reports. The callback is called in every process.
+    It is evaluated after each of the first `first` iterations, then after each `every` iterations, and after the last
+    one: a row of the history. Data held out and the optimizer's diagnostics are evaluated in the first row, in the last
+    one, and between in rows that are at least `validate_every` iterations apart. With `keep_best` the weights of the
+    best of these on validation data are kept as well. `callback` is given each row after the first, and training stops
+    where it returns True. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is
+    told the progress and the time left, at most every `report_every` seconds, and once the end. Of a `group` of
+    processes each has its own rows of the problem; the history is that of all together, and the first process reports.
+    The callback is called in every process.
 
     Raises ValueError for `keep_best` without validation data, and for an optimizer of another network.
     """
@@ -171,7 +173,7 @@ def train(
             broken = str(error)
         end = clock(device)
         seconds += end - start
-        if not broken and iteration % every and iteration < iterations:
+        if not broken and iteration > first and iteration % every and iteration < iterations:
             continue
         row = dict.fromkeys(rows[0], math.nan) | {"iteration": iteration} | _training_losses(network, problem, group)
         rows.append(row)

@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 from replication.errors import DataError, NotebookError
-from replication.forkserver import end_with_workflow
 from replication.personal import leave_out
 
 
@@ -56,12 +55,6 @@ def notebook(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--parameters must be a dictionary in JSON: {error}") from None
     check_new(arguments.output)
     execute(arguments.notebook, arguments.output, parameters, arguments.working_copy)
-
-
-def forkserver(arguments: argparse.Namespace) -> None:
-    from replication.forkserver import serve
-
-    serve(arguments.folder)
 
 
 def pages(arguments: argparse.Namespace) -> None:
@@ -170,11 +163,6 @@ def parser() -> argparse.ArgumentParser:
         output={"help": "file to write"},
     )
     command(
-        forkserver,
-        "Serve forks to the jobs and notebooks of a workflow, at the socket that is standard input.",
-        folder={"help": "the workflow's"},
-    )
-    command(
         pages,
         "Take the tables of the results over into the project, and fill the numbers of its pages anew.",
         results={"required": False, "default": "results", "help": "folder of the results"},
@@ -192,7 +180,6 @@ def parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     arguments = parser().parse_args()
     leave_out()
-    end_with_workflow()
     try:
         arguments.run(arguments)
     except (NotebookError, DataError, ValueError, OSError) as error:  # what the user can mend: no traceback

@@ -3,7 +3,6 @@
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from replication import statements, strict_yaml
 from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, accepted, baselines, compared, refusal
 from replication.notebooks import declared_parameters
-from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
+from replication.parameters import AUTOENCODER, NEED_IMAGES, OF_NOTEBOOK, counts, samples_of
 from replication.sections import merge, settle_optimizers, whole, with_middles
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
@@ -256,7 +255,7 @@ def _wrong_notebook(folder: Path, name: str) -> Iterator[str]:
         yield f"{name!r} is not in {folder}{nearest(name, [path.stem for path in folder.glob('*.ipynb')])}"
         return
     try:
-        missing = {field.name for field in fields(Parameters)} - declared_parameters(folder / f"{name}.ipynb").keys()
+        missing = OF_NOTEBOOK - declared_parameters(folder / f"{name}.ipynb").keys()
     except NotebookError as error:
         yield str(error)
     else:

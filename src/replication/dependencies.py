@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 
@@ -14,16 +15,30 @@ def library(*names: str) -> list[Path]:
     return sorted({*named, *(module for path in named for module in dependencies(path))})
 
 
+def of_training(source: str | Path, constructor: str) -> list[Path]:
+    """The library modules that decide the weights of a training: what `source` imports, and the module of its method.
+
+    constructor: the method's, "package.module:name". Left out are the list of the methods, since no method depends on
+    another, and how anything is drawn.
+    """
+    own = _module_file(constructor.partition(":")[0])
+    left_out = {SOURCE / "replication" / "methods.py", *(SOURCE / "replication" / "report").rglob("*.py")}
+    return sorted({own, *_reached([Path(source), own], left_out)})
+
+
 def dependencies(source: str | Path) -> list[Path]:
     """The library modules that a notebook or module imports, directly or through others, in order of their paths."""
+    return sorted(_reached([Path(source)]))
+
+
+def _reached(waiting: list[Path], left_out: Set[Path] = frozenset()) -> set[Path]:
+    """The modules that those waiting import, directly or through others, by no way through those that are left out."""
     modules: set[Path] = set()
-    waiting = [Path(source)]
     while waiting:
-        for module in _modules_of(waiting.pop()):
-            if module not in modules:
-                modules.add(module)
-                waiting.append(module)
-    return sorted(modules)
+        new = _modules_of(waiting.pop()) - modules - left_out
+        modules |= new
+        waiting += new
+    return modules
 
 
 def code_of(notebook: Path, tag: str | None = None) -> list[str]:

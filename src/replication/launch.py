@@ -14,7 +14,7 @@ from replication.files import check_new
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES, check_library, find_root
 from replication.quality import summary
-from replication.run import assemble, save
+from replication.run import EVALUATED, assemble, save
 
 
 def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_folder: str) -> None:
@@ -50,7 +50,7 @@ def _train(run: Parameters, root: Path, sources: list[str], group: processes.Gro
     def report(line: str) -> None:
         print(f"[{name}] {line}", flush=True)
 
-    training = train(made.network, made.optimizer, made.problem, run.iterations, report, group=group)
+    training = train(made.network, made.optimizer, made.problem, run.iterations, report, group=group, **EVALUATED)
     final = summary(made.network, made.problem, group)
     if processes.is_first(group):
         count = 1 if group is None else distributed.get_world_size(group)

@@ -63,12 +63,9 @@ class ResultFiles:
         """The folder of a run."""
         return self._path("runs", experiment, optimizer, f"seed-{seed}")
 
-    def run_notebook(self, experiment: str, optimizer: str, seed: object) -> str:
-        return self._path("notebooks", experiment, optimizer, f"seed-{seed}.ipynb")
-
-    def report(self, notebook: str) -> str:
-        """An executed notebook that tells of results."""
-        return self._path("notebooks", f"{notebook}.ipynb")
+    def notebook(self, experiment: str, optimizer: str) -> str:
+        """The executed notebook that trains every seed."""
+        return self._path("notebooks", experiment, f"{optimizer}.ipynb")
 
     @property
     def numbers(self) -> str:

@@ -11,17 +11,20 @@ from dataclasses import asdict
 from glob import glob
 
 from replication import parameters, records
-from replication.dependencies import dependencies, library
+from replication.dependencies import library
 from replication.errors import DataError
 from replication.limit_settings import Limits
-from replication.methods import CONTROL, METHODS, POSTER, REFERENCE, baselines, compared, default, label, of_role
-from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, NEED_IMAGES, SELECTIONS, Parameters
-from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, drawn_images, figures
+from replication.methods import METHODS, POSTER, baselines, compared, default, label, of_role
+from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, SELECTIONS, Parameters, plain
+from replication.paths import DEVICES, PUBLISHED_FIGURES, RUN_FILES, STYLE, ResultFiles, figures
+from replication.poster import Poster
 from replication.report import captions
 from replication.report.figures import FIGURES as FIGURE_MODULES
 from replication.sections import merge
 from replication.statements import experiments_of, rivals
 
+# The optimizers of no claim that stand beside the claims' in the table of references and in the figure of the search.
+BESIDE = ("adam-minibatch", "adamw", "lbfgs")
 PERCEPTRONS = ("perceptron", "perceptron-teacher")
 # The experiments that the figures of all trials draw.
 SEARCHED = (
@@ -67,13 +70,6 @@ SECTIONS = {
 }
 
 
-def plain(value: object) -> object:
-    """The same value written the same way, however the configuration was put together: keys in order."""
-    if isinstance(value, dict):
-        return {name: plain(value[name]) for name in sorted(value)}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
 class Plan:
     """The plan of a checked configuration. `root`: the project's folder, relative to the working directory."""
 
@@ -82,8 +78,9 @@ class Plan:
         self.results = ResultFiles()
         self.experiments: dict[str, dict] = config["experiments"]
         self.optimizers = {name: sorted(section["optimizers"]) for name, section in self.experiments.items()}
-        self.seeds = {name: section.get("seeds", config["seeds"]) for name, section in self.experiments.items()}
-        self.data_root = self.source(config["data"]["root"])
+        self.poster = Poster(config, root)
+        self.seeds = {name: self.poster.seeds(name) for name in self.experiments}
+        self.data_root = self.poster.data_root
         self.published_root = config["published"] and self.source(config["published"])
         folder = config["limits"]["published"]
         published = records.read_keys(self.source(folder)) if folder else {}
@@ -99,13 +96,6 @@ class Plan:
     def devices(self) -> list[str]:
         """What nonsmooth.device_times wrote on other machines."""
         return sorted(glob(self.source(f"{DEVICES}/*.json")))
-
-    def notebook(self, name: str) -> str:
-        return self.source(f"notebooks/{name}.ipynb")
-
-    def notebook_modules(self, name: str) -> list[str]:
-        """The library modules behind a notebook, found from the imports."""
-        return [os.path.relpath(path) for path in dependencies(self.notebook(name))]
 
     def published(self, result: str) -> list[str]:
         """The published record that stands for a result, where there is one: it may have other keys."""
@@ -124,23 +114,9 @@ class Plan:
 
     # Runs and images
 
-    def of_target(self, target: str | None) -> list[str]:
-        """The experiments that a target of snakemake computes; None is the default target."""
-        return [name for name, section in self.experiments.items() if section.get("target") == target]
-
     def trained(self, experiment: str) -> list[str]:
         """The optimizers that the experiment's own target trains; `snakemake optimizers` compares all."""
-        return sorted(self.experiments[experiment].get("in_target", self.optimizers[experiment]))
-
-    def runs_of(self, *experiments: str) -> list[tuple[str, str, int]]:
-        return [(e, name, seed) for e in experiments for name in self.trained(e) for seed in self.seeds[e]]
-
-    def run_files(self, *experiments: str) -> list[str]:
-        """Histories, weights and records of every run of the experiments."""
-        return [f"{self.results.run(*run)}/{file}" for run in self.runs_of(*experiments) for file in RUN_FILES]
-
-    def run_notebooks(self, *experiments: str) -> list[str]:
-        return [self.results.run_notebook(*run) for run in self.runs_of(*experiments)]
+        return self.poster.optimizers(experiment)
 
     def parameters(self, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:
         return parameters.of_run(self.config, experiment, optimizer, seed, tuned_on)
@@ -150,43 +126,11 @@ class Plan:
         names = dict.fromkeys(compared(self.optimizers[experiment]))
         return tuple(names | dict.fromkeys(name for own, same in self.rivals if own == experiment for name in same))
 
-    def images(self, experiment: str, seed: int) -> str | None:
-        """The file of the seed's images; None for experiments without."""
-        section = self.experiments[experiment]
-        if section["problem"]["name"] not in NEED_IMAGES:
-            return None
-        return self.results.sample(drawn_images(experiment if "data" in section else None, seed))
-
     def samples(self, experiment: str, seeds: list[int]) -> dict[int, str | None]:
-        """The files of the seeds' images by seed, None for experiments without."""
-        return {int(seed): self.images(experiment, seed) for seed in seeds}
+        return self.poster.samples(experiment, seeds)
 
     def image_files(self, experiment: str, seeds: list[int]) -> list[str]:
-        return [path for path in self.samples(experiment, seeds).values() if path]
-
-    def images_to_draw(self, wildcards) -> dict:
-        """The arguments of mnist.draw for a file of images."""
-        *experiment, seed = wildcards.drawn.split("/")
-        section = self.experiments[experiment[0]] if experiment else {}
-        return {"seed": int(seed.rpartition("-")[2])} | parameters.counts(self.config, section)
-
-    def images_of_run(self, wildcards) -> list[str]:
-        return self.image_files(wildcards.experiment, [wildcards.seed])
-
-    def notebook_of_run(self, wildcards) -> str:
-        return self.notebook(self.experiments[wildcards.experiment]["notebook"])
-
-    def modules_of_run(self, wildcards) -> list[str]:
-        return self.notebook_modules(self.experiments[wildcards.experiment]["notebook"])
-
-    def notebook_parameters(self, wildcards) -> dict:
-        experiment, optimizer, seed = wildcards.experiment, wildcards.optimizer, wildcards.seed
-        run = asdict(self.parameters(experiment, optimizer, seed))
-        where = {
-            "sample_file": self.images(experiment, seed),
-            "run_folder": self.results.run(experiment, optimizer, seed),
-        }
-        return plain(run | where)
+        return self.poster.image_files(experiment, seeds)
 
     def runs_to_time(self, wildcards) -> list[dict]:
         """The parameters of one run of each optimizer."""
@@ -298,7 +242,7 @@ class Plan:
             for statement, kind, experiment in of_autoencoder
             if not kind["suffix"] or statement["selected_by"] == "validation_loss"
         } - {AUTOENCODER}
-        beside = [name for name in of_role(REFERENCE, CONTROL) if name in self.trained(AUTOENCODER)]
+        beside = [name for name in BESIDE if name in self.optimizers[AUTOENCODER]]
         return [(AUTOENCODER, name) for name in (*self.compared(AUTOENCODER), *beside)] + [
             (experiment, name) for experiment in sorted(elsewhere) for name in self.compared(experiment)
         ]
@@ -555,7 +499,7 @@ class Plan:
 
     def results_of(self, target: str | None, optimizers: dict[str, list[str]] | None = None) -> dict:
         """The fields of results.Results: which results of a target there are."""
-        experiments = self.of_target(target)
+        experiments = self.poster.of_target(target)
         seeds, names = {e: self.seeds[e] for e in experiments}, {e: self.trained(e) for e in experiments}
         return plain({"folder": self.results.folder, "seeds": seeds, "optimizers": optimizers or names})
 
@@ -570,26 +514,26 @@ class Plan:
             searched = [
                 (e, name)
                 for e, name in self.searched
-                if e.startswith(family) and e in SEARCHED and name in self.trained(family)
+                if e.startswith(family) and e in SEARCHED and name in (*self.trained(family), *BESIDE)
             ]
             with_maps = {e for e, _ in searched if self.experiments[e]["problem"]["name"] == "denoising"}
             reports = [results.search(*run) for run in searched]
             return reports + [results.maps("tuning", experiment) for experiment in sorted(with_maps)]
         first = self.image_files(AUTOENCODER, self.seeds[AUTOENCODER][:1])
-        full = self.of_target("full_mnist")
+        full, trained = self.poster.of_target("full_mnist"), self.poster.executed
         behind = {
-            "comparison": [*self.run_files(AUTOENCODER), *first],
-            "poster": [*self.run_files("perceptron", AUTOENCODER), *first],
-            "perceptron_loss": self.run_files(*PERCEPTRONS),
+            "comparison": [*trained(AUTOENCODER), *first],
+            "poster": [*trained("perceptron", AUTOENCODER), *first],
+            "perceptron_loss": trained(*PERCEPTRONS),
             "autoencoder_convergence": [
-                *self.run_files(AUTOENCODER),
+                *trained(AUTOENCODER),
                 results.timing(AUTOENCODER),
                 results.maps("figures", AUTOENCODER),
             ],
-            "autoencoder_samples": [*self.run_files(AUTOENCODER), *first],
-            "inside": [*self.run_files(AUTOENCODER), results.maps("figures", AUTOENCODER)],
+            "autoencoder_samples": [*trained(AUTOENCODER), *first],
+            "inside": [*trained(AUTOENCODER), results.maps("figures", AUTOENCODER)],
             "full_mnist": [
-                *self.run_files(*full),
+                *trained(*full),
                 *(path for e in full for path in (results.timing(e), results.maps("figures", e))),
             ],
             "benchmark": [results.benchmark("iterations")],
@@ -621,7 +565,7 @@ class Plan:
         """The results that a table is made of."""
         results = self.results
         behind = {
-            "runs": self.run_files(*self.of_target(None)),
+            "runs": self.poster.executed(*self.poster.of_target(None)),
             "claims": [results.claims],
             "timings": [results.claims, *self.timed_claims],
             "references": [*(results.maps("claims", e) for e in self.mapped), *self.reference_files],
@@ -744,7 +688,6 @@ class Plan:
         return {
             "experiment": experiments,
             "optimizer": "|".join(sorted(METHODS)),
-            "seed": r"\d+",
             "drawn": rf"(({experiments})/)?seed-\d+",
             "selection": "|".join(SELECTIONS),
             "use": "figures|claims|tuning|ablation",

@@ -10,7 +10,7 @@ from glob import glob
 from replication import config as configuration
 from replication.errors import ConfigError, DataError
 from replication.paths import SOURCE, ResultFiles, check_library
-from replication.personal import leave_out
+from replication.personal import WORKFLOW, leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -67,6 +67,11 @@ def name_unlock(arguments: list[str]) -> None:
         unlock = shlex.join([sys.executable, "-m", "snakemake", *arguments, "--unlock"])
         text = "Another run has locked files of this folder. If it goes on no more, this removes its lock:"
         atexit.register(print, f"{text}\n    {unlock}", file=sys.stderr)
+
+
+def name_workflow(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Tell the jobs which process they end with: this one (scripts.job)."""
+    environment[WORKFLOW] = str(os.getpid())
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:

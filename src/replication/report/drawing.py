@@ -1,6 +1,8 @@
-"""How things are drawn, the same in notebooks and figures: lines, histories, effects, images, PNGs."""
+"""How things are drawn, the same in notebooks and figures: lines, histories, tables, images, PNGs."""
 
 import io
+import statistics
+from collections.abc import Sequence
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -13,15 +15,31 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
-from nonsmooth.training import Training
 from replication.methods import METHODS, REFERENCE
 from replication.paths import STYLE
+from replication.report.rows import markdown
+from replication.run import Run
 
 PARTS = {
     "train_loss": ("training", "#0072B2", "-"),
     "validation_loss": ("validation", "#E69F00", "--"),
     "unseen_loss": ("unseen", "#009E73", "-."),
     "train_d": ("training, $D$", "#CC79A7", ":"),
+}
+# What a table of runs calls the columns of a history and the numbers of a trained network (quality.summary).
+HEADS = {
+    "train_loss": "training loss",
+    "unseen_loss": "unseen loss",
+    "test_loss": "test loss",
+    "train_d": "training $D$",
+    "train_psnr": "training PSNR, dB",
+    "unseen_psnr": "unseen PSNR, dB",
+    "train_accuracy": "training accuracy",
+    "unseen_accuracy": "unseen accuracy",
+    "feasibility": r"feasibility $\lvert Z - A \rvert$",
+    "activation_gap": r"activation gap $\lvert X - \sigma(Z) \rvert$",
+    "lagrangian": "augmented Lagrangian",
+    "lifted_loss": "lifted loss",
 }
 
 
@@ -75,19 +93,52 @@ def evaluated(column: np.ndarray) -> np.ndarray:
     return ~np.isnan(column).reshape(-1, column.shape[-1]).all(0)
 
 
-def draw_history(axes: Axes, training: Training) -> None:
-    """The losses of one training against iterations, on a log scale."""
-    history = {column: np.array(values) for column, values in training.history.items()}
+def draw_losses(axes: Axes, runs: Sequence[Run]) -> None:
+    """The losses of an optimizer's runs against iterations, on a log scale: a thin line a seed, and a thick median.
+
+    A run that diverged has no part in the median, and its line of the training loss ends in a cross.
+    """
+    finished = [run for run in runs if not run.diverged]
     for column, (name, color, linestyle) in PARTS.items():
-        if column in history:
-            rows = evaluated(history[column])
-            x, y = history["iteration"][rows], history[column][rows]
-            axes.plot(x, y, label=name, color=color, linestyle=linestyle)
-    if training.status == "diverged":
-        axes.plot(history["iteration"][-1], history["train_loss"][-1], "x", color="black", label="diverged")
+        if column not in runs[0].history:
+            continue
+        look = {"color": color, "linestyle": linestyle}
+        for run in runs:
+            rows = evaluated(run.history[column])
+            axes.plot(run.history["iteration"][rows], run.history[column][rows], linewidth=0.6, alpha=0.5, **look)
+            if run.diverged and column == "train_loss":
+                ends = run.history["iteration"][rows][-1], run.history[column][rows][-1]
+                axes.plot(*ends, "x", color="black", label="diverged")
+        if finished:
+            values = np.stack([run.history[column] for run in finished])
+            rows = evaluated(values)
+            axes.plot(finished[0].history["iteration"][rows], np.median(values[:, rows], axis=0), label=name, **look)
     axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
     plain_ticks(axes.yaxis)
-    axes.legend()
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    axes.legend(labels.values(), labels.keys())
+
+
+def show_numbers(runs: Sequence[Run], columns: Sequence[str]) -> None:
+    """Show, in a notebook, a table of what each seed comes to after its last iteration, and the medians.
+
+    columns: keys of HEADS; those that no run has are left out, and where none is left nothing is shown. A run that
+    diverged is marked and has no part in the medians.
+    """
+    from IPython.display import Markdown, display  # imported late, as in `show`
+
+    ends = [{name: values[-1].item() for name, values in run.history.items()} | run.final for run in runs]
+    known = [name for name in columns if any(name in end for end in ends)]
+    if not known:
+        return
+    rows = [[f"{run.parameters.seed}{' (diverged)' * run.diverged}"] for run in runs]
+    rows.append(["**median**"])
+    for name in known:
+        finished = [end[name] for run, end in zip(runs, ends, strict=True) if not run.diverged]
+        values = [*(end.get(name) for end in ends), statistics.median(finished) if finished else None]
+        for row, value in zip(rows, values, strict=True):
+            row.append(f"{value:.4g}" if isinstance(value, float | int) and np.isfinite(value) else "-")
+    display(Markdown(markdown(["seed", *(HEADS[name] for name in known)], rows)))
 
 
 def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:

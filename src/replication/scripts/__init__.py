@@ -1,30 +1,30 @@
 """What the rules call by `script:`, a few lines a rule: from Snakemake's objects to the library and back to files.
 
 Snakemake runs each file here with an object `snakemake` that has the rule's input, output, params and log. Each imports
-what it needs inside `job`: a fork of the workflow's server has it already.
+what it needs inside `job`, so that an error of an import is told like any other.
 """
 
 import os
 import select
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from replication.errors import DataError, NotebookError
-from replication.forkserver import as_fork, end_with_workflow
+from replication.personal import WORKFLOW
 
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
-    """The job of a rule, as a fork of the workflow's server where there is one.
+    """The job of a rule.
 
     All that it prints goes to the rule's log as well, and it ends when its workflow is gone. An error that
     the user can mend ends it with the message alone, any other with the traceback.
     """
-    as_fork()
-    end_with_workflow()
+    threading.Thread(target=_end_with_workflow, daemon=True).start()
     finish = _copy_output(str(snakemake.log[0]))
     code = 1
     try:
@@ -39,6 +39,21 @@ def job(snakemake) -> Iterator[None]:
             stream.flush()
         finish()
         os._exit(code)
+
+
+def _end_with_workflow() -> None:
+    """End this process when the workflow that started it is gone, also when that was killed.
+
+    A kernel ends when the process that started it does.
+    """
+    workflow = os.environ.get(WORKFLOW)
+    while workflow:
+        try:
+            os.kill(int(workflow), 0)
+        except ProcessLookupError:
+            os.write(2, b"the workflow that started this is gone\n")  # not print, which may wait for a lock
+            os._exit(1)
+        time.sleep(0.5)
 
 
 def _copy_output(log: str) -> Callable[[], None]:

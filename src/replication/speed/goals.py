@@ -26,11 +26,11 @@ def time_to_quality(results: Results) -> dict[str, dict]:
         iterations, ratios = [], []
         clock = results.clock(AUTOENCODER, name)
         for seed in results.seeds[AUTOENCODER]:
-            adam = results.run(AUTOENCODER, ANCHOR, seed).history["train_loss"]
+            adam = results.run(AUTOENCODER, ANCHOR, seed).history
             history = results.run(AUTOENCODER, name, seed).history
-            count = iterations_to(adam[-1], history["iteration"], history["train_loss"])
+            count = iterations_to(adam["train_loss"][-1], history["iteration"], history["train_loss"])
             iterations.append(count)
-            ratios.append((math.inf if count is None else clock.after(count)) / adams.after(len(adam) - 1))
+            ratios.append((math.inf if count is None else clock.after(count)) / adams.after(adam["iteration"][-1]))
         ranked = [statistics.median(ratios), min(ratios), max(ratios)]
         table[name] = {
             "iterations": iterations,

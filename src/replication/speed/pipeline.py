@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from replication.files import read_json
-from replication.forkserver import VARIABLE
+from replication.personal import WORKFLOW
 from replication.provenance import provenance
 
 CORES = 2
@@ -24,7 +24,7 @@ def account(folder: str | Path, wall: float) -> dict:
     """
     results = Path(folder) / "results"
     records = [read_json(path) for path in sorted(results.glob("runs/*/*/*/run.json"))]
-    notebooks = [read_json(path) for path in sorted(results.glob("notebooks/*/*/*.ipynb"))]
+    notebooks = [read_json(path) for path in sorted(results.glob("notebooks/*/*.ipynb"))]
     training = sum(record["loop_seconds"] for record in records)
     return {
         "wall": wall,
@@ -56,5 +56,5 @@ def measure(snakefile: str | Path, config: dict) -> dict:
 
 def _environment() -> dict[str, str]:
     """This process's, without what the job of a workflow finds there and a shell does not have."""
-    own = {VARIABLE, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"}
+    own = {WORKFLOW, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"}
     return {key: value for key, value in os.environ.items() if key not in own}

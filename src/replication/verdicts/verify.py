@@ -15,7 +15,7 @@ from replication.studies.seeds import finished
 # most, and by up to a third what is below 1e-6.
 RELATIVE, ABSOLUTE, ROUNDING = 0.005, 1e-6, 100
 COLUMNS = ("train_loss", "unseen_loss", "train_d", "feasibility", "lagrangian")
-ITERATIONS = (0, 10, 100)  # and the last one
+ITERATIONS = (0, 10, 100, "last")
 
 
 def numbers(results: Results) -> dict[str, float | None]:
@@ -28,12 +28,14 @@ def numbers(results: Results) -> dict[str, float | None]:
     for experiment in results.seeds:
         for optimizer in results.optimizers[experiment]:
             runs = results.runs(experiment, optimizer)
+            rows = {int(iteration): row for row, iteration in enumerate(runs[0].history["iteration"])} | {"last": -1}
             for column in (name for name in COLUMNS if name in runs[0].history):
-                for at in (*ITERATIONS, -1):
-                    key = f"{experiment}/{optimizer}/{column}/{'last' if at < 0 else at}"
+                for iteration in ITERATIONS:
+                    key = f"{experiment}/{optimizer}/{column}/{iteration}"
                     if any(run.diverged for run in runs):
                         medians[key] = None
-                    elif at < len(runs[0].history[column]):
+                    elif iteration in rows:
+                        at = rows[iteration]
                         fits = np.median([run.history["train_loss"][at] for run in runs]) < ABSOLUTE
                         if not (fits and column == "unseen_loss"):
                             medians[key] = float(np.median([run.history[column][at] for run in runs]))

@@ -68,4 +68,4 @@ def ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: boo
         if stop < at[-1]:
             level = np.median([history["unseen_loss"][stop] for history in histories])
             ring = {"color": METHODS[optimizer].look.color, "fillstyle": "none", "markersize": 8}
-            axes.plot(clock.after(stop), level, "o", label=label, linestyle="none", **ring)
+            axes.plot(clock.after(histories[0]["iteration"][stop]), level, "o", label=label, linestyle="none", **ring)

@@ -14,10 +14,10 @@ from replication.studies.maps import linear_map, mean_image
 
 def autoencoder_samples(results: Results, count: int = 6) -> Figure:
     """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
-    figure = plt.figure(figsize=(WIDTH, 8.3))
     seed, data, denoisers = trained_networks(results, tuple(METHODS))
     rank = min(results.run(AUTOENCODER, results.optimizers[AUTOENCODER][0], seed).parameters.network["hidden"])
     denoisers |= {f"linear map (rank {rank})": linear_map(data, rank)[0], "mean image": mean_image(data)}
+    figure = plt.figure(figsize=(WIDTH, 0.73 * (2 + len(denoisers))))
     parts = {"training images": data.training, "unseen images": data.unseen}
     for axes, (title, split) in zip(figure.subplots(1, 2), parts.items(), strict=True):
         rows = image_rows(split, denoisers, count)

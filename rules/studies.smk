@@ -1,22 +1,3 @@
-rule run_notebook:
-    """One run: a notebook with the parameters of an experiment, an optimizer and a seed."""
-    input:
-        notebook=plan.notebook_of_run,
-        modules=plan.modules_of_run,
-        images=plan.images_of_run,
-    output:
-        run=[f"{files.run('{experiment}', '{optimizer}', '{seed}')}/{file}" for file in RUN_FILES],
-        notebook=files.run_notebook("{experiment}", "{optimizer}", "{seed}"),
-    log:
-        "logs/runs/{experiment}/{optimizer}/seed-{seed}.log",
-    threads: config["threads"]
-    params:
-        parameters=plan.notebook_parameters,
-        working_copy="logs/notebooks/{experiment}/{optimizer}/seed-{seed}.ipynb",
-    script:
-        "../src/replication/scripts/run_notebook.py"
-
-
 rule time_iterations:
     """The optimizers of an experiment in turn, alone on the machine."""
     input:
