@@ -7,6 +7,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Takes the tables that the pipeline wrote over into docs/results/, and fills the numbers of README.md and docs/ anew.
 PAGES := $(BIN)/python -m replication pages
+EXECUTED := perceptron perceptron-teacher autoencoder
 # pip keeps a person's settings of where it downloads from, and no others: with PIP_USER=1 it would refuse .venv.
 DOWNLOADS := INDEX_URL EXTRA_INDEX_URL FIND_LINKS NO_INDEX TRUSTED_HOST PROXY CERT CLIENT_CERT CACHE_DIR CONFIG_FILE
 unexport $(filter-out $(DOWNLOADS:%=PIP_%),$(filter PIP_%,$(.VARIABLES)))
@@ -32,11 +33,10 @@ tuned: .venv/ready  ## choose settings by the search and take them over into con
 	rm -rf data/published/tuning && cp -r results/tuning data/published/
 	$(PAGES)
 
-publish: figures  ## take the default runs over: executed notebooks of seed 0, denoised images, expected numbers
-	for path in results/notebooks/perceptron*/*/seed-0.ipynb results/notebooks/autoencoder/*/seed-0.ipynb; do \
-	  run=$${path#results/notebooks/}; run=$${run%/seed-0.ipynb}; \
-	  mkdir -p notebooks/executed/$${run%/*} && cp $$path notebooks/executed/$$run.ipynb; \
-	done
+publish: figures  ## take the default runs over: executed notebooks, denoised images, expected numbers
+	rm -rf notebooks/executed
+	mkdir notebooks/executed
+	cp -r $(EXECUTED:%=results/notebooks/%) notebooks/executed/
 	$(SNAKEMAKE) results/numbers.json results/denoised.json
 	cp results/numbers.json tests/expected/default.json
 	cp results/denoised.json data/published/
@@ -49,13 +49,11 @@ benchmark: .venv/ready  ## speed and size against their goals: figures/benchmark
 claims: .venv/ready  ## a verdict on every claim of the poster: docs/claims.md
 	$(SNAKEMAKE) claims
 	cp -r results/claims data/published/
-	cp results/notebooks/claims.ipynb notebooks/executed/
 	$(PAGES)
 
 limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be stopped and resumed
 	$(SNAKEMAKE) limits
 	$(BIN)/python -m replication publish --limits results/limits.json --folder data/limits
-	cp results/notebooks/limits.ipynb notebooks/executed/
 	$(PAGES)
 
 optimizers: .venv/ready  ## the tests of the claims against today's optimizers, as a table
@@ -79,7 +77,8 @@ publish-site: site  ## the site as the only commit of the branch site, beside al
 	rm results/site.index
 
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/
-	$(SNAKEMAKE) verify --directory results/verify --forceall
+	rm -rf results/verify
+	$(SNAKEMAKE) verify --directory results/verify
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from replication.data.mnist import Sample
+from replication.files import check_made
 from replication.paths import ResultFiles, drawn_images
 from replication.run import Run, load
 from replication.speed import clock
@@ -21,7 +22,10 @@ class Results:
         return ResultFiles(self.folder)
 
     def run(self, experiment: str, optimizer: str, seed: int) -> Run:
-        return load(self.files.run(experiment, optimizer, seed))
+        """A run. Raises DataError where it is not there, with the command that trains it."""
+        folder = self.files.run(experiment, optimizer, seed)
+        check_made(f"--forcerun {self.files.notebook(experiment, optimizer)}", folder)
+        return load(folder)
 
     def runs(self, experiment: str, optimizer: str) -> list[Run]:
         """One run for each seed."""

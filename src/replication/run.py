@@ -7,6 +7,7 @@ host and are the same bit for bit wherever the same versions run.
 import ast
 import hashlib
 import json
+import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -98,7 +99,11 @@ def trained(parameters: Parameters, sample: Sample | None, folder: str | Path | 
                 report(f"{known.record['status']} before, read from {folder}")
                 return known
     run = assemble(parameters, sample)
-    training = train(run.network, run.optimizer, run.problem, parameters.iterations, report, **EVALUATED)
+    with warnings.catch_warnings(record=True) as caught:  # else a notebook would show them with a path of this machine
+        warnings.simplefilter("always")
+        training = train(run.network, run.optimizer, run.problem, parameters.iterations, report, **EVALUATED)
+    for warning in caught:
+        report(f"warning: {warning.message}")
     final = summary(run.network, run.problem)
     if folder is not None:
         save(folder, parameters, run.network, training, final, asked=asked)

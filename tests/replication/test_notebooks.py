@@ -1,5 +1,4 @@
 import json
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,21 +7,21 @@ import nbformat
 import pytest
 
 from replication import config, notebooks, run
-from replication.dependencies import code_of, dependencies, library
-from replication.errors import DataError, NotebookError
+from replication.dependencies import code_of, dependencies, library, of_training
+from replication.errors import NotebookError
+from replication.methods import METHODS
+from replication.parameters import OF_NOTEBOOK
 from replication.paths import RUN_FILES, SOURCE
-from replication.plan import Plan
+from replication.poster import Poster
 
 ROOT = Path(__file__).parents[2]
-PLAN = Plan(config.project(ROOT), str(ROOT))
-RUNS = [SimpleNamespace(experiment=e, optimizer=o, seed=str(seed)) for e, o, seed in PLAN.runs_of(*PLAN.experiments)]
+POSTER = Poster(config.project(ROOT), str(ROOT))
+# The trainings of every experiment, and of the default target.
+EVERY = [SimpleNamespace(experiment=e, optimizer=name) for e in POSTER.experiments for name in POSTER.optimizers(e)]
+DEFAULT = [wildcards for wildcards in EVERY if wildcards.experiment in POSTER.of_target(None)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TRAININGS = [path for path in NOTEBOOKS if path.stem in {PLAN.experiments[e]["notebook"] for e in PLAN.experiments}]
-REPORTS = [path for path in NOTEBOOKS if path not in TRAININGS]
 EXECUTED = ROOT / "notebooks" / "executed"
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-every_training = pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
-every_report = pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 
 
 def write_notebook(path: Path, *cells: str) -> Path:
@@ -51,25 +50,24 @@ def execute(notebook: Path, parameters: dict, folder: Path) -> Path:
 # Parameters
 
 
-@pytest.mark.parametrize("experiment", PLAN.experiments)
-def test_the_plan_passes_exactly_what_the_notebook_declares(experiment):
-    for wildcards in (wildcards for wildcards in RUNS if wildcards.experiment == experiment):
-        declared = notebooks.declared_parameters(PLAN.notebook_of_run(wildcards))
-        assert declared.keys() == PLAN.notebook_parameters(wildcards).keys()
+@pytest.mark.parametrize("experiment", POSTER.experiments)
+def test_the_pipeline_passes_exactly_what_the_notebook_declares(experiment):
+    for wildcards in (wildcards for wildcards in EVERY if wildcards.experiment == experiment):
+        declared = notebooks.declared_parameters(POSTER.notebook(wildcards))
+        assert declared.keys() == POSTER.parameters(wildcards).keys() == OF_NOTEBOOK
 
 
-@every_training
-def test_the_defaults_are_one_run_of_the_configuration(path):
-    """So that a run by hand and one by the pipeline are the same."""
+@every_notebook
+def test_the_defaults_are_trainings_of_the_configuration(path):
+    """So that runs by hand and by the pipeline are the same."""
     declared = notebooks.declared_parameters(path)
-    names = declared["experiment"], declared["optimizer"], declared["seed"]
-    assert declared == asdict(PLAN.parameters(*names)) | {"sample_file": None, "run_folder": None}
-    assert PLAN.experiments[declared["experiment"]]["notebook"] == path.stem
+    wildcards = SimpleNamespace(experiment=declared["experiment"], optimizer=declared["optimizer"])
+    assert declared == POSTER.parameters(wildcards) | {"sample_file": None, "run_folder": None}
+    assert Path(POSTER.notebook(wildcards)).resolve() == path
 
 
-@every_report
-def test_a_report_reads_the_folder_of_the_results(path):
-    assert notebooks.declared_parameters(path) == {"folder": PLAN.results.folder}
+def test_there_is_a_notebook_for_each_kind_of_experiment_and_no_other():
+    assert {Path(POSTER.notebook(wildcards)).resolve() for wildcards in EVERY} == set(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("cell", ["a = f()", "if a:\n    b = 1", "a.b = 1"])
@@ -96,13 +94,22 @@ def names(paths: list[Path]) -> set[str]:
     return {path.relative_to(SOURCE).as_posix() for path in paths}
 
 
-@every_training
-def test_a_training_depends_on_the_modules_that_it_imports_and_on_theirs(path):
-    modules = names(dependencies(path))
-    algorithm = {f"nonsmooth/{name}.py" for name in ("training", "badmm", "_badmm_fast", "bregman", "proximal")}
-    assert algorithm | {"replication/run.py", "replication/methods.py", "replication/data/denoising.py"} <= modules
-    assert not {name for name in modules if name.startswith(("replication/report/figures", "replication/verdicts"))}
-    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks", "forkserver")} & modules
+@pytest.mark.parametrize("source", [*NOTEBOOKS, SOURCE / "replication" / "run.py"], ids=lambda path: path.stem)
+def test_a_training_depends_on_what_it_imports_and_on_its_own_method_alone(source):
+    """Neither on another method, nor on the list of methods, nor on how anything is drawn."""
+    adam, badmm = (names(of_training(source, METHODS[name].constructor)) for name in ("adam", "badmm"))
+    assert {"nonsmooth/badmm.py", "nonsmooth/_badmm_fast.py"} <= badmm - adam
+    assert "nonsmooth/baselines.py" in adam - badmm
+    shared = {f"nonsmooth/{name}.py" for name in ("training", "bregman", "proximal")}
+    assert (
+        shared
+        | {"replication/run.py", "replication/data/denoising.py", "replication/seeds.py"}
+        - {source.relative_to(SOURCE).as_posix() if source.suffix == ".py" else ""}
+        <= adam & badmm
+    )
+    foreign = ("replication/methods", "replication/report", "replication/verdicts", "replication/studies")
+    assert not {name for name in adam | badmm if name.startswith(foreign)}
+    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks")} & (adam | badmm)
 
 
 def test_the_data_depend_on_nothing_of_the_training():
@@ -155,50 +162,40 @@ def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_p
     assert not (tmp_path / "out" / "n.ipynb").exists()
 
 
-@every_training
-def test_a_training_saves_the_run_of_its_parameters(path, sample, smoke_config, tmp_path, monkeypatch, capsys):
+@every_notebook
+def test_a_training_saves_the_run_of_each_seed_and_shows_it(path, sample, smoke_config, tmp_path, monkeypatch, capsys):
     """The cells run in this process, which needs no kernel."""
-    monkeypatch.setattr("IPython.display.display", lambda figure: None)
-    sample.save(tmp_path / "sample.safetensors")
-    plan = Plan(smoke_config, str(ROOT))
-    parameters = plan.parameters(path.stem, "badmm", 3).but(iterations=2)
-    files = {"sample_file": str(tmp_path / "sample.safetensors"), "run_folder": str(tmp_path / "run")}
+    shown: list[object] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    wildcards = SimpleNamespace(experiment=path.stem, optimizer="badmm")
+    asked = Poster(smoke_config, str(ROOT)).parameters(wildcards) | {"iterations": 2, "seeds": [3, 4]}
+    asked |= {"sample_file": f"{tmp_path}/sample-{{seed}}", "run_folder": f"{tmp_path}/run-{{seed}}"}
+    for seed in asked["seeds"]:
+        sample.save(tmp_path / f"sample-{seed}")
     variables: dict = {}
     with matplotlib.rc_context({"backend": "Agg"}):
         for code in code_of(path):
             exec(compile(code, path.name, "exec"), variables)
             if code in code_of(path, "parameters"):
-                variables |= asdict(parameters) | files
-    loaded = run.load(tmp_path / "run")
-    assert loaded.parameters == parameters
-    assert list(loaded.history["iteration"]) == [0, 1, 2]
-    assert loaded.final.keys() >= {"test_loss"}
-    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == sorted(RUN_FILES)
-    assert f"[{path.stem}/badmm/seed-3] finished after 2 iterations" in capsys.readouterr().out
-
-
-@every_report
-def test_a_report_names_the_command_that_makes_what_it_misses(path, tmp_path, monkeypatch):
-    """Before it reads any of its results, which are empty files here."""
-    files = PLAN.results
-    inputs = {"claims": [files.claims, files.table("references")], "limits": [files.limits]}[path.stem]
-    monkeypatch.chdir(tmp_path)
-    for input_file in map(Path, inputs):
-        input_file.parent.mkdir(parents=True, exist_ok=True)
-        input_file.touch()
-    for missing in map(Path, inputs):
-        missing.unlink()
-        variables: dict = {}
-        with pytest.raises(DataError, match=rf"{missing} is not there.* snakemake --cores 2 {path.stem}$"):  # noqa: PT012
-            for code in code_of(path):
-                exec(compile(code, path.name, "exec"), variables)
-        missing.touch()
+                variables |= asked
+    printed = capsys.readouterr().out
+    for seed in asked["seeds"]:
+        folder = tmp_path / f"run-{seed}"
+        loaded = run.load(folder)
+        assert vars(loaded.parameters).items() >= {"seed": seed, "settings": asked["settings"]}.items()
+        assert list(loaded.history["iteration"]) == [0, 1, 2]
+        assert loaded.final.keys() >= {"test_loss"}
+        assert sorted(file.name for file in folder.iterdir()) == sorted(RUN_FILES)
+        assert f"[{path.stem}/badmm/seed-{seed}] finished after 2 iterations" in printed
+    losses, inside = (item.data for item in shown if hasattr(item, "data") and isinstance(item.data, str))
+    assert [line.split("|")[1].strip() for line in losses.splitlines()] == ["seed", "---", "3", "4", "**median**"]
+    assert f"| {loaded.history['train_loss'][-1]:#.4g} |" in losses
+    assert f"| {loaded.history['feasibility'][-1]:#.4g} |" in inside
 
 
 def test_an_error_that_the_user_can_mend_is_one_line_in_a_notebook(tmp_path):
-    notebook = write_notebook(
-        tmp_path / "n.ipynb", "a = 0", "from replication.files import check_made\ncheck_made('x', 'y')"
-    )
+    code = "from replication.files import check_made\ncheck_made('x', 'y')"
+    notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", code)
     with pytest.raises(NotebookError):
         execute(notebook, {}, tmp_path)
     *_, cell = nbformat.read(tmp_path / "logs" / "n.ipynb", 4).cells
@@ -210,10 +207,12 @@ def test_an_error_that_the_user_can_mend_is_one_line_in_a_notebook(tmp_path):
 
 @pytest.mark.slow
 def test_runs_top_to_bottom_by_hand(tmp_path, monkeypatch, smoke_config):
-    """As in JupyterLab: started in notebooks/, with no file of images and no folder for the run."""
+    """As in JupyterLab: started in notebooks/, with no files of images and no folders for the runs."""
     monkeypatch.chdir(ROOT / "notebooks")
-    parameters = asdict(Plan(smoke_config, str(ROOT)).parameters("perceptron-teacher", "badmm", 0).but(iterations=3))
-    assert "feasibility" in outputs(execute(ROOT / "notebooks" / "perceptron.ipynb", parameters, tmp_path))
+    wildcards = SimpleNamespace(experiment="perceptron-teacher", optimizer="badmm")
+    asked = Poster(smoke_config, str(ROOT)).parameters(wildcards) | {"iterations": 3, "run_folder": None}
+    executed = execute(ROOT / "notebooks" / "perceptron.ipynb", asked, tmp_path)
+    assert "[perceptron-teacher/badmm/seed-1] finished after 3 iterations" in outputs(executed)
 
 
 # What is committed
@@ -226,34 +225,24 @@ def test_is_committed_without_outputs(path):
         assert cell.get("execution_count") is None
 
 
-def assert_executed(path: Path, notebook: Path) -> dict:
-    """That the executed notebook at `path` is `notebook` as it is, run to its end; its metadata."""
-    executed = json.loads(path.read_text())
+def executed_as(wildcards: SimpleNamespace) -> str:
+    return f"{wildcards.experiment}/{wildcards.optimizer}"
+
+
+@pytest.mark.parametrize("wildcards", DEFAULT, ids=executed_as)
+def test_executed_notebooks_are_those_that_stand_here_and_hold_no_path_of_a_machine(wildcards):
+    text = (EXECUTED / f"{executed_as(wildcards)}.ipynb").read_text()
+    executed = json.loads(text)
     cells = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    assert [cell["source"] for cell in cells] == [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
+    own = json.loads(Path(POSTER.notebook(wildcards)).read_text())["cells"]
+    assert [cell["source"] for cell in cells] == [cell["source"] for cell in own]
     assert all(cell["cell_type"] != "code" or cell["execution_count"] for cell in executed["cells"])
-    return executed["metadata"]["papermill"]
-
-
-DEFAULT_RUNS = [w for w in RUNS if w.experiment in PLAN.of_target(None) and w.seed == "0"]
-
-
-@pytest.mark.parametrize(
-    "wildcards", DEFAULT_RUNS, ids=lambda wildcards: f"{wildcards.experiment}/{wildcards.optimizer}"
-)
-def test_executed_trainings_are_those_of_seed_zero_and_hold_no_path_of_a_machine(wildcards):
-    path = EXECUTED / wildcards.experiment / f"{wildcards.optimizer}.ipynb"
-    record = assert_executed(path, Path(PLAN.notebook_of_run(wildcards)))
-    assert record["parameters"] == PLAN.notebook_parameters(wildcards)
+    record = executed["metadata"]["papermill"]
+    assert record["parameters"] == POSTER.parameters(wildcards)
     assert not any(Path(record[name]).is_absolute() for name in ("input_path", "output_path"))
+    assert not [line for line in text.splitlines() if "/src/replication/" in line or "/tmp/" in line]
 
 
-def test_every_default_run_is_among_the_executed_notebooks_and_no_other():
-    expected = {f"{wildcards.experiment}/{wildcards.optimizer}" for wildcards in DEFAULT_RUNS}
-    paths = EXECUTED.glob("*/*.ipynb")
-    assert {path.relative_to(EXECUTED).with_suffix("").as_posix() for path in paths} == expected
-
-
-@every_report
-def test_executed_reports_are_of_the_notebooks_as_they_are(path):
-    assert_executed(EXECUTED / path.name, path)
+def test_every_default_training_is_among_the_executed_notebooks_and_no_other():
+    paths = EXECUTED.rglob("*.ipynb")
+    assert {path.relative_to(EXECUTED).with_suffix("").as_posix() for path in paths} == set(map(executed_as, DEFAULT))

@@ -137,7 +137,7 @@ def show_numbers(runs: Sequence[Run], columns: Sequence[str]) -> None:
         finished = [end[name] for run, end in zip(runs, ends, strict=True) if not run.diverged]
         values = [*(end.get(name) for end in ends), statistics.median(finished) if finished else None]
         for row, value in zip(rows, values, strict=True):
-            row.append(f"{value:.4g}" if isinstance(value, float | int) and np.isfinite(value) else "-")
+            row.append(f"{value:#.4g}".rstrip(".") if value is not None and np.isfinite(value) else "-")
     display(Markdown(markdown(["seed", *(HEADS[name] for name in known)], rows)))
 
 

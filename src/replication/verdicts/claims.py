@@ -1,6 +1,5 @@
 """The poster's claims, each with its tests, and what the runs say of them: results/claims.json."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from nonsmooth import bregman, proximal
 from replication import search
 from replication.files import read_json, write_json
-from replication.methods import judged, label
+from replication.methods import judged
 from replication.paths import ResultFiles
 from replication.seeds import generator
 from replication.speed import clock
@@ -20,13 +19,10 @@ from replication.verdicts.effects import (
     DOES_NOT_HOLD,
     HOLDS,
     NEAR,
-    OUTCOMES,
-    QUANTITIES,
     REACHING,
     UNTIMED,
     Effect,
     compare,
-    effect_text,
     finite,
     holm,
     outcome,
@@ -206,50 +202,6 @@ def corrected(family: dict[tuple, Outcome], alpha: float) -> dict[tuple, Outcome
     return {
         name: replace(result, removed=result.outcome in sided and not rejected[name]) for name, result in family.items()
     }
-
-
-def _line(judgement: Judgement, experiment: str, result: Outcome) -> str:
-    """The outcome on one experiment, the seeds whose pairs are no part of it, and what it depends on."""
-    effect = effect_text(judgement.quantity, result.effect, result.interval)
-    notes = [f"{experiment}: {result.outcome}, {effect}"]
-    owners = zip(result.lost, (judgement.method, result.baseline), strict=True)
-    notes += [f"lost: {label(name)} with seed {', '.join(map(str, seeds))}" for seeds, name in owners if seeds]
-    if result.baseline != judgement.against:
-        notes.append(f"baseline: {label(result.baseline)}")
-    if result.slack_decides:
-        exact = effect_text(judgement.quantity, result.exact.effect, result.exact.interval)
-        notes.append(f"without slack: {result.exact.outcome}, {exact}")
-    if result.removed:
-        notes.append("removed by Holm's correction")
-    return "; ".join(notes)
-
-
-def answer(judgements: list[Judgement]) -> str:
-    """The verdicts of one claim for each method and kind of baseline, how many there are of each, and what each rests
-    on."""
-    lines = []
-    for method, kind in dict.fromkeys((judgement.method, judgement.kind) for judgement in judgements):
-        own = [judgement for judgement in judgements if (judgement.method, judgement.kind) == (method, kind)]
-        if method is None:
-            text = effect_text(own[0].quantity, own[0].own.effect, own[0].own.interval)
-            lines.append(f"{own[0].claim} - {own[0].verdict}: largest difference quotient {text}")
-            continue
-        counts = Counter(judgement.verdict for judgement in own)
-        words = ", ".join(f"{word} ({counts[word]})" for word in OUTCOMES if counts[word])
-        lines.append(f"{label(method)}, {kind} - {words}")
-        for judgement in own:
-            test = f"{QUANTITIES[judgement.quantity]} against {label(judgement.against)}"
-            lines.append(f"    {test}: {judgement.verdict}{_agreement(judgement)}")
-            lines += [f"        {_line(judgement, *item)}" for item in judgement.outcomes.items()]
-    return "\n".join(lines)
-
-
-def _agreement(judgement: Judgement) -> str:
-    if not judgement.elsewhere:
-        return ""
-    names = ", ".join(judgement.agreeing)
-    count = f"; {len(judgement.agreeing)} of {len(judgement.elsewhere)} others agree"
-    return f"{count}: {names}" if names else count
 
 
 def write(judgements: list[Judgement], output: str | Path) -> None:

@@ -46,7 +46,7 @@ def autoencoder_convergence(results: Results, experiment: str = AUTOENCODER, ite
         beside[row[1]] = levels
     grid[1, 0].set_xlabel(iteration)
     grid[1, 1].set_xlabel("wall time, seconds")
-    legend(figure, grid.flat, 4, f"{seeds_of(results, experiment)} {WALL_TIME}")
+    legend(figure, grid.flat, 3, f"{seeds_of(results, experiment)} {WALL_TIME}")
     label_beside(beside)
     return figure
 

@@ -185,7 +185,7 @@ def experiment(root: Path, name: str, section: dict, tables: Tables) -> str:
     executed = sorted((root / NOTEBOOKS / name).glob("*.ipynb"), key=lambda path: list(METHODS).index(path.stem))
     if executed:
         lines = [f"- [{label(path.stem)}](../{path.relative_to(root)})" for path in executed]
-        text += "\n## Its notebooks, executed with seed 0\n\n" + "\n".join(lines) + "\n"
+        text += "\n## Its notebooks, executed\n\n" + "\n".join(lines) + "\n"
     return text
 
 
@@ -216,11 +216,8 @@ NUMBERS: dict[str, Callable[..., str]] = {
 
 def notebooks(root: Path) -> str:
     """The list of the executed notebooks, by experiment."""
-    text = (
-        "# The notebooks\n\nEach is shown as the pipeline executed it, with seed 0. `make lab` opens them to change.\n"
-    )
+    text = "# The notebooks\n\nEach is shown as the pipeline executed it. `make lab` opens them to change.\n"
     folder = root / NOTEBOOKS
-    text += "\n## Reports\n" + _toctree([f"{NOTEBOOKS}/{path.stem}" for path in sorted(folder.glob("*.ipynb"))])
     for experiment in sorted(path.name for path in folder.iterdir() if path.is_dir()):
         names = [path.stem for path in (folder / experiment).glob("*.ipynb")]
         names.sort(key=list(METHODS).index)
