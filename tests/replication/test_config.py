@@ -5,6 +5,7 @@ import copy
 import functools
 import itertools
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,7 +73,6 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/problem/nose_level", 0.1, "the nearest name is 'noise_level'"),
         ("experiments/autoencoder/problem/noise", "gausian", "the nearest name is 'gaussian'"),
         ("experiments/autoencoder/notebook", "autoencoders", "the nearest name is 'autoencoder'"),
-        ("experiments/autoencoder/notebook", "claims", "notebook: 'claims' declares no parameter"),
         ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
         ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
         ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
@@ -191,6 +191,16 @@ def test_a_wrong_value_is_refused_with_its_key(good, path, value, message):
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
     assert message in str(refusal.value)
+
+
+def test_a_notebook_that_cannot_be_given_an_experiment_is_refused(good, tmp_path):
+    for folder in ("config", "data"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("executed"))
+    path = tmp_path / "notebooks" / "digits.ipynb"
+    path.write_text(path.read_text().replace("seeds = [0,", "numbers = [0,"))
+    with pytest.raises(ConfigError, match=r"experiments\.digits\.notebook: 'digits' declares no parameter seeds"):
+        config.check(good, tmp_path / "config" / "schema.yaml")
 
 
 @pytest.mark.parametrize("part", ["starts", "ranges"])

@@ -24,14 +24,12 @@ from replication.methods import BASELINE, METHODS, PEER, POSTER, Look, label, of
 from replication.paths import drawn_images
 from replication.plan import FIGURES
 from replication.report import drawing, figures
-from replication.report.effects import draw_effects
 from replication.report.figures import curves, images, samples
 from replication.report.figures.conditioning import CONDITIONED
 from replication.report.figures.convergence import ring_early_stops
 from replication.report.figures.limits import COLORS
 from replication.results import Results
 from replication.studies.maps import reduced_rank_ridge
-from replication.verdicts.claims import Judgement, Outcome
 from replication.verdicts.effects import DOES_NOT_HOLD, HOLDS, UNDECIDED
 
 ROOT = Path(__file__).parents[2]
@@ -374,34 +372,6 @@ def test_trained_networks_are_those_of_the_runs(trained):
 
 
 # The figures of the studies
-
-
-def judgement(method: str, quantity: str, effect: float, outcome: str) -> Judgement:
-    own = Outcome(effect, [effect / 2, effect * 2], [0, 1], [[], []], outcome)
-    return Judgement("id", "claim", "source", quantity, own, AUTOENCODER, method, "sgd", "rate searched")
-
-
-def test_effects_have_a_panel_for_each_unit_and_are_filled_where_a_claim_holds():
-    rows = [judgement("badmm", "final", 0.5, HOLDS), judgement("badmm-ls", "final", 2.0, DOES_NOT_HOLD)]
-    rows += [judgement("badmm", "unseen_psnr", 0.7, HOLDS)]
-    figure = plt.figure()
-    draw_effects(figure, rows)
-    ratios, decibels = figure.axes
-    assert (ratios.get_xscale(), decibels.get_xscale()) == ("log", "linear")
-    assert "dB" in decibels.get_xlabel()
-    assert texts(ratios.get_yticklabels()) == ["final training loss, SGD, rate searched"]
-    points = [line for line in ratios.lines if len(line.get_xdata()) == 1]
-    assert [line.get_xdata()[0] for line in points] == [0.5, 2.0]
-    assert points[0].get_markerfacecolor() == METHODS["badmm"].look.color
-    assert points[1].get_markerfacecolor() == "white"
-    assert texts(figure.legends[0].texts) == ["BADMM (gradient)", "BADMM (least squares)"]
-
-
-def test_an_effect_that_is_not_finite_is_not_drawn():
-    lost = Outcome(None, [None, None], [], [[0, 1], []], UNDECIDED)
-    figure = plt.figure()
-    draw_effects(figure, [replace(judgement("badmm", "final", 0.5, UNDECIDED), own=lost)])
-    assert len(figure.axes[0].lines) == 1  # the line at one
 
 
 def verdicts(method: str) -> list[dict]:

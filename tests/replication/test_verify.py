@@ -134,7 +134,7 @@ def test_a_number_or_a_record_that_moved_is_an_error(files, number, loss, line):
 def test_expected_numbers_are_of_the_default_runs(project):
     expected = read_json(ROOT / "tests" / "expected" / "default.json")
     plan = Plan(project, str(ROOT))
-    runs = {(experiment, optimizer) for experiment, optimizer, _ in plan.runs_of(*plan.of_target(None))}
+    runs = {(name, optimizer) for name in plan.poster.of_target(None) for optimizer in plan.poster.optimizers(name)}
     assert {tuple(key.split("/")[:2]) for key in expected} == runs
 
 

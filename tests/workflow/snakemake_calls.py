@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from replication.forkserver import VARIABLE
-
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
@@ -28,11 +26,8 @@ def insert(path: Path, before: str, text: str, after: str = "") -> None:
     path.write_text(old.replace(before + after, before + text + after))
 
 
-def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "", own_server: bool = False) -> dict:
-    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration.
-
-    own_server: as a user's call, which is inside no other workflow.
-    """
+def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> dict:
+    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration."""
     directory.mkdir(exist_ok=True)
     (directory / "over.yaml").write_text(over or "{}")
     command = [SNAKEMAKE, *arguments, "--snakefile", project / "Snakefile", "--directory", directory]
@@ -40,8 +35,6 @@ def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "",
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = os.environ | no_network
     environment.pop("MPLBACKEND", None)
-    if own_server:
-        environment.pop(VARIABLE, None)
     return {"args": list(map(str, command)), "env": environment}
 
 

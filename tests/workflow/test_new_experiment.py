@@ -65,7 +65,7 @@ def test_the_experiment_of_the_page_is_run_tuned_and_judged(changed, tmp_path):
     record = json.loads((tmp_path / run).read_text())
     assert (record["status"], record["parameters"]["problem"]["kept_rows"]) == ("finished", 14)
     assert record["final"]["unseen_psnr"] > 0
-    assert (tmp_path / "results/notebooks/inpainting/badmm/seed-0.ipynb").exists()
+    assert (tmp_path / "results/notebooks/inpainting/badmm.ipynb").exists()
     of_rate, of_every = (Report.read(tmp_path / path) for path in searches)
     assert len(of_rate.trials) == len(of_every.trials) == 3
     assert (set(of_rate.ranges), len(of_every.ranges)) == ({"learning_rate"}, 4)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_progress_is_seen(tmp_path):
-    done = snakemake(tmp_path, "results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2")
+    done = snakemake(tmp_path, "results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2")
     assert "[perceptron-teacher/sgd/seed-0] finished after 12 iterations" in output(done)
 
 
@@ -39,12 +39,12 @@ def test_a_failing_notebook_stays_executed_and_its_traceback_is_seen(project, tm
     broken["cells"][-1]["source"] = ["def broken():\n", "    raise ArithmeticError('on purpose')\n", "broken()"]
     notebook.write_text(json.dumps(broken))
     work = tmp_path / "work"
-    target = "results/notebooks/perceptron-teacher/badmm/seed-0.ipynb"
+    target = "results/notebooks/perceptron-teacher/badmm.ipynb"
     done = snakemake(work, target, "--cores", "2", project=project)
     assert done.returncode != 0
     assert "ArithmeticError: on purpose" in output(done)
     assert "def broken()" in output(done)
-    assert "ArithmeticError" in (work / "logs/notebooks/perceptron-teacher/badmm/seed-0.ipynb").read_text()
+    assert "ArithmeticError" in (work / "logs/notebooks/perceptron-teacher/badmm.ipynb").read_text()
     assert not (work / target).exists()
     assert not list(work.rglob("run.json"))
 
@@ -103,11 +103,9 @@ def assert_usual(directory: Path, usual_history: dict[str, list[float]]) -> None
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
 def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_history, tmp_path):
     """While notebooks run: Snakemake can tidy nothing up."""
-    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
-    first = subprocess.Popen(
-        **call(tmp_path, *arguments, own_server=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
+    arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
+    first = subprocess.Popen(**call(tmp_path, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "logs/run_notebook/perceptron-teacher/sgd.log").exists():
         assert first.poll() is None
         time.sleep(0.1)
     first.send_signal(stop)
@@ -131,11 +129,9 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, us
 
 def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_history, tmp_path):
     """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
-    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
+    arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
-    full = subprocess.run(
-        **call(tmp_path, *arguments, own_server=True), preexec_fn=limit, capture_output=True, text=True
-    )
+    full = subprocess.run(**call(tmp_path, *arguments), preexec_fn=limit, capture_output=True, text=True)
     assert full.returncode == 1
     assert "File too large" in output(full)
     assert not (tmp_path / arguments[0]).exists()

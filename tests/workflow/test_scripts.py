@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from replication.forkserver import VARIABLE, WARM
 from snakemake_calls import ROOT
 from workflow_processes import end, start_workflow, wait_for
-
-from replication.forkserver import VARIABLE, WARM
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
 linux = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forks on Linux alone")
