@@ -453,7 +453,7 @@ def build_runs(checked: dict, path: tuple, iterations: int = 0) -> None:
     for slug, method in itertools.product(plan.limits.settings, plan.limits.methods):
         study = plan.study_to_answer(SimpleNamespace(setting=slug, optimizer=method))
         Search(**study["search"])
-    names = [name for name in path[1:2] if name in plan.experiments] or plan.of_target(None)
+    names = [name for name in path[1:2] if name in plan.experiments] or plan.poster.of_target(None)
     for experiment, optimizer in [(name, optimizer) for name in names for optimizer in plan.optimizers[name]]:
         seed = plan.seeds[experiment][0]
         parameters = plan.parameters(experiment, optimizer, seed)
