@@ -1,5 +1,6 @@
 """A run that is there: read where it answers the same question, and trained anew where it does not."""
 
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from test_run import AUTOENCODER, ITERATIONS, PERCEPTRON
 
 from replication import methods, run
 from replication.data import mnist
+from replication.errors import DataError
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES
+from replication.results import Results
 
 
 @pytest.fixture
@@ -123,3 +126,10 @@ def test_a_warning_of_a_training_is_a_line_of_its_report(monkeypatch, capsys):
     printed = capsys.readouterr()
     assert "[perceptron-teacher/badmm/seed-3] warning: the lifted loss falls\n" in printed.out
     assert printed.err == ""
+
+
+def test_a_run_that_was_removed_is_named_with_the_command_that_trains_it(tmp_path):
+    results = Results(str(tmp_path), {"perceptron-teacher": [3]}, {"perceptron-teacher": ["badmm"]})
+    notebook = re.escape(f"snakemake --cores 2 --forcerun {tmp_path}/notebooks/perceptron-teacher/badmm.ipynb")
+    with pytest.raises(DataError, match=rf"runs/perceptron-teacher/badmm/seed-3 is not there.*{notebook}"):
+        results.runs("perceptron-teacher", "badmm")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
-from replication import run
+from replication import config, run
 from replication.plan import Plan
 
 pytestmark = pytest.mark.slow
@@ -87,12 +88,15 @@ def at_work_in(folder: Path) -> list[str]:
     return commands
 
 
-@pytest.fixture
+LONG = "experiments: {perceptron-teacher: {iterations: 4000}}"
+
+
+@pytest.fixture(scope="module")
 def usual_histories(smoke_config) -> dict[int, dict[str, list[float]]]:
-    """Of the runs of perceptron-teacher/sgd by seed, computed in this process."""
-    plan = Plan(smoke_config, str(ROOT))
+    """Of the runs of perceptron-teacher/sgd by seed, with LONG, computed in this process."""
+    plan = Plan(config.merge(smoke_config, yaml.safe_load(LONG)), str(ROOT))
     runs = {seed: plan.parameters("perceptron-teacher", "sgd", seed) for seed in smoke_config["seeds"]}
-    return {seed: run.train_blind(parameters, None)[1].history for seed, parameters in runs.items()}
+    return {seed: run.train_blind(parameters, None, **run.EVALUATED)[1].history for seed, parameters in runs.items()}
 
 
 def assert_usual(directory: Path, usual_histories: dict[int, dict[str, list[float]]]) -> None:
@@ -104,10 +108,12 @@ def assert_usual(directory: Path, usual_histories: dict[int, dict[str, list[floa
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
 def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_histories, tmp_path):
-    """While notebooks run: Snakemake can tidy nothing up."""
+    """While a notebook trains its second seed: Snakemake can tidy nothing up, and the first seed is not lost."""
     arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
-    first = subprocess.Popen(**call(tmp_path, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "logs/run_notebook/perceptron-teacher/sgd.log").exists():
+    unseen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen(**call(tmp_path, *arguments, over=LONG), **unseen)
+    first_seed = tmp_path / "results/runs/perceptron-teacher/sgd/seed-0/run.json"
+    while not first_seed.exists():
         assert first.poll() is None
         time.sleep(0.1)
     first.send_signal(stop)
@@ -117,15 +123,19 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, us
         while (left := at_work_in(tmp_path)) and time.monotonic() < end:
             time.sleep(0.1)
         assert not left
-    refused = snakemake(tmp_path, *arguments)
+    before = first_seed.stat().st_mtime_ns
+    refused = snakemake(tmp_path, *arguments, over=LONG)
     assert refused.returncode == 1
     assert "cannot be locked" in output(refused)
     named = refused.stderr.rstrip().splitlines()[-1]
     unlocked = subprocess.run(named, shell=True, capture_output=True, text=True)
     assert unlocked.returncode == 0, output(unlocked)
-    again = snakemake(tmp_path, *arguments)
+    again = snakemake(tmp_path, *arguments, over=LONG)
     assert again.returncode == 0, output(again)
     assert jobs(again) == {"run_notebook": 1}
+    assert "[perceptron-teacher/sgd/seed-0] finished before, read from" in output(again)
+    assert "[perceptron-teacher/sgd/seed-1] finished after 4000 iterations" in output(again)
+    assert first_seed.stat().st_mtime_ns == before
     assert_usual(tmp_path, usual_histories)
 
 
@@ -133,10 +143,10 @@ def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_histories, 
     """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
     arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
-    full = subprocess.run(**call(tmp_path, *arguments), preexec_fn=limit, capture_output=True, text=True)
+    full = subprocess.run(**call(tmp_path, *arguments, over=LONG), preexec_fn=limit, capture_output=True, text=True)
     assert full.returncode == 1
     assert "File too large" in output(full)
     assert not (tmp_path / arguments[0]).exists()
-    again = snakemake(tmp_path, *arguments)
+    again = snakemake(tmp_path, *arguments, over=LONG)
     assert again.returncode == 0, output(again)
     assert_usual(tmp_path, usual_histories)

@@ -1,14 +1,11 @@
 """Seeds in the pipeline: what is there is read, one more trains one, and one that is lost takes no other with it."""
 
-import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from snakemake_calls import call, insert, jobs, output, snakemake
+from snakemake_calls import insert, jobs, output, snakemake
 
 from replication import run
 
@@ -61,13 +58,6 @@ def test_one_more_seed_trains_one_and_one_less_none(tmp_path):
     assert seeds_in(tmp_path / NOTEBOOK) == ["7", "**median**"]
 
 
-def test_a_changed_setting_trains_every_seed_anew(tmp_path):
-    train(tmp_path, [0, 1])
-    slower = "experiments: {perceptron-teacher: {optimizers: {sgd: {learning_rate: 0.001}}}}"
-    assert lines(train(tmp_path, [0, 1], over=slower)) == ["0 trained", "1 trained"]
-    assert run.load(tmp_path / RUNS / "seed-1").parameters.settings["learning_rate"] == 0.001
-
-
 def test_a_changed_drawing_trains_nothing_and_a_changed_algorithm_its_own_runs(project, tmp_path):
     work = tmp_path / "work"
     train(work, [0], project=project)
@@ -99,37 +89,3 @@ def test_a_seed_that_cannot_be_kept_loses_no_other(tmp_path):
     assert not (tmp_path / NOTEBOOK).exists()
     (tmp_path / RUNS / "seed-1").unlink()
     assert lines(train(tmp_path, [0, 1, 2])) == ["0 read", "1 trained", "2 trained"]
-
-
-def test_a_call_that_is_killed_while_a_seed_trains_loses_no_other(tmp_path):
-    long = "experiments: {perceptron-teacher: {iterations: 4000}}"
-    arguments = [NOTEBOOK, "--cores", "2", "--config", "seeds=[0,1,2,3]"]
-    first = subprocess.Popen(
-        **call(tmp_path, *arguments, over=long), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (tmp_path / RUNS / "seed-0/run.json").exists():
-        assert first.poll() is None
-        time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    time.sleep(2)  # its job ends with it
-    before = state(tmp_path)
-    assert not (tmp_path / NOTEBOOK).exists()
-    shutil.rmtree(tmp_path / ".snakemake/locks")
-    again = train(tmp_path, [0, 1, 2, 3], over=long)
-    told = lines(again)
-    assert (again.returncode, told[0], told[-1]) == (0, "0 read", "3 trained"), output(again)
-    assert {name: file for name, file in before.items() if "seed-0" in name}.items() <= state(tmp_path).items()
-
-
-def test_a_folder_of_a_run_that_was_removed_is_named_with_the_command_that_makes_it(tmp_path):
-    table = "results/tables/runs.csv"
-    done = snakemake(tmp_path, table, "--cores", "2", "--config", "seeds=[0]")
-    assert done.returncode == 0, output(done)
-    shutil.rmtree(tmp_path / RUNS / "seed-0")
-    (tmp_path / table).unlink()
-    failed = snakemake(tmp_path, table, "--cores", "2", "--config", "seeds=[0]")
-    assert f"{RUNS}/seed-0 is not there" in output(failed)
-    assert f"snakemake --cores 2 --forcerun {NOTEBOOK}" in output(failed)
-    again = snakemake(tmp_path, table, "--cores", "2", "--forcerun", NOTEBOOK, "--config", "seeds=[0]")
-    assert again.returncode == 0, output(again)
