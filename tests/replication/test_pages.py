@@ -18,19 +18,46 @@ BLOCKS = sorted({match[2] + match[3] for path in PATHS for match in pages.BLOCK.
 TABLES = {"runs": {"a/b": {"id": "a/b", "x": 0.12345, "word": "fast", "none": None}}}
 
 
-def test_a_reference_is_filled_with_the_row_that_it_names():
-    text = "Loss <!--runs a/b {x:.2f}-->9<!--/-->, <!--runs a/b {word} ({x:.0%})-->old\nlines<!--/-->."
-    filled = pages.fill(text, TABLES)
-    assert filled == "Loss <!--runs a/b {x:.2f}-->0.12<!--/-->, <!--runs a/b {word} ({x:.0%})-->fast (12%)<!--/-->."
+def page(text: str, *references: str) -> str:
+    return "\n".join([text, "", "<!-- numbers", *references, "-->", ""])
+
+
+def test_a_number_is_filled_with_the_row_that_its_reference_names_wherever_its_mark_stands():
+    new = "0.12 = runs a/b {x:.2f}", "fast (12%) = runs a/b {word} ({x:.0%})"
+    text = page(
+        "9<!--a--> and\n9<!--a-->, old\nlines<!--bb-->.", "a: 9 = runs a/b {x:.2f}", f"bb: old lines = {new[1][13:]}"
+    )
+    filled = page("0.12<!--a--> and\n0.12<!--a-->, fast (12%)<!--bb-->.", f"a: {new[0]}", f"bb: {new[1]}")
+    assert pages.fill(text, TABLES) == filled
     assert pages.fill(filled, TABLES) == filled
 
 
 @pytest.mark.parametrize(
-    "reference", ["gone a/b {x}", "runs a/c {x}", "runs a/b {y}", "runs a/b {word:.2f}", "runs a/b ratio"]
+    "source", ["gone a/b {x}", "runs a/c {x}", "runs a/b {y}", "runs a/b {word:.2f}", "runs a/b ratio"]
 )
-def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
-    with pytest.raises(DataError, match=re.escape(reference)):
-        pages.fill(f"<!--{reference}-->1<!--/-->", TABLES)
+def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(source):
+    with pytest.raises(DataError, match=re.escape(source)):
+        pages.fill(page("1<!--a-->", f"a: 1 = {source}"), TABLES)
+
+
+GOOD = "a: 1 = runs a/b {x:.0f}"
+
+
+@pytest.mark.parametrize(
+    ("text", "references", "error"),
+    [
+        ("1<!--a-->, 2<!--b-->", [GOOD], r"marks \['a', 'b'\] and references \['a'\]"),
+        ("1<!--a-->", [GOOD, GOOD.replace("a:", "b:")], r"marks \['a'\] and references \['a', 'b'\]"),
+        ("1<!--a-->", [GOOD, GOOD.replace("1", "0")], r"references \['a', 'a'\]"),
+        ("1<!--a--> 2<!--a-->", [GOOD], "<!--a--> does not stand after '1'"),
+        ("11<!--a-->", [GOOD], "<!--a--> does not stand after '1'"),
+        ("1<!--a-->", ["a 1 runs a/b {x}"], "'a 1 runs a/b {x}' is not of the form"),
+    ],
+    ids=["no reference", "no mark", "two references", "another number", "end of a number", "form"],
+)
+def test_marks_and_references_that_do_not_match_are_an_error(text, references, error):
+    with pytest.raises(DataError, match=error):
+        pages.fill(page(text, *references), TABLES)
 
 
 @pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere badmm", "runs nowhere"])
@@ -98,17 +125,17 @@ def test_verdicts_are_those_of_the_own_experiment_with_the_others_that_agree():
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text("It is <!--made a {x}-->1<!--/-->.")
+    (tmp_path / "README.md").write_text(page("It is 1<!--a-->.", "a: 1 = made a {x}"))
     table = tmp_path / "results" / "tables" / "made.csv"
     rows.write(table, [{"id": "a", "x": 2}])
     pages.publish(tmp_path / "results", tmp_path)
-    assert (tmp_path / "README.md").read_text() == "It is <!--made a {x}-->2<!--/-->."
+    assert (tmp_path / "README.md").read_text() == page("It is 2<!--a-->.", "a: 2 = made a {x}")
     assert rows.read(tmp_path / PUBLISHED_TABLES) == {"made": {"a": {"id": "a", "x": 2}}}
-    (tmp_path / "docs" / "wrong.md").write_text("<!--made b {x}-->1<!--/-->")
+    (tmp_path / "docs" / "wrong.md").write_text(page("1<!--a-->", "a: 1 = made b {x}"))
     rows.write(table, [{"id": "a", "x": 3}])
     with pytest.raises(DataError):
         pages.publish(tmp_path / "results", tmp_path)
-    assert "-->2<!--" in (tmp_path / "README.md").read_text()
+    assert "2<!--a-->" in (tmp_path / "README.md").read_text()
     assert rows.read(tmp_path / PUBLISHED_TABLES)["made"]["a"]["x"] == 2
 
 
@@ -165,14 +192,24 @@ def test_no_number_of_a_page_is_stale(path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_no_line_begins_with_a_reference(path):
+def test_no_line_begins_with_a_mark(path):
     """A comment at the start of a line would end the paragraph."""
     assert re.findall(r"^ *<!--\w.*$", path.read_text(), re.MULTILINE) == []
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_a_page_reads_well_as_source(path):
+    """Lines fit a screen, but for tables, code, formulas and the references at the end."""
+    text, _, _ = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL).partition("<!-- numbers\n")
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "    ", "$$"))] == []
+
+
 def own_words(text: str) -> str:
-    """What stands on a page by hand: no references, made tables, code, formulas, links' targets."""
-    text = pages.BLOCK.sub("", pages.REFERENCE.sub("", text))
+    """What stands on a page by hand: no marked numbers, made tables, code, formulas, links' targets."""
+    text, _, references = text.partition("<!-- numbers\n")
+    for mark, number in re.findall(r"^(\w+): (.*?) = ", references, re.MULTILINE):
+        text = text.replace(f"{number}<!--{mark}-->", "")
+    text = pages.BLOCK.sub("", text)
     for pattern in (
         r"```.*?```",
         r"(?m)^ {4}[^\n]*",
@@ -194,7 +231,7 @@ KNOWN |= {"0.1", "0.005"}  # the claims' margins
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_no_measured_number_is_written_by_hand(path):
     """A result has a point or a percent sign; each of these comes from a table or is known to be none."""
-    words = re.sub(r"arXiv[: ]\d+\.\d+", " ", own_words(path.read_text()))
+    words = re.sub(r"arXiv[:\s]\d+\.\d+", " ", own_words(path.read_text()))
     numbers = re.findall(r"(?<![\w.])[+-]?\d[\d,]*\.\d+\b|\d+(?:\.\d+)? ?%| \d+ dB", words)
     assert set(numbers) <= KNOWN, numbers
 
@@ -238,7 +275,7 @@ def test_code_of_the_readme_fits_a_narrow_screen():
 def test_the_readme_gives_the_answer_before_the_commands_and_these_before_the_rest():
     _, answer, commands, *_ = re.split(r"^## ", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     code = re.compile(r"^```|^ {4}\S", re.MULTILINE)
-    assert "<!--claims " in answer
+    assert len(pages.MARK.findall(answer)) > 10
     assert not code.search(answer)
     assert code.search(commands)
 
