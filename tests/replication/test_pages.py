@@ -231,7 +231,7 @@ KNOWN |= {"0.1", "0.005"}  # the claims' margins
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_no_measured_number_is_written_by_hand(path):
     """A result has a point or a percent sign; each of these comes from a table or is known to be none."""
-    words = re.sub(r"arXiv[:\s]\d+\.\d+", " ", own_words(path.read_text()))
+    words = re.sub(r"arXiv[:\s]\s*\d+\.\d+", " ", own_words(path.read_text()))
     numbers = re.findall(r"(?<![\w.])[+-]?\d[\d,]*\.\d+\b|\d+(?:\.\d+)? ?%| \d+ dB", words)
     assert set(numbers) <= KNOWN, numbers
 
