@@ -60,7 +60,7 @@ def test_marks_and_references_that_do_not_match_are_an_error(text, references, e
         pages.fill(page(text, *references), TABLES)
 
 
-@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere badmm", "runs nowhere"])
+@pytest.mark.parametrize("block", ["gone", "claims nowhere final", "verdicts nowhere badmm final", "runs nowhere"])
 def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
     with pytest.raises(DataError, match=block.split()[0]):
         pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", TABLES | {"claims": {}})
@@ -91,7 +91,7 @@ def made_claims(quantity: str = "final", **columns) -> rows.Tables:
     ],
 )
 def test_a_cell_of_a_claim_has_its_effect_its_word_and_marks(columns, text):
-    head, _, line = pages.claims(made_claims(**columns), "e", "speed").splitlines()
+    head, _, line = pages.claims(made_claims(**columns), "e", "final").splitlines()
     assert cells(head)[2:] == [f"{label(against)}, {kind}" for against in baselines() for kind in KINDS]
     usual = "0.5 (0.4 to 0.6), holds"
     assert cells(line)[2:] == [usual, usual, f"0.5 (0.4 to 0.6), {text}", usual]
@@ -103,7 +103,7 @@ def test_iterations_have_a_line_without_slack_and_a_kind_without_the_test_a_dash
     for row in tables["claims"].values():
         row |= {} if "exact_effect" in row else dict.fromkeys(exact) | {"exact_outcome": "undecided"}
     del tables["claims"]["e-every-setting/adam/iterations/badmm"]
-    *_, near, without = (cells(line) for line in pages.claims(tables, "e", "speed").splitlines())
+    *_, near, without = (cells(line) for line in pages.claims(tables, "e", "iterations", "final").splitlines())
     assert near[1:3] == ["iterations", "0.5 (0.4 to 0.6), holds [slack]"]
     assert (near[4:], without[1]) == (["0.5 (0.4 to 0.6), holds [slack]", "-"], "iterations, no slack")
     assert without[3:] == ["-, undecided", "2 (1.5 to 3), does not hold", "-"]
@@ -113,14 +113,14 @@ def test_verdicts_are_those_of_the_own_experiment_with_the_others_that_agree():
     tables = made_claims(verdict="holds", agree="1 of 2", agree_at="other", holm="removed")
     tables["claims"]["e-every-setting/adam/final/badmm"] |= {"verdict": "no verdict", "agree": "0 of 2"}
     tables["claims"]["e/sgd/final/badmm"] |= {"verdict": "undecided", "agree": "0 of 2", "statement": "s"}
-    head, _, *lines = pages.verdicts(tables, "s", "badmm").splitlines()
+    head, _, *lines = pages.verdicts(tables, "s", "badmm", "final").splitlines()
     assert cells(head)[2::2] == list(KINDS)
     assert sorted(map(cells, lines)) == [
         ["final training loss", "Adam", "holds [Holm]", "1 of 2: other", "no verdict", "0 of 2"],
         ["final training loss", "SGD", "undecided", "0 of 2", "-", "-"],
     ]
-    with pytest.raises(KeyError, match="s/badmm-ls"):
-        pages.verdicts(tables, "s", "badmm-ls")
+    with pytest.raises(KeyError, match="s/badmm-ls/final"):
+        pages.verdicts(tables, "s", "badmm-ls", "final")
 
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):
@@ -287,6 +287,27 @@ def test_every_page_of_the_evidence_opens_with_the_answer():
         assert not opening.startswith(("#", "|", "!")), name
         sentences = [s for s in re.split(r"(?<=[.:])\s", opening) if s.strip()]
         assert 3 <= len(sentences) <= 5, (name, sentences)
+
+
+@pytest.mark.parametrize("name", ["claims", "perceptron"])
+def test_a_caption_over_each_table_of_the_claims_names_its_experiment(name):
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    for before, block in re.findall(r"\n\n([^\n]+(?:\n[^\n]+)*)\n\n<!-- table ([^\n]*) -->", text):
+        experiment = block.split()[1].replace("images", "autoencoder")
+        assert f"`{experiment}`" in before or f"<code>{experiment}</code>" in before, block
+        assert before.startswith("*") or before.endswith("</summary>"), block
+
+
+def test_the_claims_open_with_a_summary_of_six_rows():
+    tables = re.findall(r"(?:^\|.*\n)+", (ROOT / "docs/claims.md").read_text(), re.MULTILINE)
+    assert len(tables[0].splitlines()) == 2 + 6
+
+
+def test_the_glossary_is_short_and_in_alphabetical_order():
+    _, _, *lines = [line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("|")]
+    terms = [cells(line)[0].lower() for line in lines]
+    assert len(terms) <= 25
+    assert terms == sorted(terms)
 
 
 def test_pages_show_every_committed_figure_and_no_other():
