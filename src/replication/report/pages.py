@@ -1,8 +1,11 @@
-"""The pages for readers, with every number from a table: references inside sentences, and whole tables.
+"""The pages for readers, with every number from a table: marks inside sentences, and whole tables.
 
-A page is Markdown. Comments, which no reader sees, say where a number comes from:
+A page is Markdown. A mark is a comment, which no reader sees, after a number: `0.39<!--a-->`. The page ends with one
+line for each mark, which has the number as it stands above and where it comes from:
 
-    <!--claims autoencoder/adam/iterations/badmm {effect:.2f}-->0.39<!--/-->
+    <!-- numbers
+    a: 0.39 = claims autoencoder/adam/iterations/badmm {effect:.2f}
+    -->
 
 is the row "autoencoder/adam/iterations/badmm" of claims.csv, put into a format of Python's. A format without braces is
 a name of FORMATS. Between `<!-- table NAME ARGUMENTS -->` and `<!-- end -->` stands what a function of BLOCKS makes.
@@ -20,9 +23,10 @@ from replication.methods import ANCHOR, METHODS, baselines, judged
 from replication.methods import label as label_of
 from replication.paths import PAGES, PUBLISHED_TABLES
 from replication.report.rows import Row, Tables, markdown, read
-from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
+from replication.verdicts.effects import QUANTITIES, effect_text
 
-REFERENCE = re.compile(r"<!--(\w+) (\S+) ([^>]*?)-->(.*?)<!--/-->", re.DOTALL)
+MARK = re.compile(r"<!--(\w+)-->")
+REFERENCE = re.compile(r"(\w+): (.*?) = ((\w+) (\S+) (.+))")
 BLOCK = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 FORMATS = {
     "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
@@ -33,15 +37,31 @@ FORMATS = {
 
 
 def fill(text: str, tables: Tables) -> str:
-    """`text` with the numbers and tables that `tables` have. Raises DataError for a reference to what is not there."""
+    """`text` with the numbers and tables that `tables` have.
 
-    def refer(match: re.Match) -> str:
-        name, row, form, _ = match.groups()
+    Raises DataError for a reference to what is not there, for one that no mark needs, for a mark without a reference,
+    and for a mark after another number than its reference's.
+    """
+    body, opening, lines = text.partition("<!-- numbers\n")
+    marks, references = [], []
+    for line in lines.removesuffix("-->\n").splitlines():
+        match = REFERENCE.fullmatch(line)
+        if not match:
+            raise DataError(f"the reference {line!r} is not of the form MARK: NUMBER = TABLE ROW FORMAT")
+        mark, number, source, name, row, form = match.groups()
         try:
             value = FORMATS.get(form, form).format_map(tables[name][row])
         except (KeyError, ValueError, TypeError) as error:
-            raise DataError(f"the reference <!--{name} {row} {form}--> leads nowhere: {error!r}") from None
-        return f"<!--{name} {row} {form}-->{value}<!--/-->"
+            raise DataError(f"the reference {source!r} leads nowhere: {error!r}") from None
+        marks.append(mark)
+        references.append(f"{mark}: {value} = {source}\n")
+        places = body.count(f"<!--{mark}-->")
+        marked = r"(?<![\w.])" + r"\s+".join(map(re.escape, number.split())) + f"<!--{mark}-->"
+        body, replaced = re.subn(marked, lambda _, new=f"{value}<!--{mark}-->": new, body)
+        if replaced < places:
+            raise DataError(f"the mark <!--{mark}--> does not stand after {number!r}, which its reference has")
+    if sorted(marks) != sorted(set(MARK.findall(body))):
+        raise DataError(f"marks {sorted(set(MARK.findall(body)))} and references {sorted(marks)} are not the same")
 
     def build(match: re.Match) -> str:
         head, name, arguments, _, end = match.groups()
@@ -52,7 +72,7 @@ def fill(text: str, tables: Tables) -> str:
         except KeyError as error:
             raise DataError(f"the table {name}{arguments} asks for a row that is not there: {error}") from None
 
-    return BLOCK.sub(build, REFERENCE.sub(refer, text))
+    return BLOCK.sub(build, body) + (f"{opening}{''.join(references)}-->\n" if opening else "")
 
 
 def paths(root: str | Path) -> list[Path]:
@@ -125,8 +145,8 @@ def _tests(tables: Tables) -> dict[tuple, Row]:
     return {(row["experiment"], row["kind"], *name.split("/")[1:]): row for name, row in rows.items()}
 
 
-def claims(tables: Tables, experiment: str, measures: str) -> str:
-    """Every test of one experiment against each kind of baseline; measures: "speed" or "images".
+def claims(tables: Tables, experiment: str, *quantities: str) -> str:
+    """The tests of one experiment, by some quantities, against each kind of baseline.
 
     Quantities that have a slack have a second line without it.
     """
@@ -135,24 +155,30 @@ def claims(tables: Tables, experiment: str, measures: str) -> str:
     for method in judged():
         for quantity, label in QUANTITIES.items():
             results = [tests.get((experiment, kind, against, quantity, method)) for kind, against in columns]
-            if any(results) and (quantity in IMAGES) == (measures == "images"):
+            if any(results) and quantity in quantities:
                 cells = [f"{_effect(row, quantity)}{_marks(row)}" if row else "-" for row in results]
                 rows.append([_name(method), label, *cells])
                 if quantity == "iterations":
                     exact = [_effect(row, quantity, "exact_") if row else "-" for row in results]
                     rows.append([_name(method), f"{label}, no slack", *exact])
     if not rows:
-        raise KeyError(f"{experiment}/.../{measures}")
+        raise KeyError(f"{experiment}/.../{' or '.join(quantities)}")
     head = [f"{_name(against)}, {kind}" for kind, against in columns]
     return markdown(["method", "measured by", *head], rows)
 
 
-def verdicts(tables: Tables, statement: str, method: str) -> str:
-    """The verdicts on one claim for one method: with each kind of baseline the word, and the experiments that agree."""
-    own = {test: row for test, row in _tests(tables).items() if row["statement"] == statement and row["verdict"]}
-    own = {(kind, quantity, against): row for (_, kind, against, quantity, name), row in own.items() if name == method}
+def verdicts(tables: Tables, statement: str, method: str, *quantities: str) -> str:
+    """The verdicts on a claim for a method, by some quantities.
+
+    With each kind of baseline it has the word, and the experiments that agree.
+    """
+    own = {
+        (kind, quantity, against): row
+        for (_, kind, against, quantity, name), row in _tests(tables).items()
+        if row["statement"] == statement and row["verdict"] and name == method and quantity in quantities
+    }
     if not own:
-        raise KeyError(f"{statement}/{method}")
+        raise KeyError(f"{statement}/{method}/{' or '.join(quantities)}")
     kinds = list(dict.fromkeys(kind for kind, *_ in own))
     rows = []
     for quantity, against in dict.fromkeys((quantity, against) for _, quantity, against in own):
