@@ -263,7 +263,7 @@ def refusal(name: str, settings: dict) -> str | None:
                 network = torch.nn.Sequential(torch.nn.Linear(1, 1), *last)
             build(name, network, data, data, seed=0, **settings)
         except (TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = " ".join(str(error).split()).partition(". Did you mean")[0]  # Python 3.13 adds it
         else:
             return None
     return reason

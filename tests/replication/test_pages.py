@@ -224,7 +224,17 @@ def own_words(text: str) -> str:
 
 
 # Numbers with a point that are no results: versions, arXiv numbers, and settings that config.yaml has.
-KNOWN = {"3.11", "3.0", "0.3", "0.01", "1.3", "1.2"}  # Python, a licence, noise, the smallest ridge, tau_w, YAML
+KNOWN = {
+    "3.11",
+    "3.12",
+    "3.13",
+    "3.14",
+    "3.0",
+    "0.3",
+    "0.01",
+    "1.3",
+    "1.2",
+}  # Python, a licence, noise, the smallest ridge, tau_w, YAML
 KNOWN |= {"0.1", "0.005"}  # the claims' margins
 
 
