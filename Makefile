@@ -1,5 +1,9 @@
 # make figures: set up, fetch MNIST, train, draw.   make test: set up, run the tests.   make help: the rest.
-PYTHON ?= python3.11
+# What requirements.lock is for. python3 is taken where it is one of them, else the first of them that is there.
+VERSIONS := 3.11 3.12 3.13 3.14
+FITS = $(1) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)' $(VERSIONS) 2>/dev/null
+NAMES := python3 $(VERSIONS:%=python%)
+PYTHON ?= $(firstword $(shell for name in $(NAMES); do $(call FITS,$$name) && echo $$name; done; true) python3)
 CORES ?= 4
 # An index with CPU builds of torch, as PyTorch's installation page names it. With it set-up downloads no CUDA.
 TORCH_INDEX ?=
@@ -70,7 +74,8 @@ publish-site: site  ## the site as the only commit of the branch site, beside al
 	rm results/site.index
 
 verify: .venv/ready  ## compute the default runs anew and hold them against the numbers in tests/expected/
-	$(SNAKEMAKE) verify --directory results/verify --forceall
+	rm -rf results/verify
+	$(SNAKEMAKE) verify --directory results/verify
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/python -m pip install --quiet -e '.[lab]'
@@ -89,9 +94,10 @@ lock: .venv/ready  ## resolve requirements.lock anew from pyproject.toml (needs 
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || \
-	  { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(call FITS,$(PYTHON)) || { version=$$($(PYTHON) --version 2>&1) || version="not there"; \
+	  echo "Python $(firstword $(VERSIONS)) to $(lastword $(VERSIONS)) is needed, and $(PYTHON) is $$version:" \
+	    "make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
 ifeq ($(TORCH_INDEX),)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 else

@@ -39,7 +39,7 @@ wildcard_constraints:
 
 onstart:
     if workflow.local_exec and not (workflow.remote_exec or workflow.subprocess_exec):
-        project.name_process()
+        project.name_workflow()
 
 
 include: "rules/poster.smk"

@@ -33,7 +33,7 @@ rule draw_images:
         "../src/replication/scripts/draw_images.py"
 
 
-rule train:
+rule run_notebook:
     """Every seed of one optimizer on one experiment, in a notebook.
 
     It writes a folder for each run, results/runs/EXPERIMENT/OPTIMIZER/seed-N. These are no outputs of the rule, since
@@ -46,7 +46,7 @@ rule train:
     output:
         notebook="results/notebooks/{experiment}/{optimizer}.ipynb",
     log:
-        "logs/train/{experiment}/{optimizer}.log",
+        "logs/run_notebook/{experiment}/{optimizer}.log",
     threads: config["threads"]
     params:
         parameters=lambda wildcards: plan.poster.notebook_parameters(wildcards.experiment, wildcards.optimizer),

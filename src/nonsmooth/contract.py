@@ -1,6 +1,7 @@
 """What every optimizer of the library keeps: settings that do not change, and words once it diverges."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 from nonsmooth.linear import on_host
 from nonsmooth.processes import Group, summed
 
+Constructor = TypeVar("Constructor", bound=Callable)  # so that type checkers see its arguments
 HOPELESS = 1e12  # weights so many times larger than data and initial weights explain count as diverged
 
 
-def in_setup(constructor: Callable) -> Callable:
+def in_setup(constructor: Constructor) -> Constructor:
     """A constructor outside autograd and outside inference mode, whose tensors no later step could change."""
     return torch.inference_mode(False)(torch.no_grad()(constructor))
 

@@ -136,14 +136,14 @@ def train(
 ) -> Training:
     """`iterations` steps of an optimizer made for `network`, stopped early only by divergence or the callback.
 
-    It is evaluated after each of the `first` iterations, then after each `every` ones, and after the last one: a row of
-    the history. Data held out and the
-    optimizer's diagnostics are evaluated in the first row, in the last one, and between in rows that are at least
-    `validate_every` iterations apart. With `keep_best` the weights of the best of these on validation data are kept as
-    well. `callback` is given each row after the first, and training stops where it returns True. A UserWarning says
-    when the network's loss has risen while the lifted loss fell. `report` is told the progress and the time left, at
-    most every `report_every` seconds, and once the end. Of a `group` of processes each has its own rows of the problem;
-    the history is that of all together, and the first process reports. The callback is called in every process.
+    It is evaluated after each of the first `first` iterations, then after each `every` iterations, and after the last
+    one: a row of the history. Data held out and the optimizer's diagnostics are evaluated in the first row, in the last
+    one, and between in rows that are at least `validate_every` iterations apart. With `keep_best` the weights of the
+    best of these on validation data are kept as well. `callback` is given each row after the first, and training stops
+    where it returns True. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is
+    told the progress and the time left, at most every `report_every` seconds, and once the end. Of a `group` of
+    processes each has its own rows of the problem; the history is that of all together, and the first process reports.
+    The callback is called in every process.
 
     Raises ValueError for `keep_best` without validation data, and for an optimizer of another network.
     """

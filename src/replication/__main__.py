@@ -186,5 +186,9 @@ if __name__ == "__main__":
     leave_out()
     try:
         arguments.run(arguments)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith(("nonsmooth", "replication")):
+            raise
+        sys.exit(f"{error}: install what the commands need by pip install '.[pipeline]' in the project's folder")
     except (NotebookError, DataError, ValueError, OSError) as error:  # what the user can mend: no traceback
         sys.exit(f"{type(error).__name__}: {error}")

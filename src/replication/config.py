@@ -3,7 +3,6 @@
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from replication.constructors import accepted, refusal
 from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, baselines, compared
 from replication.notebooks import declared_parameters
-from replication.parameters import AUTOENCODER, NEED_IMAGES, Parameters, counts, samples_of
+from replication.parameters import AUTOENCODER, NEED_IMAGES, OF_NOTEBOOK, counts, samples_of
 from replication.sections import merge, settle_optimizers, whole, with_choices, with_middles
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
@@ -258,8 +257,7 @@ def _wrong_notebook(folder: Path, name: str) -> Iterator[str]:
         yield f"{name!r} is not in {folder}{nearest(name, [path.stem for path in folder.glob('*.ipynb')])}"
         return
     try:
-        wanted = {"seeds", *(field.name for field in fields(Parameters))} - {"seed"}
-        missing = wanted - declared_parameters(folder / f"{name}.ipynb").keys()
+        missing = OF_NOTEBOOK - declared_parameters(folder / f"{name}.ipynb").keys()
     except NotebookError as error:
         yield str(error)
     else:

@@ -24,9 +24,14 @@ def library(*names: str) -> list[Path]:
     return sorted({*named, *(module for path in named for module in dependencies(path))} - {TABLE})
 
 
-def of_notebook(notebook: str | Path) -> list[Path]:
-    """What a training in a notebook depends on, but for its method: neither the table nor how anything is drawn."""
-    return [path for path in dependencies(notebook) if path != TABLE and DRAWING not in path.parents]
+def of_training(source: str | Path, module: str) -> list[Path]:
+    """The library modules that decide the weights of a training: what `source` imports, and the module of its method.
+
+    module: the method's. Left out are the table of the methods, since no method depends on another, and how anything is
+    drawn.
+    """
+    paths = {*dependencies(source), *library(module)}
+    return sorted(path for path in paths if path != TABLE and DRAWING not in path.parents)
 
 
 def dependencies(source: str | Path) -> list[Path]:

@@ -35,7 +35,10 @@ def check_new(*paths: str | Path) -> None:
 
 
 def check_made(target: str, *paths: str | Path) -> None:
-    """See that results are there. Raises DataError, which names the first that is not, and the target that makes it."""
+    """See that results are there. Raises DataError, which names the first that is not, and the target that makes it.
+
+    target: what follows the number of cores in a call of snakemake.
+    """
     for path in paths:
         if not Path(path).exists():
             raise DataError(

@@ -1,4 +1,4 @@
-"""Running a notebook with parameters."""
+"""Running a notebook with parameters, in a kernel of this interpreter that takes no settings of a person."""
 
 import ast
 import logging
@@ -42,15 +42,13 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     """Run `notebook` with `parameters` in a kernel of this interpreter and keep the executed notebook at `output`.
 
     It is executed at `working_copy` and moved to `output` when every cell has run; when one fails it stays there.
-    Lines that the notebook prints with a leading "[" are shown as they come. A kernel that does not start is tried
-    again once. Raises NotebookError for a cell that fails, with the Python traceback; for a kernel that fails, with
-    what it wrote; and for a parameter that the notebook does not declare. Raises OSError where nothing can be written,
-    before a cell has run.
+    Lines that the notebook prints with a leading "[" are shown as they come. Raises NotebookError for a cell that
+    fails, with the Python traceback; for a kernel that fails, with what it wrote; and for a parameter that the notebook
+    does not declare. Raises OSError where nothing can be written, before a cell has run.
     """
     import papermill  # imported late, as the next two: it takes a second
     from nbclient.exceptions import DeadKernelError
-
-    from replication.kernels import manager_class
+    from traitlets.config import Config
 
     unknown = parameters.keys() - declared_parameters(notebook).keys()
     if unknown:
@@ -64,46 +62,60 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict, working_
     logger.handlers = [_ShowProgress()]
     os.environ.pop("MPLBACKEND", None)  # with Agg forced, a kernel drops its inline figures without a word
 
-    def run(again: bool) -> None:
-        folder = private_folder()
-        log = folder / "log"
+    with tempfile.TemporaryDirectory(prefix="nonsmooth-", dir=_parent_of_sockets()) as folder:
+        log = Path(folder, "log")
+        # No TCP port: it would be chosen before the kernel starts, and any program can take it in between.
+        sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
         try:
             papermill.execute_notebook(
                 str(notebook),
                 str(working_copy),
                 parameters=parameters,
                 kernel_name="python3",
-                kernel_manager_class=manager_class(folder),
+                kernel_manager_class=_manager_class(log),
+                config=Config({"KernelManager": sockets}),
                 start_timeout=600,  # seconds; a kernel that has died is noticed at once
                 iopub_timeout=600,  # nbclient's 4 seconds are too few on a busy machine
                 progress_bar=False,
                 log_output=True,
                 shutdown_kernel="immediate",  # every cell has run: no need to wait for an orderly end
-                extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.ipython_dir={folder}"],
+                extra_arguments=[
+                    "--IPKernelApp.log_level=ERROR",
+                    f"--IPKernelApp.ipython_dir={folder}",  # a person's has startup files and settings
+                    "--IPKernelApp.exec_PYTHONSTARTUP=False",
+                ],
             )
         except Exception as error:
-            died = isinstance(error, DeadKernelError)
-            # jupyter_client tells of a kernel that did not start by a plain RuntimeError.
-            if again and isinstance(error, RuntimeError) and not died:
-                return run(again=False)
-            why = "It was killed or has crashed. Is there enough memory?\n" if died else ""
+            killed = isinstance(error, DeadKernelError)
+            why = "It was killed or has crashed. Is there enough memory?\n" if killed else ""
             message = f"{error}\n{why}{log.read_text() if log.exists() else ''}"
             message = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
             raise NotebookError(f"{notebook} failed; as far as it came: {working_copy}\n{message}") from None
-        else:
-            print(log.read_text(), end="", file=sys.stderr)  # of the kernel's process, not of the notebook: rarely any
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    run(again=True)
+        print(log.read_text(), end="", file=sys.stderr)  # of the kernel's process, not of the notebook: rarely any
     with replacing(output) as path:
         shutil.move(working_copy, path)
 
 
-def private_folder() -> Path:
-    """A new folder for a kernel's sockets.
+def _manager_class(log: Path) -> type:
+    """A class of kernel managers whose kernels are of this interpreter and write their output to `log`.
 
-    The path of a socket must not exceed 103 bytes on macOS and 107 on Linux, so a long TMPDIR is not used.
+    A person's kernel "python3" may be another one. A kernel ends by itself when the process that started it is gone.
     """
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class Manager(AsyncKernelManager):
+        # -P: modules of the working directory are not imported.
+        kernel_spec = KernelSpec(argv=[sys.executable, "-P", "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+
+        async def start_kernel(self, **settings) -> None:
+            with open(log, "w") as stream:
+                await super().start_kernel(stdout=stream, stderr=stream, **settings)
+
+    return Manager
+
+
+def _parent_of_sockets() -> str:
+    """The folder of temporary files, or /tmp where that is long: a socket's path is at most 103 bytes on macOS."""
     usual = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="nonsmooth-", dir=usual if len(os.fsencode(usual)) <= 52 else "/tmp"))
+    return usual if len(os.fsencode(usual)) <= 52 else "/tmp"

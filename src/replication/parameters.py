@@ -1,6 +1,6 @@
 """The parameters of a run, from the configuration."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from replication.ranges import at
 
@@ -9,6 +9,13 @@ LEVERS = "autoencoder-levers"  # the same with every lever searched, of which a 
 EVERY_SETTING = f"{AUTOENCODER}-every-setting"  # the same with every setting searched, which the answer is about
 NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from MNIST
 SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
+
+
+def plain(value: object) -> object:
+    """The same value written the same way, however the configuration was put together: keys in order."""
+    if isinstance(value, dict):
+        return {name: plain(value[name]) for name in sorted(value)}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class Parameters:
         for name in {"settings", "problem"} & changes.keys():
             changes[name] = getattr(self, name) | changes[name]
         return replace(self, **changes)
+
+
+# The parameters of a notebook: those of a run but with all seeds, and where images and runs lie.
+OF_NOTEBOOK = {field.name for field in fields(Parameters)} - {"seed"} | {"seeds", "sample_file", "run_folder"}
 
 
 def counts(config: dict, section: dict) -> dict[str, int]:

@@ -3,8 +3,8 @@
 import os
 from collections.abc import MutableMapping
 
-# The workflow's process on this machine: its jobs end with it (scripts.job).
-PROCESS = "REPLICATION_WORKFLOW"
+# Names the workflow's process on this machine: its jobs end with it (scripts.job).
+WORKFLOW = "REPLICATION_WORKFLOW"
 # How Python starts; how matplotlib draws; which instructions, precision and threads the numerical libraries use.
 PREFIXES = ("PYTHON", "MPLBACKEND", "MATPLOTLIBRC", "ATEN_", "TORCH_", "MKL_", "DNNL_", "ONEDNN_", "OPENBLAS_", "NPY_")
 PREFIXES += ("CUBLAS_", "NVIDIA_TF32_")

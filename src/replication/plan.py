@@ -6,7 +6,7 @@ Nothing here computes a result, and nothing needs torch.
 import os
 from glob import glob
 
-from replication.dependencies import library, of_notebook
+from replication.dependencies import library, of_training
 from replication.errors import DataError
 from replication.methods import METHODS
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RESULTS, STYLE
@@ -125,8 +125,7 @@ class Plan:
 
     def modules_of_notebook(self, experiment: str, optimizer: str) -> list[str]:
         """Those behind a training in a notebook, of the methods only its own. How things are drawn is none of them."""
-        own = of_notebook(self.notebook(experiment))
-        return [*map(os.path.relpath, own), *self.modules(METHODS[optimizer].module)]
+        return [os.path.relpath(path) for path in of_training(self.notebook(experiment), METHODS[optimizer].module)]
 
     # What is published beside records
 

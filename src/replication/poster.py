@@ -4,9 +4,8 @@ from dataclasses import asdict
 
 from replication import parameters
 from replication.methods import METHODS
-from replication.parameters import NEED_IMAGES
+from replication.parameters import NEED_IMAGES, plain
 from replication.paths import RESULTS, drawn_images
-from replication.studies.study import plain
 
 
 class Poster:

@@ -16,13 +16,18 @@ COMPUTES = ("Snakefile", "config", "notebooks/*.ipynb", "rules", "src")  # what 
 
 def provenance() -> dict:
     """Versions, git commit, processor and threads: what may explain a difference between two machines."""
-    names = ("nonsmooth", "torch", "numpy", "pyarrow")
     return {
-        "versions": {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names},
+        "versions": versions(),
         "git_commit": commit(),
         "processor": processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that results depend on, by name."""
+    names = ("nonsmooth", "torch", "numpy", "pyarrow")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 
 
 def commit(root: Path = ROOT) -> str | None:

@@ -9,7 +9,7 @@ from replication import records
 from replication.compute.training import Tuned
 from replication.data.mnist import Sample
 from replication.errors import DataError
-from replication.files import read_json
+from replication.files import check_made, read_json
 from replication.run import Run, load
 from replication.speed.clock import Clock, of_report
 
@@ -81,7 +81,10 @@ class Results:
         }
 
     def run(self, experiment: str, optimizer: str, seed: int) -> Run:
-        return load(self.path(f"runs/{experiment}/{optimizer}/seed-{seed}"))
+        """A run. Raises DataError where its folder is not there, with the command that trains it."""
+        name = f"runs/{experiment}/{optimizer}/seed-{seed}"
+        check_made(f"--forcerun {self.files[name][-1]}", self.path(name))
+        return load(self.path(name))
 
     def runs(self, experiment: str, optimizer: str) -> list[Run]:
         """One run for each seed."""

@@ -4,11 +4,13 @@ A run on disk is a folder with history.parquet, weights.safetensors and run.json
 host and are the same bit for bit wherever the same versions run.
 """
 
+import ast
 import hashlib
 import json
-from collections.abc import Callable
+import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +26,17 @@ from nonsmooth.training import Optimizer, Training, train
 from replication import constructors, data
 from replication.data import mnist, networks
 from replication.data.mnist import Sample
-from replication.dependencies import library
+from replication.dependencies import of_training
 from replication.errors import DataError
 from replication.files import reading, replacing, write_json
 from replication.methods import METHODS
 from replication.parameters import Parameters
-from replication.paths import RUN_FILES
-from replication.provenance import provenance
+from replication.paths import RUN_FILES, SOURCE
+from replication.provenance import provenance, versions
 from replication.quality import summary
 
-EVALUATED = {"first": 20, "every": 5}  # when default runs are evaluated (nonsmooth.training.train)
+# When runs of the pipeline are evaluated: after each of the first iterations, then after every fifth, and at the end.
+EVALUATED = {"first": 20, "every": 5}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Assembly:
 
 
 def draw(root: str | Path, seed: int, parameters: Parameters) -> Sample | None:
-    """The images of a seed; None for a problem made from none."""
+    """The images of a seed; None for a problem made from none. root: where MNIST's files are."""
     return parameters.images and mnist.draw(root, seed, **parameters.images, sources=[], log=lambda line: None)
 
 
@@ -84,42 +87,57 @@ def assemble(
     return Assembly(problem, network, build_optimizer(parameters, problem, network, group))
 
 
-def trained(
-    parameters: Parameters,
-    sample: Sample | None,
-    folder: str | Path | None = None,
-    report: Callable[[str], None] = print,
-) -> "Run":
-    """A run of the default kind: read from `folder` where that has the answer to the same question, else trained.
+def trained(parameters: Parameters, sample: Sample | None, folder: str | Path | None = None) -> "Run":
+    """The run with these parameters: read from `folder` where its answer is there, else trained and saved there.
 
-    The question: parameters, the method's version, the modules that the training depends on, and the libraries'
-    versions. A run that is trained is saved to `folder`, where there is one. report: is told the progress.
+    sample: the images of its seed, None for a problem made from none. Without a folder it is trained and not saved.
+    Lines with the run's name in brackets tell the progress.
     """
-    asked = question(parameters)
-    if folder is not None and Path(folder, RUN_FILES[-1]).exists():
-        with suppress(DataError):
+
+    def report(line: str) -> None:
+        print(f"[{parameters.experiment}/{parameters.optimizer}/seed-{parameters.seed}] {line}", flush=True)
+
+    asked = question(parameters, sample)
+    if folder is not None:
+        with suppress(DataError):  # no run, or a damaged one
             known = load(folder)
             if known.record.get("question") == asked:
-                report(f"read from {folder}: {known.record['status']}")
+                report(f"{known.record['status']} before, read from {folder}")
                 return known
     run = assemble(parameters, sample)
-    training = train(run.network, run.optimizer, run.problem, parameters.iterations, report, **EVALUATED)
+    with warnings.catch_warnings(record=True) as caught:  # else a notebook would show them with a path of this machine
+        warnings.simplefilter("always")
+        training = train(run.network, run.optimizer, run.problem, parameters.iterations, report, **EVALUATED)
+    for warning in caught:
+        report(f"warning: {warning.message}")
     final = summary(run.network, run.problem)
     if folder is not None:
-        save(folder, parameters, run.network, training, final)
+        save(folder, parameters, run.network, training, final, asked=asked)
         return load(folder)
-    record = _record(parameters, training, final, 1)
     history = {name: np.array(values) for name, values in training.history.items()}
-    return Run(parameters, history, run.network.cpu().state_dict(), final, record)
+    return Run(parameters, history, _weights(run.network), final, _record(parameters, training, final, 1, asked))
 
 
-def question(parameters: Parameters) -> str:
-    """A digest of all that the weights of a run depend on: the same question has the same answer, bit for bit."""
+def question(parameters: Parameters, sample: Sample | None) -> str:
+    """A digest of all that a run depends on: the same question has the same answer, bit for bit on one processor.
+
+    That is its parameters, its images, what METHODS says of its method but for its name and role, the code that it
+    runs, and the versions of Python and of the libraries.
+    """
     method = METHODS[parameters.optimizer]
-    line = {"constructor": method.constructor, "fixed": method.fixed, "version": method.version}
-    modules = {path.name: path.read_text() for path in library("run.py", method.module)}
-    everything = [asdict(parameters), line, modules, provenance()["versions"], EVALUATED]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+    line = [method.constructor, method.fixed, method.version]
+    text = json.dumps([asdict(parameters), line, _code(method.module), versions()], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for images in vars(sample).values() if sample else ():
+        digest.update(images.contiguous().numpy())
+    return digest.hexdigest()
+
+
+@cache
+def _code(module: str) -> dict[str, str]:
+    """The code that a training with a method of a module runs, without comments, by module."""
+    paths = of_training(__file__, module)
+    return {str(path.relative_to(SOURCE)): ast.dump(ast.parse(path.read_text())) for path in paths}
 
 
 def train_blind(
@@ -141,21 +159,33 @@ def save(
     training: Training,
     final: dict[str, float | None],
     count: int = 1,
+    asked: str | None = None,
 ) -> None:
-    """Write the run to `folder`. final: quality.summary of the trained network. count: of processes that trained it."""
+    """Write the run to `folder`. final: quality.summary of the trained network. count: of processes that trained it.
+
+    asked: its `question`, where the run may answer it again. run.json goes first and comes last, so that no moment
+    leaves one that tells of other files.
+    """
     folder = Path(folder)
+    (folder / "run.json").unlink(missing_ok=True)
     with replacing(folder / "history.parquet") as path:
         pyarrow.parquet.write_table(pyarrow.table(training.history), path)
     with replacing(folder / "weights.safetensors") as path:
-        save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
-    write_json(folder / "run.json", _record(parameters, training, final, count), indent=2)
+        save_file(_weights(network), path)
+    write_json(folder / "run.json", _record(parameters, training, final, count, asked), indent=2)
 
 
-def _record(parameters: Parameters, training: Training, final: dict[str, float | None], count: int) -> dict:
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+def _record(
+    parameters: Parameters, training: Training, final: dict[str, float | None], count: int, asked: str | None
+) -> dict:
     record = {"status": training.status, "reason": training.reason}
     record |= {"optimizer_seconds": training.seconds, "loop_seconds": training.loop_seconds}
-    record |= {"parameters": asdict(parameters), "final": final, "processes": count, **provenance()}
-    return record | ({"question": question(parameters)} if parameters.optimizer in METHODS else {})
+    record |= {"parameters": asdict(parameters), "final": final, "processes": count, "question": asked}
+    return record | provenance()
 
 
 @dataclass(frozen=True)

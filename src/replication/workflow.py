@@ -10,7 +10,7 @@ from glob import glob
 from replication import config as configuration
 from replication.errors import ConfigError, DataError
 from replication.paths import RESULTS, SOURCE, check_library
-from replication.personal import PROCESS, leave_out
+from replication.personal import WORKFLOW, leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
@@ -69,9 +69,9 @@ def name_unlock(arguments: list[str]) -> None:
         atexit.register(print, f"{text}\n    {unlock}", file=sys.stderr)
 
 
-def name_process(environment: MutableMapping[str, str] = os.environ) -> None:
+def name_workflow(environment: MutableMapping[str, str] = os.environ) -> None:
     """Tell the jobs which process they are to end with: this one."""
-    environment[PROCESS] = str(os.getpid())
+    environment[WORKFLOW] = str(os.getpid())
 
 
 def prepare_jobs(environment: MutableMapping[str, str] = os.environ) -> None:

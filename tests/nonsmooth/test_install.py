@@ -92,9 +92,33 @@ def test_every_public_name_is_there_and_nothing_warns(python, tmp_path):
     assert "Warning" not in done.stderr
 
 
-def test_the_lines_of_the_librarys_page_run_with_torch_alone_and_nothing_warns(python, tmp_path):
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL)
-    assert len(code) > 3
-    done = run(python, "\n".join(code), tmp_path)
+def lines_of(page: str, python: Path, folder: Path) -> str:
+    """What the code of a page prints, run from top to bottom."""
+    code = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    done = run(python, "\n".join(code), folder)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
+    return done.stdout
+
+
+def test_the_lines_of_the_librarys_page_run_with_torch_alone_and_nothing_warns(python, tmp_path):
+    assert lines_of("docs/library.md", python, tmp_path)
+
+
+def test_the_readmes_lines_denoise_what_they_have_not_seen_with_torch_alone(python, tmp_path):
+    printed = lines_of("README.md", python, tmp_path)
+    (_, training), (_, test), (_, trained), (_, tested) = map(str.split, printed.splitlines())
+    assert float(trained) < float(training) / 5
+    assert float(tested) < 0.3**2 / 2 < float(test)
+
+
+def test_type_checkers_are_told_that_the_package_has_types(python):
+    assert list(python.parents[1].glob("lib/python*/site-packages/nonsmooth/py.typed"))
+
+
+@pytest.mark.parametrize("command", ["methods", "pages", "fit --data x.npy --run-folder run"])
+def test_the_commands_say_in_one_line_what_to_install(command, python, tmp_path):
+    module = [python, "-I", "-m", "replication", *command.split()]
+    done = subprocess.run(module, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"No module named '\w+': .* pip install '\.\[pipeline\]' .*\n", done.stderr)

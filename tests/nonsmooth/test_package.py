@@ -1,6 +1,8 @@
 """What the library needs, and what it never imports."""
 
 import ast
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +32,18 @@ def test_every_public_name_is_there_and_others_are_refused():
     assert all(getattr(nonsmooth, name).__name__ == name for name in nonsmooth.__all__)
     with pytest.raises(AttributeError, match="'nonsmooth' has no attribute 'Sgd'"):
         nonsmooth.Sgd  # noqa: B018
+
+
+def test_dir_and_help_show_every_public_name():
+    assert set(nonsmooth.__all__) <= set(dir(nonsmooth))
+    shown = pydoc.plain(pydoc.render_doc(nonsmooth))
+    assert all(re.search(rf"^    (class )?{name}\(", shown, re.MULTILINE) for name in nonsmooth.__all__)
+
+
+def test_type_checkers_find_every_public_name_where_it_is():
+    (block,) = (node for node in ast.parse((SOURCE / "__init__.py").read_text()).body if isinstance(node, ast.If))
+    found = {alias.asname: f"{node.module}.{alias.name}" for node in block.body for alias in node.names}
+    assert found == {name: f"{home}.{name}" for name, home in nonsmooth._HOME.items()}
 
 
 def test_importing_the_package_does_not_import_torch():

@@ -76,6 +76,14 @@ def test_rows_come_after_every_so_many_iterations_and_the_last(every, rows, teac
     assert result.history["left"] == [5.0 - row for row in rows]
 
 
+def test_the_first_iterations_have_a_row_each_and_later_ones_every_so_many(teacher, make_network):
+    network, optimizer = make_network(teacher.sizes), Scripted(*[nothing] * 14)
+    history = train(network, optimizer, teacher, 14, first=3, every=5).history
+    assert history["iteration"] == [0, 1, 2, 3, 5, 10, 14]
+    held_out = [row for row, left in zip(history["iteration"], history["left"], strict=True) if left == left]
+    assert held_out == [0, 5, 10, 14]
+
+
 @pytest.mark.parametrize(("every", "validated"), [(1, [0, 5, 10, 12]), (3, [0, 6, 12]), (10, [0, 10, 12])])
 def test_held_out_data_is_evaluated_at_rows_five_iterations_apart(every, validated, denoising, make_network):
     network = make_network(denoising.sizes, hidden=[4])

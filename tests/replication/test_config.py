@@ -3,10 +3,9 @@
 import contextlib
 import copy
 import functools
-import itertools
 import re
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,14 +14,15 @@ from hypothesis import strategies as st
 
 from nonsmooth.training import train
 from replication import config, data, run, sections, strict_yaml
+from replication.constructors import refusal
 from replication.data import mnist, networks
 from replication.errors import ConfigError
 from replication.launch import launch
-from replication.methods import METHODS, refusal
-from replication.parameters import NEED_IMAGES
+from replication.methods import METHODS
+from replication.parameters import NEED_IMAGES, of_run, of_target
 from replication.paths import check_library, find_root
 from replication.plan import Plan
-from replication.studies.limits import Search
+from replication.search import search_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config"
@@ -63,7 +63,7 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("seeds", {1: 2}, "seeds: the key 1 is not a string"),
         ("data/training_images", 50.0, "data.training_images: 50.0"),
         ("data/root", "dat", "data.root: 'dat' has no file SHA256SUMS; the nearest name is 'data'"),
-        ("limits/published", "data/limitz", "limits.published: 'data/limitz' has no record"),
+        ("published", "data/recordz", "published: 'data/recordz' has no record"),
         ("experiments/autoencoder/iterations", 10.0, "experiments.autoencoder.iterations: 10.0"),
         ("experiments/autoencoder/network/hidden", [8.0], "network.hidden.0: 8.0"),
         ("experiments/autoencoder/network/bias", 1, "network.bias: 1"),
@@ -72,14 +72,13 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/problem/nose_level", 0.1, "the nearest name is 'noise_level'"),
         ("experiments/autoencoder/problem/noise", "gausian", "the nearest name is 'gaussian'"),
         ("experiments/autoencoder/notebook", "autoencoders", "the nearest name is 'autoencoder'"),
-        ("experiments/autoencoder/notebook", "claims", "notebook: 'claims' declares no parameter"),
         ("experiments/autoencoder/target", "claims", "autoencoder.target: 'claims'"),
         ("experiments/autoencoder/optimizers/badm", {}, "the nearest name is 'badmm'"),
         ("experiments/autoencoder-full/optimizers", {"sgd": None}, "optimizers: every one is null"),
         ("experiments/autoencoder/optimizers/foof", {"dampign": 1.0}, "the nearest name is 'damping'"),
         ("experiments/autoencoder/optimizers/foof", {"damping": "much"}, "autoencoder.optimizers.foof: "),
-        ("experiments/autoencoder/tuned_on/train_loss/adam", 3, "tuned_on.train_loss.adam: 3"),
-        ("experiments/autoencoder/tuned_on/train_loss/adam", {"learning_rate": "x"}, "adam.learning_rate: 'x'"),
+        ("tuned/autoencoder/adam/train_loss", 3, "tuned.autoencoder.adam.train_loss: 3"),
+        ("tuned/autoencoder/adam/train_loss", {"learning_rate": "x"}, "train_loss.learning_rate: 'x'"),
         ("limits/starts/adam/train_loss", {"learning_rate": -1}, "starts.adam.train_loss.learning_rate: -1"),
         ("ladder/ranges/layerwise", {"tau_w": {"linear": [0.1, 5]}}, "ladder.ranges.layerwise: tau_w = 5"),
         ("ladder/experiments/1/name", "autoencoder", "ladder.experiments.1.name: autoencoder is another one's"),
@@ -191,6 +190,16 @@ def test_a_wrong_value_is_refused_with_its_key(good, path, value, message):
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
     assert message in str(refusal.value)
+
+
+def test_a_notebook_that_cannot_be_given_an_experiment_is_refused(good, tmp_path):
+    for folder in ("config", "data"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("executed"))
+    path = tmp_path / "notebooks" / "digits.ipynb"
+    path.write_text(path.read_text().replace("seeds = [0,", "numbers = [0,"))
+    with pytest.raises(ConfigError, match=r"experiments\.digits\.notebook: 'digits' declares no parameter seeds"):
+        config.check(good, tmp_path / "config" / "schema.yaml")
 
 
 @pytest.mark.parametrize("part", ["starts", "ranges"])
@@ -327,7 +336,6 @@ def test_a_section_like_another_differs_in_what_it_says_alone():
     assert second["optimizers"] == {"adam": other["optimizers"]["adam"]}
     assert second["tuning"] == other["tuning"] | {"trials": 5, "ranges": ranges}
     assert (second["network"], second["problem"]) == (other["network"], other["problem"])
-    assert "tuned_on" not in second
     assert both["first"] == {key: value for key, value in second.items() if key != "target"} | {"iterations": 7}
     assert other == RAW["experiments"]["digits"]
 
@@ -440,15 +448,16 @@ def drawn(seed: int, training: int, validation: int) -> mnist.Sample:
 def build_runs(checked: dict, path: tuple, iterations: int = 0) -> None:
     """Plan it, and build each run of the experiment that has changed, or of the default target."""
     plan = Plan(checked, str(ROOT))
-    for slug, method in itertools.product(plan.limits.settings, plan.limits.methods):
-        study = plan.study_to_answer(SimpleNamespace(setting=slug, optimizer=method))
-        Search(**study["search"])
-    names = [name for name in path[1:2] if name in plan.experiments] or plan.of_target(None)
-    for experiment, optimizer in [(name, optimizer) for name in names for optimizer in plan.optimizers[name]]:
-        seed = plan.seeds[experiment][0]
-        parameters = plan.parameters(experiment, optimizer, seed)
-        made = run.assemble(parameters, drawn(seed, *parameters.images.values()) if parameters.images else None)
-        train(made.network, made.optimizer, made.problem, iterations)
+    for job in plan.studies.jobs.values():
+        if job.kind == "training":
+            search_of(job.arguments["search"])
+    names = [name for name in path[1:2] if name in checked["experiments"]] or of_target(checked, None)
+    for experiment in names:
+        for optimizer in checked["experiments"][experiment]["optimizers"]:
+            seed = plan.poster.seeds(experiment)[0]
+            parameters = of_run(checked, experiment, optimizer, seed)
+            made = run.assemble(parameters, drawn(seed, *parameters.images.values()) if parameters.images else None)
+            train(made.network, made.optimizer, made.problem, iterations)
 
 
 PATHS = leaves(config.project(ROOT, FOLDER / "smoke.yaml"))

@@ -1,5 +1,4 @@
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib
@@ -7,8 +6,10 @@ import nbformat
 import pytest
 
 from replication import config, notebooks, run
-from replication.dependencies import code_of, dependencies, library, of_notebook
+from replication.dependencies import code_of, dependencies, library, of_training
 from replication.errors import NotebookError
+from replication.methods import METHODS
+from replication.parameters import OF_NOTEBOOK
 from replication.paths import RUN_FILES, SOURCE
 from replication.plan import Plan
 from replication.poster import Poster
@@ -16,6 +17,9 @@ from replication.poster import Poster
 ROOT = Path(__file__).parents[2]
 PROJECT = config.project(ROOT)
 POSTER = Poster(PROJECT)
+# The trainings of every experiment, and of the default target.
+EVERY = [(experiment, name) for experiment in POSTER.experiments for name in POSTER.optimizers(experiment)]
+DEFAULT = [(experiment, name) for experiment, name in EVERY if experiment in POSTER.of_target(None)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXECUTED = ROOT / "notebooks" / "executed"
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -51,15 +55,15 @@ def execute(notebook: Path, parameters: dict, folder: Path) -> Path:
 # Parameters
 
 
-@pytest.mark.parametrize("experiment", PROJECT["experiments"])
+@pytest.mark.parametrize("experiment", POSTER.experiments)
 def test_the_pipeline_passes_exactly_what_the_notebook_declares(experiment):
     declared = notebooks.declared_parameters(notebook_of(experiment))
     for name in POSTER.optimizers(experiment):
-        assert declared.keys() == POSTER.notebook_parameters(experiment, name).keys()
+        assert declared.keys() == POSTER.notebook_parameters(experiment, name).keys() == OF_NOTEBOOK
 
 
 @every_notebook
-def test_the_defaults_are_runs_of_the_configuration(path):
+def test_the_defaults_are_trainings_of_the_configuration(path):
     """So that runs by hand and by the pipeline are the same."""
     declared = notebooks.declared_parameters(path)
     asked = POSTER.notebook_parameters(declared["experiment"], declared["optimizer"])
@@ -68,7 +72,7 @@ def test_the_defaults_are_runs_of_the_configuration(path):
 
 
 def test_there_is_a_notebook_for_each_kind_of_experiment_and_no_other():
-    assert sorted({notebook_of(experiment) for experiment in PROJECT["experiments"]}) == NOTEBOOKS
+    assert {notebook_of(experiment) for experiment, _ in EVERY} == set(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("cell", ["a = f()", "if a:\n    b = 1", "a.b = 1"])
@@ -95,32 +99,22 @@ def names(paths: list[Path]) -> set[str]:
     return {path.relative_to(SOURCE).as_posix() for path in paths}
 
 
-@every_notebook
-def test_a_training_depends_on_the_modules_that_it_imports_and_on_theirs(path):
-    modules = names(dependencies(path))
-    assert {f"nonsmooth/{name}.py" for name in ("training", "bregman", "proximal")} <= modules
-    assert {f"replication/{name}.py" for name in ("run", "constructors", "data/denoising")} <= modules
-    assert not {name for name in modules if name.startswith(("replication/studies", "replication/verdicts"))}
-    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks", "records")} & modules
-
-
-@every_notebook
-def test_how_anything_is_drawn_and_the_table_of_methods_are_no_input_of_a_training(path):
-    modules = names(of_notebook(path))
-    assert "replication/run.py" in modules
-    assert not {name for name in modules if name.startswith(("replication/report", "replication/methods"))}
-    assert not {name for name in modules if name.startswith("nonsmooth") and "badmm" in name}  # a method's own
-
-
-def test_a_job_depends_on_its_own_methods_alone():
-    plan = Plan(PROJECT, str(ROOT))
-    adam, badmm = (
-        names(map(Path.resolve, map(Path, plan.modules_of_job(f"limits/default-default/{name}"))))
-        for name in ("adam", "badmm")
-    )
+@pytest.mark.parametrize("source", [*NOTEBOOKS, SOURCE / "replication" / "run.py"], ids=lambda path: path.stem)
+def test_a_training_depends_on_what_it_imports_and_on_its_own_method_alone(source):
+    """Neither on another method, nor on the list of methods, nor on how anything is drawn."""
+    adam, badmm = (names(of_training(source, METHODS[name].module)) for name in ("adam", "badmm"))
     assert {"nonsmooth/badmm.py", "nonsmooth/_badmm_fast.py"} <= badmm - adam
     assert "nonsmooth/baselines.py" in adam - badmm
-    assert not {"replication/methods.py", "replication/report/looks.py"} & (adam | badmm)
+    shared = {f"nonsmooth/{name}.py" for name in ("training", "bregman", "proximal")}
+    assert (
+        shared
+        | {"replication/run.py", "replication/data/denoising.py", "replication/seeds.py"}
+        - {source.relative_to(SOURCE).as_posix() if source.suffix == ".py" else ""}
+        <= adam & badmm
+    )
+    foreign = ("replication/methods", "replication/report", "replication/verdicts", "replication/studies")
+    assert not {name for name in adam | badmm if name.startswith(foreign)}
+    assert not {f"replication/{name}.py" for name in ("search", "plan", "config", "notebooks")} & (adam | badmm)
 
 
 def test_the_data_depend_on_nothing_of_the_training():
@@ -172,9 +166,10 @@ def test_a_failed_notebook_stays_as_far_as_it_came_and_shows_the_traceback(tmp_p
 
 
 @every_notebook
-def test_a_training_saves_the_runs_of_its_seeds(path, sample, smoke_config, tmp_path, monkeypatch, capsys):
+def test_a_training_saves_the_run_of_each_seed_and_shows_it(path, sample, smoke_config, tmp_path, monkeypatch, capsys):
     """The cells run in this process, which needs no kernel."""
-    monkeypatch.setattr("IPython.display.display", lambda shown: None)
+    shown: list[object] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
     asked = Poster(smoke_config).notebook_parameters(path.stem, "badmm") | {"iterations": 2, "seeds": [3, 4]}
     asked |= {"sample_file": f"{tmp_path}/sample-{{seed}}", "run_folder": f"{tmp_path}/run-{{seed}}"}
     for seed in asked["seeds"]:
@@ -189,20 +184,20 @@ def test_a_training_saves_the_runs_of_its_seeds(path, sample, smoke_config, tmp_
     for seed in asked["seeds"]:
         folder = tmp_path / f"run-{seed}"
         loaded = run.load(folder)
-        assert (
-            asdict(loaded.parameters).items()
-            >= ({"seed": seed} | {n: asked[n] for n in ("settings", "network")}).items()
-        )
+        assert vars(loaded.parameters).items() >= {"seed": seed, "settings": asked["settings"]}.items()
         assert list(loaded.history["iteration"]) == [0, 1, 2]
         assert loaded.final.keys() >= {"test_loss"}
         assert sorted(file.name for file in folder.iterdir()) == sorted(RUN_FILES)
         assert f"[{path.stem}/badmm/seed-{seed}] finished after 2 iterations" in printed
+    losses, inside = (item.data for item in shown if hasattr(item, "data") and isinstance(item.data, str))
+    assert [line.split("|")[1].strip() for line in losses.splitlines()] == ["seed", "---", "3", "4", "**median**"]
+    assert f"| {loaded.history['train_loss'][-1]:#.4g} |" in losses
+    assert f"| {loaded.history['feasibility'][-1]:#.4g} |" in inside
 
 
 def test_an_error_that_the_user_can_mend_is_one_line_in_a_notebook(tmp_path):
-    notebook = write_notebook(
-        tmp_path / "n.ipynb", "a = 0", "from replication.files import check_made\ncheck_made('x', 'y')"
-    )
+    code = "from replication.files import check_made\ncheck_made('x', 'y')"
+    notebook = write_notebook(tmp_path / "n.ipynb", "a = 0", code)
     with pytest.raises(NotebookError):
         execute(notebook, {}, tmp_path)
     *_, cell = nbformat.read(tmp_path / "logs" / "n.ipynb", 4).cells
@@ -216,9 +211,10 @@ def test_an_error_that_the_user_can_mend_is_one_line_in_a_notebook(tmp_path):
 def test_runs_top_to_bottom_by_hand(tmp_path, monkeypatch, smoke_config):
     """As in JupyterLab: started in notebooks/, with no files of images and no folders for the runs."""
     monkeypatch.chdir(ROOT / "notebooks")
-    asked = Poster(smoke_config).notebook_parameters("perceptron-teacher", "badmm") | {"run_folder": None}
+    asked = Poster(smoke_config).notebook_parameters("perceptron-teacher", "badmm")
+    asked |= {"iterations": 3, "run_folder": None}
     executed = execute(ROOT / "notebooks" / "perceptron.ipynb", asked, tmp_path)
-    assert "| feasibility |" in executed.read_text()
+    assert "[perceptron-teacher/badmm/seed-1] finished after 3 iterations" in outputs(executed)
 
 
 # What is committed
@@ -231,25 +227,29 @@ def test_is_committed_without_outputs(path):
         assert cell.get("execution_count") is None
 
 
-def assert_executed(path: Path, notebook: Path) -> dict:
-    """That the executed notebook at `path` is `notebook` as it is, run to its end; its metadata."""
-    executed = json.loads(path.read_text())
+@pytest.mark.parametrize(("experiment", "optimizer"), DEFAULT)
+def test_executed_notebooks_are_those_that_stand_here_and_hold_no_path_of_a_machine(experiment, optimizer):
+    text = (EXECUTED / experiment / f"{optimizer}.ipynb").read_text()
+    executed = json.loads(text)
     cells = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    assert [cell["source"] for cell in cells] == [cell["source"] for cell in json.loads(notebook.read_text())["cells"]]
+    own = json.loads(notebook_of(experiment).read_text())["cells"]
+    assert [cell["source"] for cell in cells] == [cell["source"] for cell in own]
     assert all(cell["cell_type"] != "code" or cell["execution_count"] for cell in executed["cells"])
-    return executed["metadata"]["papermill"]
-
-
-DEFAULT = [(e, name) for e in POSTER.of_target(None) for name in POSTER.optimizers(e)]
-
-
-@pytest.mark.parametrize(("experiment", "optimizer"), DEFAULT, ids="/".join)
-def test_executed_trainings_are_the_default_runs_and_hold_no_path_of_a_machine(experiment, optimizer):
-    record = assert_executed(EXECUTED / experiment / f"{optimizer}.ipynb", notebook_of(experiment))
+    record = executed["metadata"]["papermill"]
     assert record["parameters"] == POSTER.notebook_parameters(experiment, optimizer)
     assert not any(Path(record[name]).is_absolute() for name in ("input_path", "output_path"))
+    assert not [line for line in text.splitlines() if "/src/replication/" in line or "/tmp/" in line]
 
 
-def test_every_default_run_is_among_the_executed_notebooks_and_no_other():
-    paths = EXECUTED.glob("**/*.ipynb")
+def test_every_default_training_is_among_the_executed_notebooks_and_no_other():
+    paths = EXECUTED.rglob("*.ipynb")
     assert {path.relative_to(EXECUTED).with_suffix("").as_posix() for path in paths} == set(map("/".join, DEFAULT))
+
+
+def test_a_job_of_a_study_depends_on_its_own_methods_alone():
+    plan = Plan(PROJECT, str(ROOT))
+    jobs = {name: f"limits/default-default/{name}" for name in ("adam", "badmm")}
+    adam, badmm = (names([Path(path).resolve() for path in plan.modules_of_job(job)]) for job in jobs.values())
+    assert {"nonsmooth/badmm.py", "nonsmooth/_badmm_fast.py"} <= badmm - adam
+    assert "nonsmooth/baselines.py" in adam - badmm
+    assert not {"replication/methods.py", "replication/report/looks.py"} & (adam | badmm)

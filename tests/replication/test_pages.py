@@ -10,30 +10,58 @@ from replication.errors import DataError
 from replication.methods import METHODS, PEER, baselines, label
 from replication.paths import PUBLISHED_TABLES
 from replication.report import pages, rows
+from replication.report.claims import claims_block, verdicts_block
 
 ROOT = Path(__file__).parents[2]
 PATHS = pages.paths(ROOT)
 RESULTS = rows.read(ROOT / PUBLISHED_TABLES)
-BLOCKS = sorted({match[2] + match[3] for path in PATHS for match in pages.BLOCK.finditer(path.read_text())})
+BLOCKS = sorted({match[2] + match[3] for path in PATHS for match in pages.TABLE.finditer(path.read_text())})
 TABLES = {"runs": {"a/b": {"id": "a/b", "x": 0.12345, "word": "fast", "none": None}}}
 
 
-def test_a_reference_is_filled_with_the_row_that_it_names():
-    text = "Loss <!--runs a/b {x:.2f}-->9<!--/-->, <!--runs a/b {word} ({x:.0%})-->old\nlines<!--/-->."
-    filled = pages.fill(text, TABLES)
-    assert filled == "Loss <!--runs a/b {x:.2f}-->0.12<!--/-->, <!--runs a/b {word} ({x:.0%})-->fast (12%)<!--/-->."
+def page(text: str, *references: str) -> str:
+    return "\n".join([text, "", "<!-- numbers", *references, "-->", ""])
+
+
+def test_a_number_is_filled_with_the_row_that_its_reference_names_wherever_its_mark_stands():
+    new = "0.12 = runs a/b {x:.2f}", "fast (12%) = runs a/b {word} ({x:.0%})"
+    text = page(
+        "9<!--a--> and\n9<!--a-->, old\nlines<!--bb-->.", "a: 9 = runs a/b {x:.2f}", f"bb: old lines = {new[1][13:]}"
+    )
+    filled = page("0.12<!--a--> and\n0.12<!--a-->, fast (12%)<!--bb-->.", f"a: {new[0]}", f"bb: {new[1]}")
+    assert pages.fill(text, TABLES) == filled
     assert pages.fill(filled, TABLES) == filled
 
 
 @pytest.mark.parametrize(
-    "reference", ["gone a/b {x}", "runs a/c {x}", "runs a/b {y}", "runs a/b {word:.2f}", "runs a/b ratio"]
+    "source", ["gone a/b {x}", "runs a/c {x}", "runs a/b {y}", "runs a/b {word:.2f}", "runs a/b ratio"]
 )
-def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(reference):
-    with pytest.raises(DataError, match=re.escape(reference)):
-        pages.fill(f"<!--{reference}-->1<!--/-->", TABLES)
+def test_a_reference_that_leads_nowhere_is_an_error_that_names_it(source):
+    with pytest.raises(DataError, match=re.escape(source)):
+        pages.fill(page("1<!--a-->", f"a: 1 = {source}"), TABLES)
 
 
-@pytest.mark.parametrize("block", ["gone", "claims nowhere speed", "verdicts nowhere badmm", "runs nowhere"])
+GOOD = "a: 1 = runs a/b {x:.0f}"
+
+
+@pytest.mark.parametrize(
+    ("text", "references", "error"),
+    [
+        ("1<!--a-->, 2<!--b-->", [GOOD], r"marks \['a', 'b'\] and references \['a'\]"),
+        ("1<!--a-->", [GOOD, GOOD.replace("a:", "b:")], r"marks \['a'\] and references \['a', 'b'\]"),
+        ("1<!--a-->", [GOOD, GOOD.replace("1", "0")], r"references \['a', 'a'\]"),
+        ("1<!--a--> 2<!--a-->", [GOOD], "<!--a--> does not stand after '1'"),
+        ("11<!--a-->", [GOOD], "<!--a--> does not stand after '1'"),
+        ("1<!--a-->", ["a 1 runs a/b {x}"], "'a 1 runs a/b {x}' is not of the form"),
+    ],
+    ids=["no reference", "no mark", "two references", "another number", "end of a number", "form"],
+)
+def test_marks_and_references_that_do_not_match_are_an_error(text, references, error):
+    with pytest.raises(DataError, match=error):
+        pages.fill(page(text, *references), TABLES)
+
+
+@pytest.mark.parametrize("block", ["gone", "claims nowhere final", "verdicts nowhere badmm final", "runs nowhere"])
 def test_a_table_that_cannot_be_made_is_an_error_that_names_it(block):
     with pytest.raises(DataError, match=block.split()[0]):
         pages.fill(f"<!-- table {block} -->\nold\n<!-- end -->", TABLES | {"claims": {}})
@@ -64,7 +92,7 @@ def made_claims(quantity: str = "final", **columns) -> rows.Tables:
     ],
 )
 def test_a_cell_of_a_claim_has_its_effect_its_word_and_marks(columns, text):
-    head, _, line = pages.claims(made_claims(**columns), "e", "speed").splitlines()
+    head, _, line = claims_block(made_claims(**columns), "e", "final").splitlines()
     assert cells(head)[2:] == [f"{label(against)}, {kind}" for against in baselines() for kind in KINDS]
     usual = "0.5 (0.4 to 0.6), holds"
     assert cells(line)[2:] == [usual, usual, f"0.5 (0.4 to 0.6), {text}", usual]
@@ -76,7 +104,7 @@ def test_iterations_have_a_line_without_slack_and_a_kind_without_the_test_a_dash
     for row in tables["claims"].values():
         row |= {} if "exact_effect" in row else dict.fromkeys(exact) | {"exact_outcome": "undecided"}
     del tables["claims"]["e-every-setting/adam/iterations/badmm"]
-    *_, near, without = (cells(line) for line in pages.claims(tables, "e", "speed").splitlines())
+    *_, near, without = (cells(line) for line in claims_block(tables, "e", "iterations", "final").splitlines())
     assert near[1:3] == ["iterations", "0.5 (0.4 to 0.6), holds [slack]"]
     assert (near[4:], without[1]) == (["0.5 (0.4 to 0.6), holds [slack]", "-"], "iterations, no slack")
     assert without[3:] == ["-, undecided", "2 (1.5 to 3), does not hold", "-"]
@@ -86,29 +114,29 @@ def test_verdicts_are_those_of_the_own_experiment_with_the_others_that_agree():
     tables = made_claims(verdict="holds", agree="1 of 2", agree_at="other", holm="removed")
     tables["claims"]["e-every-setting/adam/final/badmm"] |= {"verdict": "no verdict", "agree": "0 of 2"}
     tables["claims"]["e/sgd/final/badmm"] |= {"verdict": "undecided", "agree": "0 of 2", "statement": "s"}
-    head, _, *lines = pages.verdicts(tables, "s", "badmm").splitlines()
+    head, _, *lines = verdicts_block(tables, "s", "badmm", "final").splitlines()
     assert cells(head)[2::2] == list(KINDS)
     assert sorted(map(cells, lines)) == [
         ["final training loss", "Adam", "holds [Holm]", "1 of 2: other", "no verdict", "0 of 2"],
         ["final training loss", "SGD", "undecided", "0 of 2", "-", "-"],
     ]
-    with pytest.raises(KeyError, match="s/badmm-ls"):
-        pages.verdicts(tables, "s", "badmm-ls")
+    with pytest.raises(KeyError, match="s/badmm-ls/final"):
+        verdicts_block(tables, "s", "badmm-ls", "final")
 
 
 def test_publishing_takes_tables_over_and_fills_pages_or_does_nothing(tmp_path):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text("It is <!--made a {x}-->1<!--/-->.")
+    (tmp_path / "README.md").write_text(page("It is 1<!--a-->.", "a: 1 = made a {x}"))
     table = tmp_path / "results" / "tables" / "made.csv"
     rows.write(table, [{"id": "a", "x": 2}])
     pages.publish(tmp_path / "results", tmp_path)
-    assert (tmp_path / "README.md").read_text() == "It is <!--made a {x}-->2<!--/-->."
+    assert (tmp_path / "README.md").read_text() == page("It is 2<!--a-->.", "a: 2 = made a {x}")
     assert rows.read(tmp_path / PUBLISHED_TABLES) == {"made": {"a": {"id": "a", "x": 2}}}
-    (tmp_path / "docs" / "wrong.md").write_text("<!--made b {x}-->1<!--/-->")
+    (tmp_path / "docs" / "wrong.md").write_text(page("1<!--a-->", "a: 1 = made b {x}"))
     rows.write(table, [{"id": "a", "x": 3}])
     with pytest.raises(DataError):
         pages.publish(tmp_path / "results", tmp_path)
-    assert "-->2<!--" in (tmp_path / "README.md").read_text()
+    assert "2<!--a-->" in (tmp_path / "README.md").read_text()
     assert rows.read(tmp_path / PUBLISHED_TABLES)["made"]["a"]["x"] == 2
 
 
@@ -165,14 +193,24 @@ def test_no_number_of_a_page_is_stale(path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_no_line_begins_with_a_reference(path):
+def test_no_line_begins_with_a_mark(path):
     """A comment at the start of a line would end the paragraph."""
     assert re.findall(r"^ *<!--\w.*$", path.read_text(), re.MULTILINE) == []
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_a_page_reads_well_as_source(path):
+    """Lines fit a screen, but for tables, code, formulas and the references at the end."""
+    text, _, _ = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL).partition("<!-- numbers\n")
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "    ", "$$"))] == []
+
+
 def own_words(text: str) -> str:
-    """What stands on a page by hand: no references, made tables, code, formulas, links' targets."""
-    text = pages.BLOCK.sub("", pages.REFERENCE.sub("", text))
+    """What stands on a page by hand: no marked numbers, made tables, code, formulas, links' targets."""
+    text, _, references = text.partition("<!-- numbers\n")
+    for mark, number in re.findall(r"^(\w+): (.*?) = ", references, re.MULTILINE):
+        text = text.replace(f"{number}<!--{mark}-->", "")
+    text = pages.TABLE.sub("", text)
     for pattern in (
         r"```.*?```",
         r"(?m)^ {4}[^\n]*",
@@ -187,14 +225,24 @@ def own_words(text: str) -> str:
 
 
 # Numbers with a point that are no results: versions, arXiv numbers, and settings that config.yaml has.
-KNOWN = {"3.11", "3.0", "0.3", "0.01", "1.3", "1.2"}  # Python, a licence, noise, the smallest ridge, tau_w, YAML
+KNOWN = {
+    "3.11",
+    "3.12",
+    "3.13",
+    "3.14",
+    "3.0",
+    "0.3",
+    "0.01",
+    "1.3",
+    "1.2",
+}  # Python, a licence, noise, the smallest ridge, tau_w, YAML
 KNOWN |= {"0.1", "0.005"}  # the claims' margins
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_no_measured_number_is_written_by_hand(path):
     """A result has a point or a percent sign; each of these comes from a table or is known to be none."""
-    words = re.sub(r"arXiv[: ]\d+\.\d+", " ", own_words(path.read_text()))
+    words = re.sub(r"arXiv[:\s]\s*\d+\.\d+", " ", own_words(path.read_text()))
     numbers = re.findall(r"(?<![\w.])[+-]?\d[\d,]*\.\d+\b|\d+(?:\.\d+)? ?%| \d+ dB", words)
     assert set(numbers) <= KNOWN, numbers
 
@@ -238,7 +286,7 @@ def test_code_of_the_readme_fits_a_narrow_screen():
 def test_the_readme_gives_the_answer_before_the_commands_and_these_before_the_rest():
     _, answer, commands, *_ = re.split(r"^## ", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     code = re.compile(r"^```|^ {4}\S", re.MULTILINE)
-    assert "<!--claims " in answer
+    assert len(pages.MARK.findall(answer)) > 10
     assert not code.search(answer)
     assert code.search(commands)
 
@@ -250,6 +298,27 @@ def test_every_page_of_the_evidence_opens_with_the_answer():
         assert not opening.startswith(("#", "|", "!")), name
         sentences = [s for s in re.split(r"(?<=[.:])\s", opening) if s.strip()]
         assert 3 <= len(sentences) <= 5, (name, sentences)
+
+
+@pytest.mark.parametrize("name", ["claims", "perceptron"])
+def test_a_caption_over_each_table_of_the_claims_names_its_experiment(name):
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    for before, block in re.findall(r"\n\n([^\n]+(?:\n[^\n]+)*)\n\n<!-- table ([^\n]*) -->", text):
+        experiment = block.split()[1].replace("images", "autoencoder")
+        assert f"`{experiment}`" in before or f"<code>{experiment}</code>" in before, block
+        assert before.startswith("*") or before.endswith("</summary>"), block
+
+
+def test_the_claims_open_with_a_summary_of_six_rows():
+    tables = re.findall(r"(?:^\|.*\n)+", (ROOT / "docs/claims.md").read_text(), re.MULTILINE)
+    assert len(tables[0].splitlines()) == 2 + 6
+
+
+def test_the_glossary_is_short_and_in_alphabetical_order():
+    _, _, *lines = [line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("|")]
+    terms = [cells(line)[0].lower() for line in lines]
+    assert len(terms) <= 25
+    assert terms == sorted(terms)
 
 
 def test_pages_show_every_committed_figure_and_no_other():

@@ -3,13 +3,12 @@
 import copy
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from replication import config
 from replication.parameters import NEED_IMAGES, SELECTIONS, Parameters, images, of_run
-from replication.plan import Plan
+from replication.studies import tuning
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,11 +55,11 @@ def test_parameters_survive_their_dictionary(project):
 
 
 def test_settings_are_those_that_the_column_has_chosen(project):
-    chosen = project["experiments"]["autoencoder"]["tuned_on"]
-    assert chosen["train_loss"]["adam"] != chosen["validation_loss"]["adam"]
+    chosen = project["tuned"]["autoencoder"]["adam"]
+    assert chosen["train_loss"] != chosen["validation_loss"]
     for column in SELECTIONS:
         settings = of_run(project, "autoencoder", "adam", 0, column).settings
-        assert settings["learning_rate"] == chosen[column]["adam"]["learning_rate"]
+        assert settings["learning_rate"] == chosen[column]["learning_rate"]
 
 
 def test_a_setting_written_by_hand_stays_whatever_column_has_chosen(project):
@@ -70,10 +69,8 @@ def test_a_setting_written_by_hand_stays_whatever_column_has_chosen(project):
         assert of_run(changed, "autoencoder", "adam", 0, column).settings["learning_rate"] == 0.1234
 
 
-def test_runs_of_claims_have_the_settings_that_their_column_has_chosen(project):
-    plan = Plan(project, str(ROOT))
-    for experiment, selection, optimizer in plan.claim_runs:
-        wildcards = SimpleNamespace(experiment=experiment, selection=selection, optimizer=optimizer)
-        chosen = project["experiments"][experiment]["tuned_on"][selection][optimizer]
-        assert chosen.items() <= plan.run_to_judge(wildcards)["settings"].items()
-        assert set(plan.samples_to_judge(wildcards)) == set(project["claims"]["seeds"])
+def test_what_is_searched_is_no_setting_of_a_job(project):
+    for job in tuning.jobs(project):
+        asked = job.arguments
+        assert not asked["search"]["ranges"].keys() & asked["run"]["settings"].keys()
+        assert all(runs["seeds"] == project["claims"]["seeds"] for runs in asked["runs"].values())

@@ -29,8 +29,8 @@ def project() -> dict:
 def test_a_page_loses_its_comments_and_keeps_its_code(tmp_path):
     page = tmp_path / "docs" / "page.md"
     page.parent.mkdir()
-    page.write_text("It is <!--claims a {x}-->1<!--/-->, not `<!--code-->`.\n```\n<!--kept-->\n```\n")
-    assert sources.clean(page, tmp_path) == "It is 1, not `<!--code-->`.\n```\n<!--kept-->\n```\n"
+    page.write_text("It is 1<!--a-->, not `<!--code-->`.\n```\n<!--kept-->\n```\n<!-- numbers\na: 1 = b c {x}\n-->\n")
+    assert sources.clean(page, tmp_path) == "It is 1, not `<!--code-->`.\n```\n<!--kept-->\n```\n\n"
 
 
 def test_a_link_to_the_readme_leads_to_the_first_page_and_one_to_nothing_becomes_words(tmp_path):

@@ -41,13 +41,13 @@ def test_the_pipeline_through_slurm_has_the_bits_of_the_local_run(cluster, tmp_p
     one_seed = ["--config", "seeds=[0]"]
     profile = ["--profile", ROOT / "profiles" / "slurm", "--slurm-status-command", "squeue"]
     profile += ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
-    through_slurm = snakemake(tmp_path / "slurm", *one_seed, *profile, own_server=True)
+    through_slurm = snakemake(tmp_path / "slurm", *one_seed, *profile)
     assert through_slurm.returncode == 0, output(through_slurm)
     completed = (cluster / "log" / "completed").read_text().splitlines()
     assert len(completed) == sum(count for rule, count in jobs(through_slurm).items() if rule != "all")
     assert all("JobState=COMPLETED" in line for line in completed)
-    local = snakemake(tmp_path / "local", *one_seed, "--cores", "2", own_server=True)
+    local = snakemake(tmp_path / "local", *one_seed, "--cores", "2")
     assert local.returncode == 0, output(local)
     found, expected = results(tmp_path / "slurm"), results(tmp_path / "local")
-    assert len(expected) == 2 * 17 + 2
+    assert len(expected) == 2 * 14 + 2
     assert found == expected

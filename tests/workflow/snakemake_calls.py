@@ -7,15 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from replication.forkserver import VARIABLE
-
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
 def copy_project(copy: Path) -> Path:
     """A copy of the project's sources, at `copy`. Its library runs with PYTHONPATH at its src."""
-    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "data/limits", "src"):
+    for name in ("config", "rules", "notebooks", "profiles", "data/excerpt", "data/records", "src"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "Snakefile", copy)
     return copy
@@ -28,11 +26,8 @@ def insert(path: Path, before: str, text: str, after: str = "") -> None:
     path.write_text(old.replace(before + after, before + text + after))
 
 
-def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "", own_server: bool = False) -> dict:
-    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration.
-
-    own_server: as a user's call, which is inside no other workflow.
-    """
+def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "") -> dict:
+    """What subprocess takes for a call in `directory`, with `over` (YAML) on top of the smoke configuration."""
     directory.mkdir(exist_ok=True)
     (directory / "over.yaml").write_text(over or "{}")
     command = [SNAKEMAKE, *arguments, "--snakefile", project / "Snakefile", "--directory", directory]
@@ -40,8 +35,6 @@ def call(directory: Path, *arguments: str, project: Path = ROOT, over: str = "",
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = os.environ | no_network
     environment.pop("MPLBACKEND", None)
-    if own_server:
-        environment.pop(VARIABLE, None)
     return {"args": list(map(str, command)), "env": environment}
 
 

@@ -30,8 +30,7 @@ def test_every_command_has_targets_and_a_configuration_that_can_be_run(command, 
     asked = get_argument_parser().parse_args(shlex.split(command)[1:])
     given = SimpleNamespace(configfiles=asked.configfile, config_args=asked.config, replace_workflow_config=False)
     plan = workflow.make_plan(workflow.read_config(str(ROOT), given), str(ROOT))
-    runs = [path for name in plan.experiments for path in plan.run_files(name)]
-    assert set(asked.targets) <= {*TARGETS, *runs}
+    assert set(asked.targets) <= {*TARGETS, *plan.poster.executed(*plan.experiments)}
     assert bool(asked.config) != bool(asked.configfile)
 
 
@@ -44,7 +43,7 @@ def test_the_commands_without_the_pipeline_are_known():
 @pytest.mark.slow
 def test_a_run_with_the_file_of_the_page_is_read_as_the_page_does(tmp_path, monkeypatch, capsys):
     folder = "results/runs/autoencoder/badmm/seed-7"
-    done = snakemake(tmp_path, f"{folder}/run.json", "--cores", "1", over=MY_YAML)
+    done = snakemake(tmp_path, "results/notebooks/autoencoder/badmm.ipynb", "--cores", "1", over=MY_YAML)
     assert done.returncode == 0, output(done)
     parameters = json.loads((tmp_path / folder / "run.json").read_text())["parameters"]
     assert (parameters["problem"]["noise"], parameters["network"]["hidden"]) == ("masking", [128])

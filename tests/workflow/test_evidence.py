@@ -4,16 +4,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from snakemake_calls import ROOT, jobs, output, snakemake
 
 from replication import config
-from replication.methods import REFERENCE, judged, label, of_role
+from replication.methods import judged, label
 from replication.paths import figures
-from replication.plan import FIGURES, TABLES, Plan
+from replication.plan import BESIDE, FIGURES, TABLES, Plan
 from replication.report import pages, rows
 from replication.verdicts import claims, limits
 from replication.verdicts.effects import OUTCOMES
@@ -98,7 +97,7 @@ def test_every_table_and_figure_of_the_targets_is_made(finished, tables):
 
 def test_pages_can_be_filled_from_the_tables(tables, plan):
     references = pages.references(tables, "autoencoder")
-    beside = [label(name) for name in of_role(REFERENCE) if name in plan.trained("autoencoder")]
+    beside = [label(name) for name in BESIDE]
     for name in (NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP, *beside):
         assert f"| {name} |" in references
     for block in (pages.conditioning(tables, "perceptron"), pages.ablation(tables)):
@@ -133,11 +132,3 @@ def test_limits_go_on_where_they_were_stopped(finished, tmp_path, call):
     finally:
         for path, name in zip(kept, names, strict=True):
             shutil.move(path, finished / name)
-
-
-@pytest.mark.parametrize(("name", "text"), [("claims", "iterations against SGD:"), ("limits", "iterations: holds at ")])
-def test_the_notebooks_are_executed_and_answer(finished, name, text):
-    cells = nbformat.read(finished / f"results/notebooks/{name}.ipynb", 4).cells
-    outputs = [out for cell in cells for out in cell.get("outputs", [])]
-    assert text in "".join(out.get("text", "") for out in outputs)
-    assert any("image/png" in out.get("data", {}) for out in outputs)

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
-from replication import run
+from replication import config, run
 from replication.plan import Plan
 
 pytestmark = pytest.mark.slow
 
 
 def test_progress_is_seen(tmp_path):
-    done = snakemake(tmp_path, "results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2")
+    done = snakemake(tmp_path, "results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2")
     assert "[perceptron-teacher/sgd/seed-0] finished after 12 iterations" in output(done)
 
 
@@ -39,14 +40,14 @@ def test_a_failing_notebook_stays_executed_and_its_traceback_is_seen(project, tm
     broken["cells"][-1]["source"] = ["def broken():\n", "    raise ArithmeticError('on purpose')\n", "broken()"]
     notebook.write_text(json.dumps(broken))
     work = tmp_path / "work"
-    target = "results/notebooks/perceptron-teacher/badmm/seed-0.ipynb"
+    target = "results/notebooks/perceptron-teacher/badmm.ipynb"
     done = snakemake(work, target, "--cores", "2", project=project)
     assert done.returncode != 0
     assert "ArithmeticError: on purpose" in output(done)
     assert "def broken()" in output(done)
-    assert "ArithmeticError" in (work / "logs/notebooks/perceptron-teacher/badmm/seed-0.ipynb").read_text()
+    assert "ArithmeticError" in (work / "logs/notebooks/perceptron-teacher/badmm.ipynb").read_text()
     assert not (work / target).exists()
-    assert not list(work.rglob("run.json"))
+    assert len(list(work.rglob("run.json"))) == 2  # the cell comes after the training
 
 
 def test_a_corrupted_image_file_stops_the_workflow_with_what_to_do(project, tmp_path):
@@ -87,27 +88,32 @@ def at_work_in(folder: Path) -> list[str]:
     return commands
 
 
-@pytest.fixture
-def usual_history(smoke_config) -> dict[str, list[float]]:
-    """Of the run perceptron-teacher/sgd/seed-0, computed in this process."""
-    parameters = Plan(smoke_config, str(ROOT)).parameters("perceptron-teacher", "sgd", 0)
-    return run.train_blind(parameters, None)[1].history
+LONG = "experiments: {perceptron-teacher: {iterations: 4000}}"
 
 
-def assert_usual(directory: Path, usual_history: dict[str, list[float]]) -> None:
-    history = run.load(directory / "results/runs/perceptron-teacher/sgd/seed-0").history
-    for name, values in usual_history.items():
-        np.testing.assert_array_equal(history[name], values)
+@pytest.fixture(scope="module")
+def usual_histories(smoke_config) -> dict[int, dict[str, list[float]]]:
+    """Of the runs of perceptron-teacher/sgd by seed, with LONG, computed in this process."""
+    plan = Plan(config.merge(smoke_config, yaml.safe_load(LONG)), str(ROOT))
+    runs = {seed: plan.parameters("perceptron-teacher", "sgd", seed) for seed in smoke_config["seeds"]}
+    return {seed: run.train_blind(parameters, None, **run.EVALUATED)[1].history for seed, parameters in runs.items()}
+
+
+def assert_usual(directory: Path, usual_histories: dict[int, dict[str, list[float]]]) -> None:
+    for seed, usual in usual_histories.items():
+        history = run.load(directory / f"results/runs/perceptron-teacher/sgd/seed-{seed}").history
+        for name, values in usual.items():
+            np.testing.assert_array_equal(history[name], values)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal lost"])
-def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_history, tmp_path):
-    """While notebooks run: Snakemake can tidy nothing up."""
-    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
-    first = subprocess.Popen(
-        **call(tmp_path, *arguments, own_server=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (tmp_path / "logs/runs/perceptron-teacher/sgd/seed-0.log").exists():
+def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, usual_histories, tmp_path):
+    """While a notebook trains its second seed: Snakemake can tidy nothing up, and the first seed is not lost."""
+    arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
+    unseen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen(**call(tmp_path, *arguments, over=LONG), **unseen)
+    first_seed = tmp_path / "results/runs/perceptron-teacher/sgd/seed-0/run.json"
+    while not first_seed.exists():
         assert first.poll() is None
         time.sleep(0.1)
     first.send_signal(stop)
@@ -117,28 +123,30 @@ def test_a_killed_run_goes_on_after_the_command_that_the_next_one_names(stop, us
         while (left := at_work_in(tmp_path)) and time.monotonic() < end:
             time.sleep(0.1)
         assert not left
-    refused = snakemake(tmp_path, *arguments)
+    before = first_seed.stat().st_mtime_ns
+    refused = snakemake(tmp_path, *arguments, over=LONG)
     assert refused.returncode == 1
     assert "cannot be locked" in output(refused)
     named = refused.stderr.rstrip().splitlines()[-1]
     unlocked = subprocess.run(named, shell=True, capture_output=True, text=True)
     assert unlocked.returncode == 0, output(unlocked)
-    again = snakemake(tmp_path, *arguments)
+    again = snakemake(tmp_path, *arguments, over=LONG)
     assert again.returncode == 0, output(again)
     assert jobs(again) == {"run_notebook": 1}
-    assert_usual(tmp_path, usual_history)
+    assert "[perceptron-teacher/sgd/seed-0] finished before, read from" in output(again)
+    assert "[perceptron-teacher/sgd/seed-1] finished after 4000 iterations" in output(again)
+    assert first_seed.stat().st_mtime_ns == before
+    assert_usual(tmp_path, usual_histories)
 
 
-def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_history, tmp_path):
+def test_a_call_that_finds_no_room_is_finished_by_the_next_one(usual_histories, tmp_path):
     """A limit on the size of files ends the write of the executed notebook, as a full disk does."""
-    arguments = ["results/notebooks/perceptron-teacher/sgd/seed-0.ipynb", "--cores", "2"]
+    arguments = ["results/notebooks/perceptron-teacher/sgd.ipynb", "--cores", "2"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # noqa: E731
-    full = subprocess.run(
-        **call(tmp_path, *arguments, own_server=True), preexec_fn=limit, capture_output=True, text=True
-    )
+    full = subprocess.run(**call(tmp_path, *arguments, over=LONG), preexec_fn=limit, capture_output=True, text=True)
     assert full.returncode == 1
     assert "File too large" in output(full)
     assert not (tmp_path / arguments[0]).exists()
-    again = snakemake(tmp_path, *arguments)
+    again = snakemake(tmp_path, *arguments, over=LONG)
     assert again.returncode == 0, output(again)
-    assert_usual(tmp_path, usual_history)
+    assert_usual(tmp_path, usual_histories)

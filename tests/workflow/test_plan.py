@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,6 @@ from docutils.core import publish_parts
 from snakemake_calls import ROOT
 
 from replication import config, records
-from replication.dependencies import library
 from replication.methods import METHODS
 from replication.parameters import SELECTIONS
 from replication.plan import FIGURES, SECTIONS, TABLES, Plan
@@ -28,21 +28,30 @@ def plan(settings) -> Plan:
     return Plan(settings, str(ROOT))
 
 
-def test_the_default_target_runs_every_method_of_its_experiments_with_every_seed(plan, settings):
-    experiments = plan.of_target(None)
-    assert set(experiments) == {"perceptron", "perceptron-teacher", "autoencoder"}
-    runs = plan.runs_of(*experiments)
-    assert len(set(runs)) == len(runs) == len(settings["seeds"]) * (5 + 5 + 7)
+def trained(plan: Plan, *experiments: str) -> list[SimpleNamespace]:
+    """The wildcards of the notebooks of experiments."""
+    pairs = [(experiment, name) for experiment in experiments for name in plan.poster.optimizers(experiment)]
+    return [SimpleNamespace(experiment=experiment, optimizer=name) for experiment, name in pairs]
+
+
+def test_the_default_target_is_the_poster_alone(plan, settings):
+    experiments = plan.poster.of_target(None)
+    optimizers = {name: set(plan.poster.optimizers(name)) for name in experiments}
+    own = {"sgd", "adam", "badmm", "badmm-ls"}
+    assert optimizers == {
+        "perceptron": own | {"gradient-d"},
+        "perceptron-teacher": own | {"gradient-d"},
+        "autoencoder": own,
+    }
+    assert len(plan.poster.executed(*experiments)) == 14
     rungs = {method for entry in settings["ladder"]["experiments"] for method in entry["methods"]}
     beside = {method for _, _, method in plan.compared_runs}
-    assert {optimizer for _, optimizer, _ in runs} <= METHODS.keys()
-    assert {optimizer for _, optimizer, _ in runs} | rungs | beside == METHODS.keys()
-    assert len(plan.run_files(*experiments)) == 3 * len(plan.run_notebooks(*experiments)) == 3 * len(runs)
+    assert own | {"gradient-d"} | rungs | beside == METHODS.keys()
 
 
 def test_an_experiments_target_trains_what_it_names_and_the_comparison_everything(plan, settings):
     named = settings["experiments"]["autoencoder"]["in_target"]
-    assert {name for e, name, _ in plan.runs_of("autoencoder")} == set(named) < set(plan.optimizers["autoencoder"])
+    assert set(plan.poster.optimizers("autoencoder")) == set(named) < set(plan.optimizers["autoencoder"])
     compared = {name for e, _, name in plan.compared_runs if e == "autoencoder"}
     assert compared == set(plan.optimizers["autoencoder"])
     run = SimpleNamespace(experiment="autoencoder", compared="")
@@ -78,26 +87,31 @@ def test_a_published_record_is_known_by_what_it_was_made_from(plan, settings):
     assert Plan(settings | {"published": None}, str(ROOT)).published_search(wildcards) == []
 
 
-def test_another_seed_adds_its_own_runs_and_changes_no_other(plan, settings):
+def test_another_seed_changes_the_list_of_seeds_and_nothing_else(plan, settings):
     more = Plan(settings | {"seeds": [*settings["seeds"], 77]}, str(ROOT))
-    added = set(more.runs_of(*more.of_target(None))) - set(plan.runs_of(*plan.of_target(None)))
-    assert {seed for _, _, seed in added} == {77}
-    for experiment, optimizer, seed in plan.runs_of(*plan.of_target(None)):
-        wildcards = SimpleNamespace(experiment=experiment, optimizer=optimizer, seed=str(seed))
-        assert more.notebook_parameters(wildcards) == plan.notebook_parameters(wildcards)
+    for wildcards in trained(plan, *plan.poster.of_target(None)):
+        before, after = (each.poster.parameters(wildcards) for each in (plan, more))
+        assert after == before | {"seeds": [*before["seeds"], 77]}
+        assert set(plan.poster.images_of_notebook(wildcards)) <= set(more.poster.images_of_notebook(wildcards))
 
 
 def test_a_changed_setting_changes_the_parameters_of_that_method_alone(plan, settings):
     changed = copy.deepcopy(settings)
     changed["experiments"]["autoencoder"]["optimizers"]["adam"]["learning_rate"] = 0.1234
     other = Plan(changed, str(ROOT))
-    runs = [SimpleNamespace(experiment=e, optimizer=o, seed=str(s)) for e, o, s in plan.runs_of(*plan.experiments)]
     moved = {
-        (run.experiment, run.optimizer)
-        for run in runs
-        if other.notebook_parameters(run) != plan.notebook_parameters(run)
+        (wildcards.experiment, wildcards.optimizer)
+        for wildcards in trained(plan, *plan.experiments)
+        if other.poster.parameters(wildcards) != plan.poster.parameters(wildcards)
     }
     assert moved == {("autoencoder", "adam")}
+
+
+def test_a_raised_version_of_a_method_asks_for_its_trainings_again(plan, monkeypatch):
+    asked = {name: plan.poster.method(SimpleNamespace(optimizer=name)) for name in ("badmm", "badmm-ls")}
+    monkeypatch.setitem(METHODS, "badmm", replace(METHODS["badmm"], version=99))
+    moved = {name for name in asked if plan.poster.method(SimpleNamespace(optimizer=name)) != asked[name]}
+    assert moved == {"badmm"}
 
 
 def test_a_new_choice_of_the_search_does_not_ask_for_another_search(plan, settings):
@@ -120,8 +134,8 @@ def test_parameters_are_the_same_however_the_configuration_is_ordered(plan, sett
         return value
 
     other = Plan(backwards(settings), str(ROOT))
-    wildcards = SimpleNamespace(experiment="autoencoder", optimizer="badmm", seed="0")
-    assert repr(other.notebook_parameters(wildcards)) == repr(plan.notebook_parameters(wildcards))
+    wildcards = SimpleNamespace(experiment="autoencoder", optimizer="badmm")
+    assert repr(other.poster.parameters(wildcards)) == repr(plan.poster.parameters(wildcards))
     assert repr(other.run_to_search(wildcards)) == repr(plan.run_to_search(wildcards))
 
 
@@ -172,14 +186,8 @@ def test_no_rule_could_make_a_path_in_two_ways(plan):
     assert not constraints["drawn"].fullmatch("mnist")
 
 
-def test_what_a_run_depends_on_is_found_from_the_imports(plan):
-    modules = plan.modules_of_run(SimpleNamespace(experiment="autoencoder"))
-    names = {path.partition("src/")[2] for path in modules}
-    assert {"nonsmooth/badmm.py", "nonsmooth/_badmm_fast.py", "nonsmooth/baselines.py", "replication/run.py"} <= names
-    assert not {name for name in names if "verdicts" in name or "studies" in name}
-
-
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_the_module_of_every_method_is_among_what_a_run_depends_on(name):
+def test_the_module_of_a_method_is_among_what_its_training_depends_on(plan, name):
     module = METHODS[name].constructor.partition(":")[0].replace(".", "/")
-    assert any(path.as_posix().endswith(f"{module}.py") for path in library("run.py"))
+    modules = plan.poster.modules(SimpleNamespace(experiment="autoencoder", optimizer=name))
+    assert any(path.endswith(f"{module}.py") for path in modules)

@@ -9,7 +9,7 @@ from snakemake_calls import call, copy_project, output, snakemake
 from replication.studies import seeds
 
 pytestmark = pytest.mark.slow
-TARGETS = ["results/notebooks/autoencoder/adam/seed-0.ipynb", "figures/conditioning.pdf"]
+TARGETS = ["results/notebooks/autoencoder/adam.ipynb", "figures/conditioning.pdf"]
 OVER = "conditioning: {condition_numbers: [1], trials: 1, seeds: [0]}"
 ODD = '-größe $HOME o\'brien [a*b] "q" (1)&x'
 
@@ -35,7 +35,7 @@ def test_another_path_umask_locale_time_zone_hash_seed_and_number_of_cores(usual
     for name, value in elsewhere.items():
         monkeypatch.setenv(name, value)
     directory = tmp_path / f"results {ODD}"
-    options = call(directory, *TARGETS, "--cores", "4", project=project, over=OVER, own_server=True)
+    options = call(directory, *TARGETS, "--cores", "4", project=project, over=OVER)
     done = subprocess.run(**options, umask=0o077, capture_output=True, text=True)
     assert done.returncode == 0, output(done)
     assert bits(directory) == usual
@@ -66,7 +66,7 @@ def test_personal_settings_and_a_home_that_cannot_be_written(usual, tmp_path, mo
         "ATEN_CPU_CAPABILITY": "default",
         "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
     }
-    options = call(directory, *TARGETS, "--cores", "2", over=OVER, own_server=True)
+    options = call(directory, *TARGETS, "--cores", "2", over=OVER)
     done = subprocess.run(**options | {"env": options["env"] | personal}, capture_output=True, text=True)
     assert done.returncode == 0, output(done)
     assert bits(directory) == usual

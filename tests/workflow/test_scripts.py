@@ -5,15 +5,15 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from replication.forkserver import VARIABLE, WARM
 from snakemake_calls import ROOT
-from workflow_processes import end, start_workflow, wait_for
+
+from replication.personal import WORKFLOW
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-linux = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forks on Linux alone")
 SCRIPTS = sorted((ROOT / "src/replication/scripts").glob("[a-z]*.py"))
 
 JOB = """
@@ -29,31 +29,22 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="module")
-def light_server(tmp_path_factory):
-    """The variables that a job has in a workflow with a server."""
-    directory = tmp_path_factory.mktemp("workflow")
-    workflow = start_workflow(directory)
-    yield {VARIABLE: str(workflow.folder), "PYTHONPATH": str(directory)}
-    end(workflow)
-
-
-@pytest.fixture(params=["ordinary", pytest.param("forked", marks=linux)])
-def environment(request) -> dict[str, str]:
-    bare = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    return bare | (request.getfixturevalue("light_server") if request.param == "forked" else {})
+def wait_for(condition, seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
 
 
 @pytest.fixture
-def start(tmp_path, environment):
+def start(tmp_path):
     """A function that starts a job which does what `line` says, after it has printed "printed"."""
 
-    def start(line: str) -> subprocess.Popen:
+    def start(line: str, **environment: str) -> subprocess.Popen:
         (tmp_path / "job.py").write_text(JOB.format(line))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(
-            [sys.executable, tmp_path / "job.py"], cwd=tmp_path, env=environment, text=True, **pipes
-        )
+        command = [sys.executable, tmp_path / "job.py"]
+        return subprocess.Popen(command, cwd=tmp_path, env=os.environ | environment, text=True, **pipes)
 
     return start
 
@@ -97,19 +88,6 @@ def test_processes_that_multiprocessing_leaves_behind_do_not_hold_a_job_up(run):
     assert run(line) == (0, "printed\nchild\n", "printed\nchild\n")
 
 
-def test_a_job_is_a_fork_where_there_is_a_server(run, environment, tmp_path):
-    line = "print(sys.argv, os.getcwd(), 'forkserver' in sys.orig_argv)"
-    code, seen, _ = run(line)
-    assert (code, seen) == (0, f"printed\n['{tmp_path}/job.py'] {tmp_path} {VARIABLE in environment}\n")
-
-
-def test_a_job_that_a_signal_ends_is_seen_to(run):
-    code, seen, log = run("os.kill(os.getpid(), 9)")
-    assert code != 0
-    assert "printed\n".startswith(log)
-    assert "signal 9: is there enough memory?" in seen or code == -9
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_goes_on_when_the_process_that_snakemake_started_is_ended(start, tmp_path, number):
     job = start("open('pid', 'w').write(str(os.getpid())); time.sleep(60)")
@@ -121,17 +99,14 @@ def test_nothing_goes_on_when_the_process_that_snakemake_started_is_ended(start,
     job.stdout.close()
 
 
-@pytest.mark.parametrize("environment", [pytest.param("forked", marks=linux)], indirect=True)
-def test_what_a_forked_job_has_started_ends_with_it(start, tmp_path):
-    """As an ordinary process it shares the terminal's group of processes with Snakemake."""
-    job = start("open('pid', 'w').write(str(subprocess.Popen(['sleep', '60']).pid)); time.sleep(60)")
-    pid = tmp_path / "pid"
-    assert wait_for(lambda: pid.exists() and pid.read_text())
-    job.send_signal(signal.SIGINT)
-    job.wait(60)
-    status = Path(f"/proc/{pid.read_text()}/stat")
-    assert wait_for(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z")
-    job.stdout.close()
+def test_a_job_ends_when_its_workflow_is_gone(start):
+    workflow = subprocess.Popen(["sleep", "60"])
+    job = start("time.sleep(60)", **{WORKFLOW: str(workflow.pid)})
+    assert job.stdout.readline() == "printed\n"
+    workflow.kill()
+    workflow.wait()
+    seen, _ = job.communicate(timeout=30)
+    assert (job.returncode, seen) == (1, "the workflow that started this is gone\n")
 
 
 def test_a_log_that_cannot_be_written_does_not_hold_a_job_up(start, tmp_path):
@@ -143,16 +118,10 @@ def test_a_log_that_cannot_be_written_does_not_hold_a_job_up(start, tmp_path):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_imports_in_its_job_what_a_fork_has_already(path):
+def test_a_script_imports_in_its_job_so_that_an_import_that_fails_is_in_its_log(path):
     before, _, inside = path.read_text().partition("with job(snakemake):\n")
     assert re.findall(r"^ *(?:from|import) .*", before, re.MULTILINE) == ["from replication.scripts import job"]
     assert "import" in inside
-
-
-def test_what_a_script_imports_before_its_job_is_none_of_it():
-    code = f"import sys, replication.scripts; print([name for name in {WARM} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
 
 
 def named(block: str, part: str) -> set[str]:

@@ -23,7 +23,7 @@ def test_the_configuration_is_checked_and_planned(settings):
     read["experiments"]["autoencoder"]["optimizers"]["lbfgs"] = None
     plan = workflow.make_plan(read, str(ROOT))
     assert "lbfgs" not in read["experiments"]["autoencoder"]["optimizers"]
-    assert {seed for _, _, seed in plan.runs_of("autoencoder")} == {3, 4}
+    assert plan.poster.seeds("autoencoder") == [3, 4]
 
 
 def given(*entries: str, files: tuple[Path, ...] = (), replace: bool = False) -> SimpleNamespace:

@@ -10,7 +10,7 @@ from replication.report.cells import name_of, number, spread, spread_of, under
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 from replication.verdicts.claims import Judgement, read
-from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
+from replication.verdicts.effects import QUANTITIES, effect_text
 
 NEEDS = {
     "claims_table": {"target": "claims", "needs": ["claims"]},
@@ -158,8 +158,8 @@ def _tests(tables: Tables) -> dict[tuple, Row]:
     return {(row["experiment"], row["kind"], *name.split("/")[1:]): row for name, row in rows.items()}
 
 
-def claims_block(tables: Tables, experiment: str, measures: str) -> str:
-    """Every test of one experiment against each kind of baseline; measures: "speed" or "images".
+def claims_block(tables: Tables, experiment: str, *quantities: str) -> str:
+    """The tests of one experiment, by some quantities, against each kind of baseline.
 
     Quantities that have a slack have a second line without it.
     """
@@ -168,24 +168,30 @@ def claims_block(tables: Tables, experiment: str, measures: str) -> str:
     for method in judged():
         for quantity, words in QUANTITIES.items():
             results = [tests.get((experiment, kind, against, quantity, method)) for kind, against in columns]
-            if any(results) and (quantity in IMAGES) == (measures == "images"):
+            if any(results) and quantity in quantities:
                 cells = [f"{_effect(row, quantity)}{_marks(row)}" if row else "-" for row in results]
                 rows.append([name_of(method), words, *cells])
                 if quantity == "iterations":
                     exact = [_effect(row, quantity, "exact_") if row else "-" for row in results]
                     rows.append([name_of(method), f"{words}, no slack", *exact])
     if not rows:
-        raise KeyError(f"{experiment}/.../{measures}")
+        raise KeyError(f"{experiment}/.../{' or '.join(quantities)}")
     head = [f"{name_of(against)}, {kind}" for kind, against in columns]
     return markdown(["method", "measured by", *head], rows)
 
 
-def verdicts_block(tables: Tables, statement: str, method: str) -> str:
-    """The verdicts on one claim for one method: with each kind of baseline the word, and the experiments that agree."""
-    own = {test: row for test, row in _tests(tables).items() if row["statement"] == statement and row["verdict"]}
-    own = {(kind, quantity, against): row for (_, kind, against, quantity, name), row in own.items() if name == method}
+def verdicts_block(tables: Tables, statement: str, method: str, *quantities: str) -> str:
+    """The verdicts on a claim for a method, by some quantities.
+
+    With each kind of baseline it has the word, and the experiments that agree.
+    """
+    own = {
+        (kind, quantity, against): row
+        for (_, kind, against, quantity, name), row in _tests(tables).items()
+        if row["statement"] == statement and row["verdict"] and name == method and quantity in quantities
+    }
     if not own:
-        raise KeyError(f"{statement}/{method}")
+        raise KeyError(f"{statement}/{method}/{' or '.join(quantities)}")
     kinds = list(dict.fromkeys(kind for kind, *_ in own))
     rows = []
     for quantity, against in dict.fromkeys((quantity, against) for _, quantity, against in own):

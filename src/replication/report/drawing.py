@@ -1,7 +1,8 @@
-"""How things are drawn, the same in notebooks and figures: lines, histories, effects, images, PNGs."""
+"""How things are drawn, the same in notebooks and figures: lines, histories, tables, images, PNGs."""
 
 import io
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import matplotlib
@@ -26,6 +27,21 @@ PARTS = {
     "validation_loss": ("validation", "#E69F00", "--"),
     "unseen_loss": ("unseen", "#009E73", "-."),
     "train_d": ("training, $D$", "#CC79A7", ":"),
+}
+# What a table of runs calls the columns of a history and the numbers of a trained network (quality.summary).
+HEADS = {
+    "train_loss": "training loss",
+    "unseen_loss": "unseen loss",
+    "test_loss": "test loss",
+    "train_d": "training $D$",
+    "train_psnr": "training PSNR, dB",
+    "unseen_psnr": "unseen PSNR, dB",
+    "train_accuracy": "training accuracy",
+    "unseen_accuracy": "unseen accuracy",
+    "feasibility": r"feasibility $\lvert Z - A \rvert$",
+    "activation_gap": r"activation gap $\lvert X - \sigma(Z) \rvert$",
+    "lagrangian": "augmented Lagrangian",
+    "lifted_loss": "lifted loss",
 }
 
 
@@ -78,49 +94,52 @@ def evaluated(column: np.ndarray) -> np.ndarray:
     return ~np.isnan(column).reshape(-1, column.shape[-1]).all(0)
 
 
-def draw_losses(axes: Axes, runs: list[Run]) -> None:
-    """The losses of the runs of several seeds against iterations, on a log scale: thin lines, and their median.
+def draw_losses(axes: Axes, runs: Sequence[Run]) -> None:
+    """The losses of an optimizer's runs against iterations, on a log scale: a thin line a seed, and a thick median.
 
-    A run that diverged has no part in the median; a cross ends its line.
+    A run that diverged has no part in the median, and its line of the training loss ends in a cross.
     """
     finished = [run for run in runs if not run.diverged]
     for column, (name, color, linestyle) in PARTS.items():
-        for run in runs if column in runs[0].history else ():
+        if column not in runs[0].history:
+            continue
+        look = {"color": color, "linestyle": linestyle}
+        for run in runs:
             rows = evaluated(run.history[column])
-            thin = {"color": color, "linestyle": linestyle, "linewidth": 0.5, "alpha": 0.7}
-            axes.plot(run.history["iteration"][rows], run.history[column][rows], **thin)
+            axes.plot(run.history["iteration"][rows], run.history[column][rows], linewidth=0.6, alpha=0.5, **look)
             if run.diverged and column == "train_loss":
-                axes.plot(run.history["iteration"][rows][-1], run.history[column][rows][-1], "x", color="black")
-        if finished and column in finished[0].history:
+                ends = run.history["iteration"][rows][-1], run.history[column][rows][-1]
+                axes.plot(*ends, "x", color="black", label="diverged")
+        if finished:
             values = np.stack([run.history[column] for run in finished])
             rows = evaluated(values)
-            median = np.median(values[:, rows], axis=0)
-            axes.plot(finished[0].history["iteration"][rows], median, label=name, color=color, linestyle=linestyle)
-    axes.set(yscale="log", xlabel="iteration")
+            axes.plot(finished[0].history["iteration"][rows], np.median(values[:, rows], axis=0), label=name, **look)
+    axes.set(yscale="log", xlabel="iteration", ylabel="mean squared error")
     plain_ticks(axes.yaxis)
-    axes.legend()
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    axes.legend(labels.values(), labels.keys())
 
 
-def show_numbers(runs: list[Run]) -> None:
-    """Show, in a notebook, a table of what each seed comes to after its last iteration, and the medians."""
+def show_numbers(runs: Sequence[Run], columns: Sequence[str]) -> None:
+    """Show, in a notebook, a table of what each seed comes to after its last iteration, and the medians.
+
+    columns: keys of HEADS; those that no run has are left out, and where none is left nothing is shown. A run that
+    diverged is marked and has no part in the medians.
+    """
     from IPython.display import Markdown, display  # imported late, as in `show`
 
-    columns = [{"status": run.record["status"]} | _ends(run) for run in runs]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    table = []
-    for name in names:
-        values = [column.get(name) for column in columns]
-        numbers = [value for value in values if isinstance(value, float | int)]
-        median = f"{statistics.median(numbers):.4g}" if numbers else ""
-        cells = [value if isinstance(value, str) else "" if value is None else f"{value:.4g}" for value in values]
-        table.append([name.replace("_", " "), median, *cells])
-    display(Markdown(markdown(["", "median", *(f"seed {run.parameters.seed}" for run in runs)], table)))
-
-
-def _ends(run: Run) -> dict[str, float | None]:
-    ends = {column: values[-1].item() for column, values in run.history.items()}
-    milliseconds = 1e3 * run.record["optimizer_seconds"] / max(1, ends["iteration"])
-    return ends | run.final | {"milliseconds an iteration": milliseconds}
+    ends = [{name: values[-1].item() for name, values in run.history.items()} | run.final for run in runs]
+    known = [name for name in columns if any(name in end for end in ends)]
+    if not known:
+        return
+    rows = [[f"{run.parameters.seed}{' (diverged)' * run.diverged}"] for run in runs]
+    rows.append(["**median**"])
+    for name in known:
+        finished = [end[name] for run, end in zip(runs, ends, strict=True) if not run.diverged]
+        values = [*(end.get(name) for end in ends), statistics.median(finished) if finished else None]
+        for row, value in zip(rows, values, strict=True):
+            row.append(f"{value:#.4g}".rstrip(".") if value is not None and np.isfinite(value) else "-")
+    display(Markdown(markdown(["seed", *(HEADS[name] for name in known)], rows)))
 
 
 def draw_images(axes: Axes, rows: dict[str, tuple[Tensor, Tensor | None]], side: int = 28) -> None:

@@ -1,13 +1,15 @@
-"""The pages for readers, with every number from a table: references inside sentences, and whole tables.
+"""The pages for readers, with every number from a table: marks inside sentences, and whole tables.
 
-A page is Markdown. Comments, which no reader sees, say where a number comes from:
+A page is Markdown. A mark is a comment, which no reader sees, after a number: `0.39<!--a-->`. The page ends with one
+line for each mark, which has the number as it stands above and where it comes from:
 
-    <!--claims autoencoder/adam/iterations/badmm {effect:.2f}-->0.39<!--/-->
+    <!-- numbers
+    a: 0.39 = claims autoencoder/adam/iterations/badmm {effect:.2f}
+    -->
 
 is the row "autoencoder/adam/iterations/badmm" of claims.csv, put into a format of Python's. A format without braces is
 a name of FORMATS. Between `<!-- table NAME ARGUMENTS -->` and `<!-- end -->` stands what a block of that name makes
-(registry.py).
-`fill` writes both anew.
+(registry.py). `fill` writes both anew.
 """
 
 import re
@@ -20,7 +22,8 @@ from replication.paths import PAGES, PUBLISHED_TABLES
 from replication.report.registry import BLOCK, shown
 from replication.report.rows import Tables, read
 
-REFERENCE = re.compile(r"<!--(\w+) (\S+) ([^>]*?)-->(.*?)<!--/-->", re.DOTALL)
+MARK = re.compile(r"<!--(\w+)-->")
+REFERENCE = re.compile(r"(\w+): (.*?) = ((\w+) (\S+) (.+))")
 TABLE = re.compile(r"(<!-- table (\w+)([^\n>]*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 FORMATS = {
     "ratio": "{effect:.2g} ({low:.2g} to {high:.2g})",
@@ -31,15 +34,31 @@ FORMATS = {
 
 
 def fill(text: str, tables: Tables) -> str:
-    """`text` with the numbers and tables that `tables` have. Raises DataError for a reference to what is not there."""
+    """`text` with the numbers and tables that `tables` have.
 
-    def refer(match: re.Match) -> str:
-        name, row, form, _ = match.groups()
+    Raises DataError for a reference to what is not there, for one that no mark needs, for a mark without a reference,
+    and for a mark after another number than its reference's.
+    """
+    body, opening, lines = text.partition("<!-- numbers\n")
+    marks, references = [], []
+    for line in lines.removesuffix("-->\n").splitlines():
+        match = REFERENCE.fullmatch(line)
+        if not match:
+            raise DataError(f"the reference {line!r} is not of the form MARK: NUMBER = TABLE ROW FORMAT")
+        mark, number, source, name, row, form = match.groups()
         try:
             value = FORMATS.get(form, form).format_map(tables[name][row])
         except (KeyError, ValueError, TypeError) as error:
-            raise DataError(f"the reference <!--{name} {row} {form}--> leads nowhere: {error!r}") from None
-        return f"<!--{name} {row} {form}-->{value}<!--/-->"
+            raise DataError(f"the reference {source!r} leads nowhere: {error!r}") from None
+        marks.append(mark)
+        references.append(f"{mark}: {value} = {source}\n")
+        places = body.count(f"<!--{mark}-->")
+        marked = r"(?<![\w.])" + r"\s+".join(map(re.escape, number.split())) + f"<!--{mark}-->"
+        body, replaced = re.subn(marked, lambda _, new=f"{value}<!--{mark}-->": new, body)
+        if replaced < places:
+            raise DataError(f"the mark <!--{mark}--> does not stand after {number!r}, which its reference has")
+    if sorted(marks) != sorted(set(MARK.findall(body))):
+        raise DataError(f"marks {sorted(set(MARK.findall(body)))} and references {sorted(marks)} are not the same")
 
     def build(match: re.Match) -> str:
         head, name, arguments, _, end = match.groups()
@@ -50,7 +69,7 @@ def fill(text: str, tables: Tables) -> str:
         except KeyError as error:
             raise DataError(f"the table {name}{arguments} asks for a row that is not there: {error}") from None
 
-    return TABLE.sub(build, REFERENCE.sub(refer, text))
+    return TABLE.sub(build, body) + (f"{opening}{''.join(references)}-->\n" if opening else "")
 
 
 def paths(root: str | Path) -> list[Path]:

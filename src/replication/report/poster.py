@@ -132,7 +132,7 @@ def autoencoder_convergence_figure(
         beside[row[1]] = levels
     grid[1, 0].set_xlabel(iteration)
     grid[1, 1].set_xlabel("wall time, seconds")
-    legend(figure, grid.flat, 4, f"{seeds_of(results, experiment)} {WALL_TIME}")
+    legend(figure, grid.flat, 3, f"{seeds_of(results, experiment)} {WALL_TIME}")
     label_beside(beside)
     return figure
 
@@ -154,15 +154,15 @@ def ring_early_stops(axes: Axes, results: Results, experiment: str, seconds: boo
         if stop < at[-1]:
             level = np.median([history["unseen_loss"][stop] for history in histories])
             ring = {"color": look_of(optimizer).color, "fillstyle": "none", "markersize": 8}
-            axes.plot(clock.after(stop), level, "o", label=label, linestyle="none", **ring)
+            axes.plot(clock.after(histories[0]["iteration"][stop]), level, "o", label=label, linestyle="none", **ring)
 
 
 def autoencoder_samples_figure(results: Results, count: int = 6) -> Figure:
     """What the networks of the first seed make of noisy images: training images left, unseen ones right."""
-    figure = plt.figure(figsize=(WIDTH, 8.3))
     seed, data, denoisers = trained_networks(results, tuple(METHODS))
     rank = min(results.run(AUTOENCODER, results.optimizers[AUTOENCODER][0], seed).parameters.network["hidden"])
     denoisers |= {f"linear map (rank {rank})": linear_map(data, rank)[0], "mean image": mean_image(data)}
+    figure = plt.figure(figsize=(WIDTH, 0.73 * (2 + len(denoisers))))
     parts = {"training images": data.training, "unseen images": data.unseen}
     for axes, (title, split) in zip(figure.subplots(1, 2), parts.items(), strict=True):
         rows = image_rows(split, denoisers, count)

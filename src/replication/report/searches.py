@@ -16,6 +16,7 @@ from replication.report.drawing import plain_ticks
 from replication.report.looks import look_of
 from replication.results import Results
 from replication.search import best_so_far
+from replication.studies.claims import BESIDE
 
 NEEDS = {
     "search_figure": {"target": "optimizers", "needs": ["tuning/autoencoder-levers/*"]},
@@ -123,14 +124,14 @@ def tuning_perceptron_figure(results: Results) -> Figure:
 def _search(results: Results, caption: str, alike: bool = False) -> Figure:
     """Every trial of the search: its score, over the seeds that all were tried with, against its rate or steps.
 
-    A row for each experiment, with the methods of the poster, its baselines, and gradient descent on D; a column for
-    each setting that all of them have. What only some have stands in a last row, beside the legend. alike: one scale
+    A row for each experiment, with the methods of the poster, its baselines and what stands beside; a column for each
+    setting that all of them have. What only some have stands in a last row, beside the legend. alike: one scale
     of losses for all panels, else for a row.
     """
     reports: dict[str, list[Tuned]] = {}
     for name in sorted(results.names("tuning/*")):
         _, experiment, method = name.split("/")
-        if METHODS[method].role in (BASELINE, POSTER) or method == "gradient-d":
+        if METHODS[method].role in (BASELINE, POSTER) or method in ("gradient-d", *BESIDE):
             reports.setdefault(experiment, []).append(results.tuned(name))
     settings = {name: [s for s in RATES if any(s in r.ranges for r in reports[name])] for name in reports}
     common = [setting for setting in RATES if all(setting in row for row in settings.values())]

@@ -11,10 +11,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from replication.errors import DataError, NotebookError
-from replication.personal import PROCESS
+from replication.personal import WORKFLOW
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def job(snakemake) -> Iterator[None]:
     All that it prints goes to the rule's log as well, and it ends when its workflow is gone. An error that
     the user can mend ends it with the message alone, any other with the traceback.
     """
-    threading.Thread(target=_end_with_workflow, daemon=True).start()
+    threading.Thread(target=_end_with_workflow, args=[os.dup(2)], daemon=True).start()
     finish = _copy_output(str(snakemake.log[0]))
     code = 1
     try:
@@ -41,17 +41,18 @@ def job(snakemake) -> Iterator[None]:
         os._exit(code)
 
 
-def _end_with_workflow() -> None:
-    """End this process when the workflow that started it is gone, also when that was killed.
+def _end_with_workflow(errors: int) -> None:
+    """End this process when the workflow that started it is gone, also when that was killed; `errors`: where to say so.
 
     A kernel ends when the process that started it does.
     """
-    workflow = os.environ.get(PROCESS)
+    workflow = os.environ.get(WORKFLOW)
     while workflow:
         try:
             os.kill(int(workflow), 0)
         except ProcessLookupError:
-            os.write(2, b"the workflow that started this is gone\n")  # not print, which may wait for a lock
+            with suppress(OSError):
+                os.write(errors, b"the workflow that started this is gone\n")
             os._exit(1)
         time.sleep(0.5)
 

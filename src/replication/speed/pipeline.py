@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from replication.files import read_json
-from replication.personal import PROCESS
+from replication.personal import WORKFLOW
 from replication.provenance import provenance
 
 CORES = 2
@@ -56,5 +56,5 @@ def measure(snakefile: str | Path, config: dict) -> dict:
 
 def _environment() -> dict[str, str]:
     """This process's, without what the job of a workflow finds there and a shell does not have."""
-    own = {PROCESS, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"}
+    own = {WORKFLOW, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"}
     return {key: value for key, value in os.environ.items() if key not in own}

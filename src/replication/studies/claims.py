@@ -1,10 +1,13 @@
 """What the claims ask for: runs of every method on their experiments, times of an iteration, and reference maps."""
 
 from replication import parameters
-from replication.methods import CONTROL, REFERENCE, compared, of_role
+from replication.methods import compared
 from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
 from replication.statements import experiments_of, rivals
 from replication.studies.study import Job, timing
+
+# The optimizers of no claim that stand beside the claims' in the table of references and in the figure of the search.
+BESIDE = ("adam-minibatch", "adamw", "lbfgs")
 
 
 def judged_on(config: dict) -> list[tuple[dict, dict, str]]:
@@ -35,8 +38,7 @@ def shown(config: dict) -> list[tuple[str, str]]:
         if statement["experiment"] == AUTOENCODER
         and (not kind["suffix"] or statement["selected_by"] == "validation_loss")
     } - {AUTOENCODER}
-    section = config["experiments"][AUTOENCODER]
-    beside = [name for name in of_role(REFERENCE, CONTROL) if name in section.get("in_target", section["optimizers"])]
+    beside = [name for name in BESIDE if name in config["experiments"][AUTOENCODER]["optimizers"]]
     return [(AUTOENCODER, name) for name in (*methods_of(config, AUTOENCODER), *beside)] + [
         (experiment, name) for experiment in sorted(elsewhere) for name in methods_of(config, experiment)
     ]

@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 
 from replication import records
 from replication.errors import ConfigError
-from replication.parameters import Parameters
+from replication.parameters import Parameters, plain
 
 # By kind of job the function that computes its record's result.
 COMPUTE = {
@@ -24,13 +24,6 @@ COMPUTE = {
     "conditioning": "replication.compute.conditioning:answer",
     "ablation": "replication.compute.ablation:answer",
 }
-
-
-def plain(value: object) -> object:
-    """The same value written the same way, however the configuration was put together: keys in order."""
-    if isinstance(value, dict):
-        return {name: plain(value[name]) for name in sorted(value)}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from replication.report.claims import claims_block, references_block, trained_bl
 from replication.report.ladder import ladder_block
 from replication.report.optimizers import optimizers_block
 from replication.report.rows import Tables, markdown
+from replication.verdicts.effects import IMAGES, TRAINING
 
 NOTEBOOKS = "notebooks/executed"  # of the project
 # The menu: a caption and its pages, in order. Pages of docs/ that are not named come last.
 MENU = {
     "The answer": ["index", "docs/claims", "docs/limits", "docs/ladder", "docs/optimizers", "docs/perceptron"],
     "Look closer": ["convergence", "denoised", "searches", "verdicts", "experiments", "notebooks"],
-    "The method": ["docs/method", "docs/inside", "docs/assumptions"],
+    "The method": ["docs/method", "docs/inside", "docs/assumptions", "docs/glossary"],
     "Run and change": ["docs/running", "docs/adding-a-method", "docs/scaling", "docs/reliability"],
     "Where it comes from": ["provenance", "CHANGELOG"],
 }
@@ -203,8 +204,8 @@ def _rows_or_nothing(make: Callable[..., str]) -> Callable[..., str]:
 
 
 NUMBERS: dict[str, Callable[..., str]] = {
-    "Claims: speed": lambda tables, name: claims_block(tables, name, "speed"),
-    "Claims: images": lambda tables, name: claims_block(tables, name, "images"),
+    "Claims: speed": lambda tables, name: claims_block(tables, name, *TRAINING),
+    "Claims: images": lambda tables, name: claims_block(tables, name, *IMAGES),
     "What each comes to": _rows_or_nothing(references_block),
     "With how many seeds it trains": _rows_or_nothing(trained_block),
     "The ladder": _rows_or_nothing(ladder_block),
