@@ -65,7 +65,7 @@ def pages(arguments: argparse.Namespace) -> None:
 
 def publish(arguments: argparse.Namespace) -> None:
     from replication import config
-    from replication.studies import jobs
+    from replication.studies.catalogue import jobs
     from replication.studies.study import Studies, publish
 
     whole = config.project(arguments.root)

@@ -12,7 +12,8 @@ from replication.methods import METHODS
 from replication.paths import DEVICES, PUBLISHED_FIGURES, RESULTS, STYLE
 from replication.poster import Poster
 from replication.report.registry import FIGURE, TABLE, of_target, shown
-from replication.studies import GROUPS, jobs, limits
+from replication.studies import limits
+from replication.studies.catalogue import GROUPS, jobs
 from replication.studies.study import Studies
 
 VERDICTS = ("claims", "limits", "ladder")

@@ -213,6 +213,7 @@ def test_the_limits_search_needs_starts_and_ranges_of_the_same_methods(good, par
 def test_every_fault_is_named_at_once(good):
     del good["experiments"]["autoencoder"]["optimizers"]["sgd"]["learning_rate"]
     del good["experiments"]["autoencoder"]["tuning"]["ranges"]["sgd"]
+    del good["tuned"]["autoencoder"]["sgd"]
     good["threads"] = 0
     with pytest.raises(ConfigError) as refusal:
         config.check(good, SCHEMA)
@@ -388,12 +389,15 @@ def test_dictionaries_are_merged_and_anything_else_is_replaced():
 def test_a_method_with_ranges_alone_starts_from_the_settings_of_its_constructor(good):
     section = good["experiments"]["perceptron"]
     del section["optimizers"]["gradient-d"]
+    del good["tuned"]["perceptron"]["gradient-d"]
     assert config.check(good, SCHEMA)["experiments"]["perceptron"]["optimizers"]["gradient-d"] == {}
 
 
 def test_a_searched_setting_begins_in_the_middle_of_its_range_until_one_is_chosen(good):
     section = good["experiments"]["autoencoder"]
     del section["optimizers"]["sgd"]["learning_rate"]
+    for chosen in good["tuned"]["autoencoder"]["sgd"].values():
+        del chosen["learning_rate"]
     assert section["tuning"]["ranges"]["sgd"]["learning_rate"] == {"log": [0.1, 100.0]}
     checked = config.check(good, SCHEMA)["experiments"]["autoencoder"]["optimizers"]["sgd"]
     assert checked["learning_rate"] == 3.16

@@ -72,7 +72,7 @@ def made_clock(monkeypatch):
 def test_optimizers_take_turns_of_the_same_length(smoke_config, made_clock):
     runs = [of_run(smoke_config, "perceptron-teacher", name, 0) for name in LENGTHS]
     report = clock.answer(list(map(asdict, runs)), 3, root="", published=[])
-    assert (report["experiment"], report["rounds"]) == ("perceptron-teacher", 3)
+    assert report["rounds"] == 3
     for name, length in LENGTHS.items():
         assert clock.of_report(report, name) == Clock(10 * length, length)
         assert report["optimizers"][name]["ratio_to_adam"] == [length / LENGTHS[ANCHOR]] * 3
@@ -261,21 +261,13 @@ def test_time_to_quality_is_setup_and_iterations_times_seconds_against_adams(smo
 
 
 FIXED, SAMPLE, LATENCY, BANDWIDTH = 1e-3, 2e-6, 1e-4, 1e9
-MODEL = {  # of reports that follow the cost model with these constants
-    "iterations": [
-        {"name": "badmm", "hidden": 8, "threads": 1, "samples": N, "seconds": FIXED + SAMPLE * N}
-        for N in (1000, 10_000, 60_000)
-    ]
-}
-SENT = [{"bytes": size, "seconds": LATENCY + (size - 4) / BANDWIDTH} for size in (4, 1024, 2**22)]
 
 
-def test_the_cost_model_recovers_the_constants_that_it_was_given():
-    constants = processes.constants(MODEL, {"messages": SENT}, "badmm", 8)
-    assert constants == pytest.approx({"fixed": FIXED, "sample": SAMPLE, "latency": LATENCY, "bandwidth": BANDWIDTH})
+def test_the_cost_model_adds_up_work_and_messages():
+    constants = {"fixed": FIXED, "sample": SAMPLE, "latency": LATENCY, "bandwidth": BANDWIDTH}
     sent = processes.messages("badmm", [784, 8, 784])
     assert processes.predict(sent, constants, 1000, 1) == pytest.approx(FIXED + 1000 * SAMPLE)
-    two = FIXED + 500 * SAMPLE + 2 * LATENCY + sum(sent) / BANDWIDTH
+    two = FIXED + 500 * SAMPLE + len(sent) * LATENCY + sum(sent) / BANDWIDTH
     assert processes.predict(sent, constants, 1000, 2) == pytest.approx(two)
 
 

@@ -29,7 +29,7 @@ def name_of(optimizer: str) -> str:
     return label_of(optimizer) if optimizer in METHODS else f"the {optimizer.replace('-', ' ')}"
 
 
-def number(value: float | None, form: str = ".3g") -> str:
+def written(value: float | None, form: str = ".3g") -> str:
     return "-" if value is None else f"{value:{form}}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from replication.compute.seeds import finished
 from replication.methods import METHODS, baselines, judged, label
 from replication.paths import slug
-from replication.report.cells import name_of, number, spread, spread_of, under
+from replication.report.cells import name_of, spread, spread_of, under, written
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 from replication.verdicts.claims import Judgement, read
@@ -209,8 +209,8 @@ def references_block(tables: Tables, *experiments: str) -> str:
     rows = []
     for experiment in experiments:
         for row in under(tables["references"], experiment).values():
-            losses = [number(row[column]) for column in ("train_loss", "unseen_loss")]
-            quality = [number(row["unseen_psnr"], ".1f"), number(row["unseen_ssim"], ".3f")]
+            losses = [written(row[column]) for column in ("train_loss", "unseen_loss")]
+            quality = [written(row["unseen_psnr"], ".1f"), written(row["unseen_ssim"], ".3f")]
             active = "-" if row["active"] is None else f"{row['active']:.0%}"
             rows.append([row["name"], *losses, *quality, active])
     head = ["", "training loss", "unseen loss", "unseen PSNR, dB", "unseen SSIM", "active units"]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from replication.compute.seeds import SeedRun, finished
 from replication.methods import POSTER, of_role
-from replication.report.cells import number, ranked, spread_of, under
+from replication.report.cells import ranked, spread_of, under, written
 from replication.report.curves import GREY, SMALL, WIDTH, legend
 from replication.report.drawing import plain_ticks
 from replication.report.looks import look_of
@@ -121,5 +121,5 @@ def ladder_block(tables: Tables, experiment: str, *added: str) -> str:
     columns |= {"to_badmm": ("last loss / gradient BADMM's", ".2f" if images else ".2g")}
     columns |= {"unseen_psnr": ("unseen, dB", ".1f")} if images else {"unseen_loss": ("unseen loss", ".3g")}
     columns |= dict.fromkeys(added, ("units on", ".0%"))
-    rows = [[row["name"], *(number(row.get(c), form) for c, (_, form) in columns.items())] for row in table.values()]
+    rows = [[row["name"], *(written(row.get(c), form) for c, (_, form) in columns.items())] for row in table.values()]
     return markdown(["method", *(heading for heading, _ in columns.values())], rows)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from replication.compute.seeds import finished
 from replication.methods import ANCHOR, METHODS, judged, label
 from replication.parameters import SELECTIONS
-from replication.report.cells import name_of, number, ranked, spread_of, under
+from replication.report.cells import name_of, ranked, spread_of, under, written
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 from replication.verdicts.effects import IMAGES, QUANTITIES, compare, effect_text
@@ -55,7 +55,7 @@ def optimizers_block(tables: Tables, experiment: str) -> str:
     table, rows = under(tables["optimizers"], experiment), []
     for name in (name for name in table if "/" not in name):
         row = table[name]
-        cells = [number(row["train_loss"], ".4g"), number(row["unseen_psnr"], ".2f"), number(row["to_adam"], ".2f")]
+        cells = [written(row["train_loss"], ".4g"), written(row["unseen_psnr"], ".2f"), written(row["to_adam"], ".2f")]
         for quantity in ("final", "unseen_psnr"):
             effect = table.get(f"{name}/{quantity}/badmm")
             bounds = effect and (effect["effect_low"], effect["effect_high"])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from replication.data.perceptron import ABSENT
 from replication.methods import METHODS, label
-from replication.report.cells import name_of, under
+from replication.report.cells import name_of, under, written
 from replication.report.curves import WIDTH, compress_below, draw_curves, iterations_on_a_log_scale, legend, seeds_of
 from replication.report.drawing import line, plain_ticks
 from replication.report.rows import Row, Tables, markdown
@@ -128,5 +128,5 @@ def conditioning_block(tables: Tables, experiment: str, *numbers: str) -> str:
     """The gap to the optimum at some condition numbers."""
     gaps = under(tables["conditioning"], experiment)
     optimizers = [name for name in METHODS if any(key.split("/")[1] == name for key in gaps)]
-    rows = [[name_of(n), *(number(gaps[f"{number}/{n}"]["gap"], ".1e") for number in numbers)] for n in optimizers]
+    rows = [[name_of(n), *(written(gaps[f"{number}/{n}"]["gap"], ".1e") for number in numbers)] for n in optimizers]
     return markdown(["condition number", *numbers], rows)

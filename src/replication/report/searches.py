@@ -27,7 +27,9 @@ NEEDS = {
             "tuning/autoencoder/*",
             "tuning/autoencoder-regularised/*",
             "tuning/autoencoder-small-weights/*",
-            "maps/autoencoder*",
+            "maps/autoencoder",
+            "maps/autoencoder-regularised",
+            "maps/autoencoder-small-weights",
         ],
     },
     "tuning_perceptron_figure": {

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from replication.methods import ANCHOR, METHODS, compared, judged, label
 from replication.paths import slug
-from replication.report.cells import name_of, number, ranked, spread, spread_of, under
+from replication.report.cells import name_of, ranked, spread, spread_of, under, written
 from replication.report.curves import WIDTH, legend
 from replication.report.drawing import line
 from replication.report.looks import look_of
@@ -198,7 +198,7 @@ def goals_block(tables: Tables) -> str:
     rows = []
     for name, row in tables["goals"].items():
         met = "yes" if row["met"] == "yes" else "**no**"
-        rows.append([GOALS[name], number(row["value"]), row["goal"], met, row["where"]])
+        rows.append([GOALS[name], written(row["value"]), row["goal"], met, row["where"]])
     return markdown(["what", "measured", "goal", "met", "where"], rows)
 
 
@@ -290,7 +290,7 @@ def device_predictions_block(tables: Tables) -> str:
     rows = []
     for start in dict.fromkeys(name.rpartition("/")[0] for name in table):
         _, optimizer, hidden, samples = start.split("/")
-        cells = [number(table[f"{start}/{count}"]["milliseconds"], ".3g") for count in counts]
+        cells = [written(table[f"{start}/{count}"]["milliseconds"], ".3g") for count in counts]
         rows.append([name_of(optimizer), hidden, f"{int(samples):,}", *cells])
     return markdown(["optimizer", "$h$", "$N$", *(f"$P = {count}$, ms" for count in counts)], rows)
 

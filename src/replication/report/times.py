@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from replication import records
-from replication.report.cells import number
+from replication.report.cells import written
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
 
@@ -34,5 +34,5 @@ def times_block(tables: Tables) -> str:
         if row := tables["times"].get(study):
             least = "at least " if row["untimed"] else ""
             minutes = f"{least}{row['minutes']:.0f}"
-            rows.append([study, command, str(row["records"]), minutes, number(row["longest"], ".1f")])
+            rows.append([study, command, str(row["records"]), minutes, written(row["longest"], ".1f")])
     return markdown(["study", "commands", "records", "minutes of one core", "of the longest record"], rows)

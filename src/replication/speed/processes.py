@@ -29,7 +29,6 @@ from replication.speed.iterations import EARLY, autoencoder
 
 PROCESSES = 2
 MESSAGES = [2**exponent for exponent in range(2, 23, 4)]  # bytes
-PREDICTED = {"processes": [1, 8, 64, 512], "samples": [60_000, 1_000_000, 100_000_000]}
 CPU = torch.device("cpu")
 
 
@@ -134,21 +133,6 @@ def line(cells: list[dict]) -> dict[str, float]:
     small, large = (choose(cells, key=lambda row: row["samples"]) for choose in (min, max))
     sample = (large["seconds"] - small["seconds"]) / (large["samples"] - small["samples"])
     return {"fixed": max(0.0, small["seconds"] - sample * small["samples"]), "sample": sample}
-
-
-def constants(measurements: dict, scaling: dict, name: str, hidden: int) -> dict[str, float]:
-    """The cost model's constants: seconds, and bytes a second.
-
-    fixed and sample: the `line` of the times on one thread. latency: time of the
-    smallest message. bandwidth: from the largest message, the latency taken off.
-    """
-    cell = [r for r in measurements["iterations"] if (r["name"], r["hidden"], r["threads"]) == (name, hidden, 1)]
-    least, most = (choose(scaling["messages"], key=lambda row: row["bytes"]) for choose in (min, max))
-    return {
-        **line(cell),
-        "latency": least["seconds"],
-        "bandwidth": (most["bytes"] - least["bytes"]) / max(most["seconds"] - least["seconds"], 1e-12),
-    }
 
 
 def predict(sent: list[int], constants: dict[str, float], samples: int, processes: int) -> float:

@@ -17,7 +17,8 @@ from replication.report.rows import Row, Tables
 from replication.results import Results
 from replication.run import load
 from replication.search import best_so_far
-from replication.studies import jobs, limits
+from replication.studies import limits
+from replication.studies.catalogue import jobs
 from replication.studies.study import Studies
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
