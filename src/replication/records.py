@@ -35,7 +35,11 @@ ADDED: dict[str, object] = {
 def key(values: dict) -> dict:
     """Nested `values` as the key of a record: flat, by name, without those of ADDED that are what they were."""
     flat = _flatten(values)
-    return {name: flat[name] for name in sorted(flat) if name not in ADDED or flat[name] != ADDED[name]}
+
+    def as_before(name: str) -> bool:
+        return any(f".{name}".endswith(f".{added}") and flat[name] == value for added, value in ADDED.items())
+
+    return {name: flat[name] for name in sorted(flat) if not as_before(name)}
 
 
 def described(run: Parameters) -> dict:

@@ -1,4 +1,4 @@
-"""The targets that gather evidence, on the smoke configuration: claims, limits, tune, benchmark and full_mnist."""
+"""The targets that gather evidence, on the smoke configuration: claims and limits."""
 
 import shutil
 import subprocess
@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from replication.studies.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from snakemake_calls import ROOT, jobs, output, snakemake
 
-from replication import config
+from replication import config, records
+from replication.compute.maps import LINEAR_MAP, MEAN_IMAGE, NOISY_INPUT
 from replication.methods import judged, label
-from replication.paths import figures
-from replication.plan import BESIDE, FIGURES, TABLES, Plan
-from replication.report import pages, rows
+from replication.plan import Plan
+from replication.report import rows
+from replication.report.ablation import ablation_block
+from replication.report.claims import references_block
+from replication.report.perceptron import conditioning_block
+from replication.report.registry import FIGURE, TABLE, of_target
+from replication.studies import limits as settings_of_limits
+from replication.studies.claims import BESIDE
 from replication.verdicts import claims, limits
 from replication.verdicts.effects import OUTCOMES
 
@@ -37,8 +42,8 @@ def fewer(smoke_config) -> dict:
 
 
 @pytest.fixture(scope="module")
-def plan(smoke_config, fewer) -> Plan:
-    return Plan(config.merge(smoke_config, fewer), str(ROOT))
+def settings(smoke_config, fewer) -> dict:
+    return config.merge(smoke_config, fewer)
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +71,17 @@ def tables(finished) -> rows.Tables:
 
 def assert_drawn(directory: Path, *targets: str) -> None:
     for target in targets:
-        for name in FIGURES.get(target, []):
-            for path in figures(name):
-                assert (directory / path).stat().st_size > 5000, path
+        for name in of_target(FIGURE, target):
+            for ending in ("pdf", "png"):
+                assert (directory / f"figures/{name}.{ending}").stat().st_size > 5000, name
 
 
-def test_every_claim_has_a_verdict_for_each_method(finished, plan):
+def test_every_claim_has_a_verdict_for_each_method(finished, settings):
     judgements = claims.read(finished / "results/claims.json")
     expected = {
         f"{statement['id']}/{against}/{quantity}/{method}"
-        for statement in plan.statements
+        for statement in settings["claims"]["statements"]
+        if "experiment" in statement
         for against in statement["against"]
         for quantity in statement["quantities"]
         for method in judged()
@@ -87,48 +93,47 @@ def test_every_claim_has_a_verdict_for_each_method(finished, plan):
 
 
 def test_every_table_and_figure_of_the_targets_is_made(finished, tables):
-    assert tables.keys() == {name for target in TARGETS for name in TABLES[target]}
+    assert tables.keys() == {name for target in TARGETS for name in of_target(TABLE, target)} - {"times"}
     assert tables["claims"]["autoencoder/adam/iterations/badmm"]["outcome"] in OUTCOMES
-    for target in TARGETS:
-        (row,) = tables[f"time_{target}"].values()
-        assert row["minutes"] >= row["longest"] > 0
     assert_drawn(finished, *TARGETS)
 
 
-def test_pages_can_be_filled_from_the_tables(tables, plan):
-    references = pages.references(tables, "autoencoder")
+def test_pages_can_be_filled_from_the_tables(tables):
+    references = references_block(tables, "autoencoder")
     beside = [label(name) for name in BESIDE]
     for name in (NOISY_INPUT, MEAN_IMAGE, LINEAR_MAP, *beside):
         assert f"| {name} |" in references
-    for block in (pages.conditioning(tables, "perceptron"), pages.ablation(tables)):
+    for block in (conditioning_block(tables, "perceptron"), ablation_block(tables)):
         assert block.count("\n") > 2
 
 
-def test_every_setting_of_the_limits_is_judged_from_its_records(finished, plan):
-    settings = limits.read(finished / "results/limits.json")
-    assert [(s.group, s.name) for s in settings] == [(s.group, s.name) for s in plan.limits.settings.values()]
-    assert [setting.records for setting in settings] == [setting.files for setting in plan.limits.settings.values()]
-    for setting in settings:
+def test_every_setting_of_the_limits_is_judged_from_its_records(finished, settings):
+    judgements = limits.read(finished / "results/limits.json")
+    expected = settings_of_limits.settings(settings)
+    assert [(one.group, one.name) for one in judgements] == [(one.group, one.name) for one in expected]
+    for setting in judgements:
         assert len(setting.verdicts) == len(judged()) * len(limits.tests())
         assert {verdict.verdict for verdict in setting.verdicts} <= set(OUTCOMES)
-    written = {str(path.relative_to(finished)) for path in (finished / "results/limits").rglob("*.json")}
-    assert written == set(plan.limits.files)
+    written = {str(path.relative_to(finished)) for path in (finished / "results/records/limits").rglob("*.jsonl")}
+    assert written == set(Plan(settings, str(ROOT)).files("limits/*"))
 
 
-def test_published_records_are_taken_over(finished, tmp_path, monkeypatch, plan):
-    monkeypatch.chdir(finished)
-    limits.publish("results/limits.json", tmp_path / "data")
-    published = config.merge(plan.config, {"limits": {"published": str(tmp_path / "data")}})
-    files = {Path(path).resolve() for path in Plan(published, str(ROOT)).limits.files}
-    assert files == {*(tmp_path / "data").rglob("*.json")}
+def test_published_records_answer_their_jobs_before_any_starts(finished, tmp_path, call):
+    """Of the limits alone: what is published of them needs no rule."""
+    made = [
+        record for path in (finished / "results/records/limits").rglob("*.jsonl") for record in records.read_all(path)
+    ]
+    records.write(tmp_path / "data" / "limits.jsonl", made)
+    done = call(tmp_path / "work", "results/limits.json", "--dry-run", "--config", f"published={tmp_path}/data")
+    assert jobs(done) == {"collect": 1}, output(done)
 
 
 def test_limits_go_on_where_they_were_stopped(finished, tmp_path, call):
-    names = ["results/limits/default-default/adam.json", "results/limits.json"]
+    names = ["results/records/limits/default-default/adam.jsonl", "results/limits.json"]
     kept = [shutil.move(finished / name, tmp_path / str(number)) for number, name in enumerate(names)]
     try:
         done = call(finished, "results/limits.json", "--dry-run")
-        assert jobs(done) == {"study_setting": 1, "collect_limits": 1}, output(done)
+        assert jobs(done) == {"answer": 1, "collect": 1}, output(done)
     finally:
         for path, name in zip(kept, names, strict=True):
             shutil.move(path, finished / name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from snakemake_calls import ROOT, insert, output, snakemake
 
-from replication.search import Report
+from replication import records
 from replication.verdicts import claims
 
 PAGE = (ROOT / "docs" / "adding-an-experiment.md").read_text()
@@ -58,16 +58,16 @@ claims:
 @pytest.mark.slow
 def test_the_experiment_of_the_page_is_run_tuned_and_judged(changed, tmp_path):
     run = "results/runs/inpainting/badmm/seed-0/run.json"
-    searches = [f"results/tuning/{name}/adam.json" for name in ("inpainting", "inpainting-every-setting")]
+    searches = [f"results/records/tuning/{name}/adam.jsonl" for name in ("inpainting", "inpainting-every-setting")]
     targets = ["results/notebooks/inpainting/badmm.ipynb", *searches, "results/claims.json"]
     done = snakemake(tmp_path, *targets, "--cores", "2", "--config", "seeds=[0]", project=changed, over=SMALL)
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / run).read_text())
     assert (record["status"], record["parameters"]["problem"]["kept_rows"]) == ("finished", 14)
     assert record["final"]["unseen_psnr"] > 0
-    of_rate, of_every = (Report.read(tmp_path / path) for path in searches)
-    assert len(of_rate.trials) == len(of_every.trials) == 3
-    assert (set(of_rate.ranges), len(of_every.ranges)) == ({"learning_rate"}, 4)
+    of_rate, of_every = (records.read(tmp_path / path)["result"] for path in searches)
+    assert len(of_rate["trials"]) == len(of_every["trials"]) == 3
+    assert (set(of_rate["ranges"]), len(of_every["ranges"])) == ({"learning_rate"}, 4)
     judgements = claims.read(tmp_path / "results/claims.json")
     assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls"}
     assert all(judgement.elsewhere.keys() == {"inpainting"} for judgement in judgements)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake_calls import ROOT, insert, output, snakemake
 
-from replication.search import Report
+from replication import records
 from replication.verdicts import claims
 
 PAGE = (ROOT / "docs" / "adding-a-method.md").read_text()
@@ -35,6 +35,7 @@ def changed(project) -> Path:
     return project
 
 
+SEARCH = "results/records/tuning/perceptron-teacher/sign-descent.jsonl"
 CLAIM = """
 claims:
   seeds: [0, 1, 2]
@@ -52,13 +53,13 @@ claims:
 
 @pytest.mark.slow
 def test_the_method_of_the_page_is_run_tuned_drawn_and_judged(changed, tmp_path):
-    targets = ["figures/comparison.png", "results/tuning/perceptron-teacher/sign-descent.json", "results/claims.json"]
+    targets = ["figures/comparison.png", SEARCH, "results/claims.json"]
     done = snakemake(tmp_path, *targets, "--cores", "2", "--config", "seeds=[0]", project=changed, over=CLAIM)
     assert done.returncode == 0, output(done)
     record = json.loads((tmp_path / "results/runs/autoencoder/sign-descent/seed-0/run.json").read_text())
     assert record["status"] == "finished"
-    report = Report.read(tmp_path / "results/tuning/perceptron-teacher/sign-descent.json")
-    assert [trial.settings.keys() for trial in report.trials] == [{"step"}] * 3
+    record = records.read(tmp_path / SEARCH)["result"]
+    assert [trial["settings"].keys() for trial in record["trials"]] == [{"step"}] * 3
     judgements = claims.read(tmp_path / "results/claims.json")
     assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
     assert all({*own.seeds, *own.lost[0], *own.lost[1]} == {0, 1, 2} for own in (each.own for each in judgements))

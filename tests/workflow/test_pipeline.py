@@ -10,8 +10,9 @@ import pytest
 from snakemake_calls import jobs, output, snakemake
 
 from replication import run
-from replication.plan import FIGURES, SECTIONS, TABLES
+from replication.plan import TARGETS
 from replication.report import rows
+from replication.report.registry import FIGURE, TABLE, of_target
 
 pytestmark = pytest.mark.slow
 PERCEPTRON = ["sgd", "adam", "badmm", "badmm-ls", "gradient-d"]
@@ -37,7 +38,7 @@ def finished(tmp_path_factory) -> Path:
 
 
 def test_everything_has_its_name(finished):
-    for figure in FIGURES["all"]:
+    for figure in of_target(FIGURE, "all"):
         assert (finished / "figures" / f"{figure}.pdf").stat().st_size > 5000
         assert (finished / "figures" / f"{figure}.png").stat().st_size > 5000
     tables = rows.read(finished / "results" / "tables")
@@ -86,11 +87,11 @@ def test_snakemakes_report_has_every_figure_and_table_with_a_caption(finished):
     categories, results = (
         json.loads(re.search(rf"^    var {name} = (.*);$", page, re.MULTILINE)[1]) for name in ("categories", "results")
     )
-    figures = {f"figures/{name}.png" for name in FIGURES["all"]}
-    tables = {f"results/tables/{name}.csv" for name in TABLES["all"]}
+    figures = {f"figures/{name}.png" for name in of_target(FIGURE, "all")}
+    tables = {f"results/tables/{name}.csv" for name in of_target(TABLE, "all")}
     assert {name: {part: set(paths) for part, paths in parts.items()} for name, parts in categories.items()} == {
-        "Figures": {SECTIONS["all"]: figures},
-        "Tables": {SECTIONS["all"]: tables},
+        "Figures": {TARGETS["all"]: figures},
+        "Tables": {TARGETS["all"]: tables},
     }
     assert {Path(path).name for path in results} <= files
     assert all(entry["caption"].startswith("<p>") for entry in results.values())
@@ -102,7 +103,7 @@ def test_a_missing_notebook_and_a_changed_setting_rerun_what_they_touch(finished
     try:
         changed = "experiments: {autoencoder: {optimizers: {adam: {learning_rate: 0.1234}}}}"
         done = snakemake(finished, "--dry-run", "--cores", "2", "--config", "seeds=[0]", over=changed)
-        assert jobs(done) == {"all": 1, "draw_figure": 6, "run_notebook": 2, "time_iterations": 1, "write_table": 1}
+        assert jobs(done) == {"all": 1, "draw_figure": 6, "run_notebook": 2, "write_table": 1}
     finally:
         shutil.move(kept, notebook)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from snakemake_calls import call, copy_project, output, snakemake
 
-from replication.studies import seeds
+from replication import records
 
 pytestmark = pytest.mark.slow
 TARGETS = ["results/notebooks/autoencoder/adam.ipynb", "figures/conditioning.pdf"]
@@ -77,8 +77,9 @@ SEEDS = 200
 
 def test_as_many_as_two_hundred_seeds_in_one_call(tmp_path):
     over = f"claims: {{seeds: {list(range(SEEDS))}}}"
-    targets = [f"results/claims/perceptron-teacher/train_loss/{name}.json" for name in ("adam", "badmm")]
+    targets = [f"results/records/tuning/perceptron-teacher/{name}.jsonl" for name in ("adam", "badmm")]
     done = snakemake(tmp_path, *targets, "--cores", "4", over=over)
     assert done.returncode == 0, output(done)
     for target in targets:
-        assert [run.seed for run in seeds.read(tmp_path / target)] == list(range(SEEDS))
+        runs = records.read(tmp_path / target)["result"]["chosen"]["train_loss"]["runs"]
+        assert [run["seed"] for run in runs] == list(range(SEEDS))
