@@ -132,7 +132,7 @@ def named(block: str, part: str) -> set[str]:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_asks_its_rules_for_what_they_have(path):
-    blocks = [block for block in re.split(r"^(?=rule )", RULES, flags=re.MULTILINE) if f"/{path.name}" in block]
+    blocks = [block for block in re.split(r"^(?=rule )", RULES, flags=re.MULTILINE) if f"/scripts/{path.name}" in block]
     assert blocks
     code = path.read_text()
     code = re.sub(r"^    params = snakemake\.params$", "", code, flags=re.MULTILINE)

@@ -62,7 +62,7 @@ def test_a_value_of_the_command_line_that_is_no_yaml_is_one_message(entry, messa
 def test_other_settings_in_the_projects_folder_leave_its_figures_as_they_are(seeds, folder, settings, monkeypatch):
     monkeypatch.chdir(ROOT)
     plan = workflow.make_plan(copy.deepcopy(settings) | ({"seeds": seeds} if seeds else {}), ".")
-    assert {str(Path(path).parent) for path in plan.figures_of("all")} == {folder}
+    assert {str(Path(path).parent) for path in plan.shown("all") if path.endswith(".png")} == {folder}
 
 
 def test_a_wrong_configuration_is_one_message(settings):

@@ -1,10 +1,10 @@
 """The verdicts of a study: of claims, limits or ladder."""
 
-from importlib import import_module
-
 from replication.scripts import job
 
 with job(snakemake):
+    from importlib import import_module
+
     from replication.files import write_json
     from replication.results import Results
 
