@@ -231,8 +231,9 @@ def test_what_a_study_took_is_the_sum_over_its_records(tmp_path):
     seconds = {"a/1": 60.0, "a/2": 240.0, "a/3": None}
     made = [{"name": name, "key": {"n": name}, "result": {}, "seconds": value} for name, value in seconds.items()]
     records.write(tmp_path / "a.jsonl", made)
-    (row,) = table_of("times", Results({"published/a": [str(tmp_path / "a.jsonl")]}))
+    row, total = table_of("times", Results({"published/a": [str(tmp_path / "a.jsonl")]}))
     assert row == {"id": "a", "records": 3, "untimed": 1, "minutes": 5.0, "longest": 4.0}
+    assert total == row | {"id": "all"}
 
 
 def test_a_table_is_made_by_its_name(limits, tmp_path):

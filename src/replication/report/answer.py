@@ -87,10 +87,12 @@ def answer_figure(results: Results) -> Figure:
 
 def _groups(results: Results, column: str) -> list[Group]:
     """Baselines of both kinds, then the methods that are judged, with settings chosen by `column`."""
-    among = [name.split("/")[-1] for name in results.names(f"tuning/{EVERY_SETTING}/*")]
-    drawn = [(EVERY_SETTING, name, name) for name in judged(among)]
-    for name in reversed(baselines(among)):
-        drawn[:0] = (AUTOENCODER, name, name), (EVERY_SETTING, name, _best_variant(results, name, column))
+    kinds = {e: [name.split("/")[-1] for name in results.names(f"tuning/{e}/*")] for e in KINDS}
+    best = [experiment for experiment in KINDS if kinds[experiment]][-1]
+    drawn = [(AUTOENCODER, name, name) for name in baselines(kinds[AUTOENCODER])]
+    drawn += [(EVERY_SETTING, name, _best_variant(results, name, column)) for name in baselines(kinds[EVERY_SETTING])]
+    drawn.sort(key=lambda names: baselines().index(names[1]))  # both kinds of a baseline side by side
+    drawn += [(best, name, name) for name in judged(kinds[best])]
     tuned = {names: results.tuned(f"tuning/{names[0]}/{names[-1]}") for names in drawn}
     return [Group(*names, record.choice(column).runs) for names, record in tuned.items()]
 

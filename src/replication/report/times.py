@@ -11,12 +11,22 @@ NEEDS = {"times_table": {"target": "claims", "needs": ["published/*"]}}
 
 
 def times_table(results: Results) -> Iterator[Row]:
-    """What the published records of each study took, in minutes of one core. "untimed": records that have no time."""
+    """What the published records of each study took, and all of them, in minutes of one core.
+
+    "untimed": records that have no time.
+    """
+    every: list[float | None] = []
     for name in results.names("published/*"):
         seconds = [head["seconds"] for head, _ in records.heads(results.path(name))]
-        minutes = [value / 60 for value in seconds if value is not None]
-        row: Row = {"id": name.split("/")[-1], "records": len(seconds), "untimed": len(seconds) - len(minutes)}
-        yield row | {"minutes": sum(minutes), "longest": max(minutes, default=None)}
+        every += seconds
+        yield _row(name.split("/")[-1], seconds)
+    yield _row("all", every)
+
+
+def _row(name: str, seconds: list[float | None]) -> Row:
+    minutes = [value / 60 for value in seconds if value is not None]
+    row: Row = {"id": name, "records": len(seconds), "untimed": len(seconds) - len(minutes)}
+    return row | {"minutes": sum(minutes), "longest": max(minutes, default=None)}
 
 
 def times_block(tables: Tables) -> str:
@@ -28,6 +38,7 @@ def times_block(tables: Tables) -> str:
         "conditioning": "make limits",
         "ablation": "make limits",
         "maps": "make claims",
+        "all": "",
     }
     rows = []
     for study, command in commands.items():
