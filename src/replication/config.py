@@ -163,10 +163,10 @@ def _wrong_starts(config: dict) -> Iterator[str]:
         for part, methods in (("starts", starts), ("ranges", ranges)):
             if name not in methods:
                 yield f"limits.{part}: {name} is missing"
-        for column, start in starts.get(name, {}).items():
+        for criterion, start in starts.get(name, {}).items():
             if start.keys() != ranges.get(name, start).keys():
                 searched = ", ".join(sorted(ranges[name]))
-                yield f"limits.starts.{name}.{column}: must have the settings of limits.ranges.{name}, {searched}"
+                yield f"limits.starts.{name}.{criterion}: must have the settings of limits.ranges.{name}, {searched}"
 
 
 def _wrong_rungs(config: dict) -> Iterator[str]:
@@ -223,8 +223,8 @@ def _contradictions_in(section: dict, key: str, config: dict, root: Path) -> lis
         faults.append(f"{key}.problem.noise_level: {problem['noise_level']} is no share of pixels: at most 1")
     if problem.get("condition_number") is not None and problem["name"] in NEED_IMAGES and drawn["training_images"] < 2:
         faults.append(f"{key}.problem.condition_number: {drawn['training_images']} image has no covariance")
-    if section["tuning"]["select_by"] == "validation_loss" and not drawn["validation_images"]:
-        faults.append(f"{key}.tuning.select_by: validation_loss, and validation_images is 0")
+    if section["tuning"]["criterion"] == "validation_loss" and not drawn["validation_images"]:
+        faults.append(f"{key}.tuning.criterion: validation_loss, and validation_images is 0")
     samples = samples_of(config, section)
     for optimizer, settings in section["optimizers"].items():
         if optimizer not in METHODS:
@@ -306,12 +306,12 @@ def _wrong_trials(config: dict, validator) -> list[str]:
                     faults.append(f"{key}: {ends[0]} is not below {ends[1]}")
                 values += [(key, optimizer, setting, end) for end in ends]
     for method, starts in config["limits"]["starts"].items():
-        for column, start in starts.items():
-            values += [(f"limits.starts.{method}.{column}.{name}", method, name, start[name]) for name in start]
+        for criterion, start in starts.items():
+            values += [(f"limits.starts.{method}.{criterion}.{name}", method, name, start[name]) for name in start]
     for experiment, methods in config.get("tuned", {}).items():
-        for method, columns in methods.items():
-            for column, chosen in columns.items():
-                key = f"tuned.{experiment}.{method}.{column}"
+        for method, criteria in methods.items():
+            for criterion, chosen in criteria.items():
+                key = f"tuned.{experiment}.{method}.{criterion}"
                 values += [(f"{key}.{name}", method, name, value) for name, value in chosen.items()]
     described = validator.schema["$defs"]["optimizers"]["properties"]
     for key, optimizer, setting, value in values:

@@ -8,7 +8,7 @@ AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the 
 LEVERS = "autoencoder-levers"  # the same with every lever searched, of which a figure draws the search
 EVERY_SETTING = f"{AUTOENCODER}-every-setting"  # the same with every setting searched, which the answer is about
 NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from MNIST
-SELECTIONS = ("train_loss", "validation_loss")  # columns of the history that the search chooses by
+CRITERIA = ("train_loss", "validation_loss")  # columns of the history by which the search chooses settings
 
 
 def plain(value: object) -> object:
@@ -66,17 +66,17 @@ def samples_of(config: dict, section: dict) -> int:
     return drawn["training_images"] if drawn else section["problem"]["samples"]
 
 
-def of_run(config: dict, experiment: str, optimizer: str, seed: int, tuned_on: str | None = None) -> Parameters:
+def of_run(config: dict, experiment: str, optimizer: str, seed: int, criterion: str | None = None) -> Parameters:
     """The parameters of one run of an experiment.
 
-    tuned_on: the column of the history whose choice of settings is taken, in place of the one that the experiment
-    itself selects by. A setting that differs from the latter was written by hand and stays.
+    criterion: the one whose choice of settings is taken, in place of the experiment's own. A setting that differs from
+    what the latter chose was written by hand and stays.
     """
     section = config["experiments"][experiment]
     settings = section["optimizers"][optimizer]
-    if tuned_on:
+    if criterion:
         chosen = choices(config, experiment, optimizer)
-        usual, other = (chosen.get(column, {}) for column in (section["tuning"]["select_by"], tuned_on))
+        usual, other = (chosen.get(name, {}) for name in (section["tuning"]["criterion"], criterion))
         settings = settings | {name: value for name, value in other.items() if settings.get(name) == usual.get(name)}
     return of_section(config, section, experiment, optimizer, seed, settings)
 
@@ -87,7 +87,7 @@ def of_target(config: dict, target: str | None) -> list[str]:
 
 
 def choices(config: dict, experiment: str, optimizer: str) -> dict[str, dict]:
-    """What the search chose for an optimizer, by column; nothing where it was not searched."""
+    """What the search chose for an optimizer, by criterion; nothing where it was not searched."""
     return config.get("tuned", {}).get(experiment, {}).get(optimizer, {})
 
 
@@ -95,7 +95,7 @@ def by_hand(config: dict, experiment: str, optimizer: str) -> set[str]:
     """The settings with ranges that the configuration gives a value of its own: they are not searched."""
     section = config["experiments"][experiment]
     settings, ranges = section["optimizers"][optimizer], section["tuning"]["ranges"].get(optimizer, {})
-    chosen = choices(config, experiment, optimizer).get(section["tuning"]["select_by"], {})
+    chosen = choices(config, experiment, optimizer).get(section["tuning"]["criterion"], {})
     return {
         name
         for name, scale in ranges.items()

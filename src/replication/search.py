@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from replication.data.mnist import Sample
 from replication.guide import propose
-from replication.parameters import SELECTIONS, Parameters
+from replication.parameters import CRITERIA, Parameters
 from replication.ranges import at, moved, step_lengths
 from replication.run import train_blind
 
@@ -27,9 +27,9 @@ EVERY = {"last": 50, "mean_log": 5}  # iterations between evaluations; more of t
 class Spread:
     """As many trials as for every other method, spread over the ranges.
 
-    ranges: by setting (ranges.py). trials: how many. finalists: of the trials, by either column, how many are tried
+    ranges: by setting (ranges.py). trials: how many. finalists: of the trials, by either criterion, how many are tried
     with the seeds that the others are not. statistic: of STATISTICS. first: the settings of the first trials.
-    guided: by column, how many of the trials, the last ones, are where a model of the scores so far expects the most
+    guided: by criterion, how many of the trials, the last ones, are where a model of the scores so far expects the most
     (guide.py). screened: seeds that each trial has.
     """
 
@@ -44,7 +44,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings with their scores by column of SELECTIONS, one for each seed that they were trained with.
+    """Settings with their scores by criterion of CRITERIA, one for each seed that they were trained with.
 
     A trial that diverged has no scores. seconds: of processor time, one for each seed; none in older records.
     """
@@ -54,16 +54,16 @@ class Trial:
     scores: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
-    def end(self, column: str) -> float:
+    def end(self, criterion: str) -> float:
         """The score with the first seed; infinite where there is none."""
-        return self.scores[column][0] if column in self.scores else math.inf
+        return self.scores[criterion][0] if criterion in self.scores else math.inf
 
 
 @dataclass(frozen=True)
 class Walk:
     """From the best settings so far to neighbours, on one seed, until the best lies between worse ones.
 
-    starts: by column of SELECTIONS, the settings that the search begins with. ranges: by setting (ranges.py).
+    starts: by criterion of CRITERIA, the settings that the search begins with. ranges: by setting (ranges.py).
     trials: at most so many. shift: of a range, for a neighbour.
     """
 
@@ -111,8 +111,8 @@ def tune(
 def _spread(parameters: Parameters, search: Spread, samples: dict[int, Sample | None], known: Scores) -> list[Trial]:
     """Train once for each trial with each of the first seeds, and once more for the best ones with each other seed.
 
-    The finalists are the trials with the smallest score of either column. The last trials are guided by the columns in
-    turn.
+    The finalists are the trials with the smallest score of either criterion. The last trials are guided by the criteria
+    in turn.
     """
     screened, others = list(samples)[: search.screened], list(samples)[search.screened :]
     spread = search.trials - sum(search.guided.values())
@@ -126,19 +126,21 @@ def _spread(parameters: Parameters, search: Spread, samples: dict[int, Sample | 
 
     for number in range(spread):
         score(number, screened)
-    for _, column in sorted((number, column) for column, count in search.guided.items() for number in range(count)):
-        if any(column in trial.scores for trial in report):
-            scores = [_logarithm(trial, column, search.statistic) for trial in report]
+    for _, criterion in sorted(
+        (number, criterion) for criterion, count in search.guided.items() for number in range(count)
+    ):
+        if any(criterion in trial.scores for trial in report):
+            scores = [_logarithm(trial, criterion, search.statistic) for trial in report]
             report.append(Trial(propose(search.ranges, [trial.settings for trial in report], scores)))
             score(len(report) - 1, screened)
-    finalists = {number for column in SELECTIONS for number in _ranked(report, column)[: search.finalists]}
+    finalists = {number for criterion in CRITERIA for number in _ranked(report, criterion)[: search.finalists]}
     for number in sorted(finalists):
         score(number, others)
     return report
 
 
 def _walk(parameters: Parameters, search: Walk, samples: dict[int, Sample | None], known: Scores) -> list[Trial]:
-    """The starts, then neighbours of the best so far by either column in turn, with one seed.
+    """The starts, then neighbours of the best so far by either criterion in turn, with one seed.
 
     As many as the search's trials, or fewer where every neighbour of the best has been tried. As long as every trial
     has diverged, those of the one with the smallest steps.
@@ -149,8 +151,8 @@ def _walk(parameters: Parameters, search: Walk, samples: dict[int, Sample | None
     def untried(options: list[dict]) -> list[dict]:
         return [settings for settings in options if all(settings != trial.settings for trial in tried)]
 
-    def rank(trial: Trial, column: str) -> tuple:
-        return trial.end(column), [trial.settings[name] for name in step_lengths(search.ranges)]
+    def rank(trial: Trial, criterion: str) -> tuple:
+        return trial.end(criterion), [trial.settings[name] for name in step_lengths(search.ranges)]
 
     def try_out(settings: dict) -> None:
         tried.append(_tried(parameters, search, Trial(settings), seed, sample, known))
@@ -159,11 +161,11 @@ def _walk(parameters: Parameters, search: Walk, samples: dict[int, Sample | None
     for settings in search.starts.values():
         for new in untried([settings]):
             try_out(new)
-    columns = list(search.starts)[::-1]
+    criteria = list(search.starts)[::-1]
     while len(tried) < search.trials:
         before = len(tried)
-        for column in columns:
-            best = min(tried, key=lambda trial: rank(trial, column))
+        for criterion in criteria:
+            best = min(tried, key=lambda trial: rank(trial, criterion))
             options = untried(neighbours(best.settings, search.ranges, search.shift))
             if options and len(tried) < search.trials:
                 try_out(options[0])
@@ -177,11 +179,11 @@ def _tell(parameters: Parameters, seed: int, number: int, search: Search, trial:
     print(f"[tune {name}] trial {number + 1} of {search.trials}: {json.dumps(asdict(trial))}", flush=True)
 
 
-def _logarithm(trial: Trial, column: str, statistic: str) -> float | None:
+def _logarithm(trial: Trial, criterion: str, statistic: str) -> float | None:
     """The logarithm of a trial's score, mean over its seeds; None where it has none."""
-    if column not in trial.scores:
+    if criterion not in trial.scores:
         return None
-    score = statistics.fmean(trial.scores[column])
+    score = statistics.fmean(trial.scores[criterion])
     return score if statistic == "mean_log" else _mean_log([score])
 
 
@@ -197,9 +199,9 @@ def _tried(
         if training.status == "diverged":
             print(f"[tune {run.experiment}/{run.optimizer}/seed-{seed}] {training.reason}", flush=True)
             return replace(trial, status="diverged", scores={}, seconds=_and(trial.seconds, start))
-        columns = (column for column in SELECTIONS if column in training.history)
-        own = {column: STATISTICS[search.statistic](training.history[column]) for column in columns}
-    scores = {column: [*trial.scores.get(column, []), score] for column, score in own.items()}
+        criteria = (criterion for criterion in CRITERIA if criterion in training.history)
+        own = {criterion: STATISTICS[search.statistic](training.history[criterion]) for criterion in criteria}
+    scores = {criterion: [*trial.scores.get(criterion, []), score] for criterion, score in own.items()}
     return replace(trial, scores=scores, seconds=_and(trial.seconds, start))
 
 
@@ -207,21 +209,21 @@ def _and(seconds: list[float], start: float) -> list[float]:
     return [*seconds, round(time.process_time() - start, 3)]
 
 
-def _ranked(report: list[Trial], column: str) -> list[int]:
-    """The numbers of the trials that have scores of a column, the best first."""
-    scored = [number for number, trial in enumerate(report) if column in trial.scores]
-    return sorted(scored, key=lambda number: statistics.fmean(report[number].scores[column]))
+def _ranked(report: list[Trial], criterion: str) -> list[int]:
+    """The numbers of the trials that have scores of a criterion, the best first."""
+    scored = [number for number, trial in enumerate(report) if criterion in trial.scores]
+    return sorted(scored, key=lambda number: statistics.fmean(report[number].scores[criterion]))
 
 
-def choose(trials: list[Trial], column: str, search: Search, seeds: int) -> Trial | None:
+def choose(trials: list[Trial], criterion: str, search: Search, seeds: int) -> Trial | None:
     """The trial with the smallest score, mean over all seeds, of those that have every seed's; None where none has.
 
     A walk always has one, which may have diverged.
     """
     if isinstance(search, Walk):
-        return min(trials, key=lambda trial: trial.end(column))
-    finished = [trial for trial in trials if len(trial.scores.get(column, [])) == seeds]
-    return min(finished, key=lambda trial: statistics.fmean(trial.scores[column]), default=None)
+        return min(trials, key=lambda trial: trial.end(criterion))
+    finished = [trial for trial in trials if len(trial.scores.get(criterion, [])) == seeds]
+    return min(finished, key=lambda trial: statistics.fmean(trial.scores[criterion]), default=None)
 
 
 def bracketed(trial: Trial, trials: list[Trial], search: Search) -> bool | None:
@@ -233,11 +235,11 @@ def bracketed(trial: Trial, trials: list[Trial], search: Search) -> bool | None:
     return trial.status == "finished" and all(settings in tried for settings in around)
 
 
-def best_so_far(trials: list[Trial], column: str, statistic: str) -> list[tuple[int, float, dict]]:
+def best_so_far(trials: list[Trial], criterion: str, statistic: str) -> list[tuple[int, float, dict]]:
     """Number, loss with the first seed and settings of each trial that is better than all before it."""
     best: list[tuple[int, float, dict]] = []
     for number, trial in enumerate(trials, 1):
-        if scores := trial.scores.get(column):
+        if scores := trial.scores.get(criterion):
             loss = 10 ** scores[0] if statistic == "mean_log" else scores[0]
             if not best or loss < best[-1][1]:
                 best.append((number, loss, trial.settings))

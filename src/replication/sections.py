@@ -74,7 +74,7 @@ def with_choices(experiments: object, tuned: object) -> object:
         if _are_dicts(section, tuning, choices) and isinstance(section.get("optimizers", {}), dict):
             own = section.get("optimizers", {})
             taking_part = {o: c for o, c in choices.items() if o in own or o in (tuning.get("ranges") or {})}
-            chosen = {o: c.get(tuning.get("select_by"), {}) for o, c in taking_part.items() if isinstance(c, dict)}
+            chosen = {o: c.get(tuning.get("criterion"), {}) for o, c in taking_part.items() if isinstance(c, dict)}
             section = merge({"optimizers": chosen}, section)
         filled[name] = section
     return filled

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from replication.compute.seeds import SeedRun
 from replication.errors import DataError
 from replication.methods import label
-from replication.parameters import AUTOENCODER, EVERY_SETTING, LEVERS, SELECTIONS
+from replication.parameters import AUTOENCODER, CRITERIA, EVERY_SETTING, LEVERS
 from replication.report import curves
 from replication.report.claims import references_table
 from replication.report.looks import look_of
@@ -73,7 +73,7 @@ def made(tmp_path) -> Made:
     made = Made(tmp_path)
     for experiment, ends in ENDS.items():
         for name, end in ends.items():
-            made.tuned(f"tuning/{experiment}/{name}", dict.fromkeys(SELECTIONS, seed_runs(end)), seeds=[7])
+            made.tuned(f"tuning/{experiment}/{name}", dict.fromkeys(CRITERIA, seed_runs(end)), seeds=[7])
     levels = [{"seed": seed, "unseen_psnr": level} for seed, level in enumerate((10.01, 10.05, 10.02))]
     made.maps(f"maps/{AUTOENCODER}", {"linear map": [*levels, {"seed": 1000, "unseen_psnr": 0.0}]}, rank=5)
     best = {("sgd", "final"): "sgd-cosine"}
@@ -159,7 +159,7 @@ def test_the_answer_says_which_schedules_count_and_can_be_read(results):
 @pytest.mark.parametrize("lost", [1, 3])
 def test_a_diverged_seed_is_no_part_of_the_answers_median_and_is_told(made, lost):
     runs = [*(SeedRun(seed, "diverged") for seed in range(lost)), *seed_runs(0.06)[lost:]]
-    made.tuned(f"tuning/{AUTOENCODER}/adam", dict.fromkeys(SELECTIONS, runs))
+    made.tuned(f"tuning/{AUTOENCODER}/adam", dict.fromkeys(CRITERIA, runs))
     losses, decibels = draw("answer", made.results).axes
     (line,) = (line for line in losses.lines if line.get_label() == f"Adam, rate searched, {lost} of 3 diverged")
     assert list(line.get_ydata()[-1:]) == pytest.approx([0.075] if lost == 1 else [])

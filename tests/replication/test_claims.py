@@ -12,7 +12,7 @@ from made_runs import SEEDS, diverged, made_run, made_runs, without
 from nonsmooth import bregman
 from replication.compute.seeds import SeedRun
 from replication.methods import baselines, compared, judged
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.results import Results
 from replication.search import Trial
 from replication.statements import experiments_of
@@ -30,9 +30,9 @@ SETTINGS = {
     "statements": [
         {"id": "gradient", "claim": "It is 1-Lipschitz", "source": "s", "threshold": 1.0},
         {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder", "elsewhere": ["other"]}
-        | {"selected_by": "train_loss", "against": ["sgd"], "quantities": ["final", "seconds"]},
+        | {"criterion": "train_loss", "against": ["sgd"], "quantities": ["final", "seconds"]},
         {"id": "images", "claim": "Better", "source": "s", "experiment": "autoencoder"}
-        | {"selected_by": "validation_loss", "against": ["adam"], "quantities": ["unseen_psnr"]},
+        | {"criterion": "validation_loss", "against": ["adam"], "quantities": ["unseen_psnr"]},
     ],
 }
 
@@ -58,7 +58,7 @@ def judge(made):
     def judge(*runs: list[SeedRun]) -> dict[str, Judgement]:
         for experiment, own in zip(EXPERIMENTS, runs, strict=True):
             for name in compared():
-                both = dict.fromkeys(SELECTIONS, own if name in judged() else made_runs())
+                both = dict.fromkeys(CRITERIA, own if name in judged() else made_runs())
                 made.tuned(f"tuning/{experiment}/{name}", both)
         write_clocks(made, dict.fromkeys(compared(), (0.0, 1.0)))
         return {judgement.id: judgement for judgement in claims.judge(made.results, SETTINGS)}
@@ -72,10 +72,10 @@ FASTER = "faster/sgd/final/badmm"
 def test_every_test_takes_the_runs_and_the_times_that_it_names(made):
     """Each record has a loss and a PSNR of its own, and each optimizer a time of its own."""
     loss, psnr = {}, {}
-    for number, key in enumerate(itertools.product(EXPERIMENTS, SELECTIONS, compared())):
+    for number, key in enumerate(itertools.product(EXPERIMENTS, CRITERIA, compared())):
         loss[key], psnr[key] = 0.9 / (2 + number), 20.0 + number
     for experiment, name in itertools.product(EXPERIMENTS, compared()):
-        keys = {column: (experiment, column, name) for column in SELECTIONS}
+        keys = {column: (experiment, column, name) for column in CRITERIA}
         runs = {c: [made_run(seed, [1.0, loss[key]], psnr[key]) for seed in range(SEEDS)] for c, key in keys.items()}
         made.tuned(f"tuning/{experiment}/{name}", runs)
     clocks = {name: (10.0 * number, 1.0 + number) for number, name in enumerate(compared())}
@@ -123,14 +123,14 @@ def judge_both(made, judge):
     The judged methods are good. The variant's runs are as good as theirs, and it takes part on one experiment.
     """
     judge(GOOD, GOOD)
-    columns = {column: [0.2] for column in SELECTIONS}
+    columns = {column: [0.2] for column in CRITERIA}
 
     def judge_both(**scores: float) -> dict[str, Judgement]:
         for experiment, name in itertools.product(EXPERIMENTS, compared()):
-            runs = dict.fromkeys(SELECTIONS, made_runs() if name in baselines() else GOOD)
+            runs = dict.fromkeys(CRITERIA, made_runs() if name in baselines() else GOOD)
             made.tuned(f"tuning/{experiment}-every/{name}", runs, [Trial({}, scores=columns)])
         trial = Trial({}, scores={column: [score] for column, score in scores.items()})
-        made.tuned("tuning/autoencoder-every/sgd-cosine", dict.fromkeys(SELECTIONS, GOOD), [trial])
+        made.tuned("tuning/autoencoder-every/sgd-cosine", dict.fromkeys(CRITERIA, GOOD), [trial])
         write_clocks(made, dict.fromkeys((*compared(), "sgd-cosine"), (0.0, 1.0)), "-every")
         return {judgement.id: judgement for judgement in claims.judge(made.results, BOTH)}
 
@@ -177,7 +177,7 @@ def test_an_outcome_that_depends_on_the_slack_is_marked(made):
     write_clocks(made, dict.fromkeys(compared(), (4.0, 1.0)))
     quantities = ["iterations", "seconds", "seconds_with_setup", "final"]
     statement = {"id": "faster", "claim": "Faster", "source": "s", "experiment": "autoencoder"}
-    statement |= {"selected_by": "train_loss", "against": ["sgd"], "quantities": quantities}
+    statement |= {"criterion": "train_loss", "against": ["sgd"], "quantities": quantities}
     judgements = claims.judge(made.results, SETTINGS | {"statements": [statement]})
     own = {j.quantity: j.own for j in judgements if j.method == "badmm"}
     ratios = {"iterations": (1 / 2, 4 / 2), "seconds": (1 / 2, 4 / 2), "seconds_with_setup": (5 / 6, 8 / 6)}

@@ -182,7 +182,7 @@ def put(tree: dict | list, path: str | int, value: object) -> None:
         ("experiments/autoencoder/notebook", "nope", "experiments.autoencoder.notebook: 'nope'"),
         ("data/training_images", 59500, "training_images + validation_images = 60500"),
         ("experiments/autoencoder/problem/unseen_images", 20000, "unseen_images: 20000"),
-        ("experiments/autoencoder/tuning/select_by", "unseen_loss", "tuning.select_by: 'unseen_loss'"),
+        ("experiments/autoencoder/tuning/criterion", "unseen_loss", "tuning.criterion: 'unseen_loss'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_key(good, path, value, message):

@@ -14,7 +14,7 @@ from replication.compute.maps import LINEAR_MAP, MEAN_IMAGE
 from replication.compute.seeds import SeedRun
 from replication.compute.training import Chosen, Tuned
 from replication.methods import baselines, compared, judged
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.paths import PUBLISHED_TABLES, slug
 from replication.report import rows
 from replication.results import Results
@@ -60,7 +60,7 @@ def report(runs: list[SeedRun], baseline: list[SeedRun] = BASELINE) -> Report:
     by_method = {name: runs if name in judged() else baseline for name in compared()}
     images = [{"seed": run.seed, "unseen_psnr": 20.0, "unseen_ssim": 20.0, "train_loss": 0.2} for run in baseline]
     return Report(
-        {name: tuned(name, dict.fromkeys(SELECTIONS, Chosen({}, True, own))) for name, own in by_method.items()},
+        {name: tuned(name, dict.fromkeys(CRITERIA, Chosen({}, True, own))) for name, own in by_method.items()},
         dict.fromkeys(MAPS, images),
         {name: Clock(5.0, 2.0 if name in judged() else 1.0) for name in compared()},
     )
@@ -106,7 +106,7 @@ def test_time_is_iterations_times_what_one_takes():
 def test_every_cell_takes_the_runs_that_it_names():
     """Each method has a loss and a PSNR of its own by either choice of settings, and so has each map."""
     number = itertools.count(2)
-    value = {key: next(number) for key in itertools.product((*compared(), *MAPS), SELECTIONS)}
+    value = {key: next(number) for key in itertools.product((*compared(), *MAPS), CRITERIA)}
     by_method = {
         name: tuned(
             name,
@@ -116,7 +116,7 @@ def test_every_cell_takes_the_runs_that_it_names():
                     (name, column) != ("badmm-ls", "validation_loss"),
                     [made_run(seed, [1.0, 0.1 / value[name, column]], value[name, column]) for seed in range(3)],
                 )
-                for column in SELECTIONS
+                for column in CRITERIA
             },
         )
         for name in compared()
@@ -129,7 +129,7 @@ def test_every_cell_takes_the_runs_that_it_names():
         for name in MAPS
     }
     for entry in verdicts(replace(report(BASELINE), tuned=by_method, maps=maps), MARGINS):
-        column = SELECTIONS[entry.quantity in IMAGES]
+        column = CRITERIA[entry.quantity in IMAGES]
         own, other = value[entry.method, column], value[entry.against, column]
         if entry.quantity == "final":
             assert entry.effect == pytest.approx(other / own)

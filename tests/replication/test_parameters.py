@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replication import config
-from replication.parameters import NEED_IMAGES, SELECTIONS, Parameters, images, of_run
+from replication.parameters import CRITERIA, NEED_IMAGES, Parameters, images, of_run
 from replication.studies import tuning
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_parameters_survive_their_dictionary(project):
 def test_settings_are_those_that_the_column_has_chosen(project):
     chosen = project["tuned"]["autoencoder"]["adam"]
     assert chosen["train_loss"] != chosen["validation_loss"]
-    for column in SELECTIONS:
+    for column in CRITERIA:
         settings = of_run(project, "autoencoder", "adam", 0, column).settings
         assert settings["learning_rate"] == chosen[column]["learning_rate"]
 
@@ -65,7 +65,7 @@ def test_settings_are_those_that_the_column_has_chosen(project):
 def test_a_setting_written_by_hand_stays_whatever_column_has_chosen(project):
     changed = copy.deepcopy(project)
     changed["experiments"]["autoencoder"]["optimizers"]["adam"]["learning_rate"] = 0.1234
-    for column in (None, *SELECTIONS):
+    for column in (None, *CRITERIA):
         assert of_run(changed, "autoencoder", "adam", 0, column).settings["learning_rate"] == 0.1234
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from replication import config, records
 from replication.errors import ConfigError, DataError
 from replication.methods import ANCHOR, METHODS, PEER, Method, compared
-from replication.parameters import AUTOENCODER, SELECTIONS, Parameters, of_run
+from replication.parameters import AUTOENCODER, CRITERIA, Parameters, of_run
 from replication.studies import limits
 from replication.studies.catalogue import jobs
 from replication.studies.study import Studies, compute, publish, training
@@ -143,7 +143,7 @@ def test_a_new_method_of_the_limits_asks_for_its_own_records_and_new_times(chang
     """Times are of all methods of a setting side by side."""
     monkeypatch.setitem(METHODS, "peer", Method("a peer", "nonsmooth.baselines:TorchOptimizer", PEER))
     changed["experiments"][AUTOENCODER]["optimizers"]["peer"] = {}
-    changed["limits"]["starts"]["peer"] = {column: {"learning_rate": 0.5} for column in SELECTIONS}
+    changed["limits"]["starts"]["peer"] = {column: {"learning_rate": 0.5} for column in CRITERIA}
     changed["limits"]["ranges"]["peer"] = {"learning_rate": {"log": [0.1, 1.0]}}
     names = {name.split("/")[-1] for name in new(changed) if name.startswith("limits/")}
     assert names == {"peer", "timing"}

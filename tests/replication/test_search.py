@@ -11,7 +11,7 @@ from made_results import Made
 
 from replication import config, run, search
 from replication.guide import propose
-from replication.parameters import SELECTIONS, of_run
+from replication.parameters import CRITERIA, of_run
 from replication.ranges import at, place
 from replication.results import Results
 from replication.search import STATISTICS, Spread, Trial, best_so_far, choose, neighbours, trials, tune
@@ -103,13 +103,13 @@ def test_finalists_are_the_best_with_the_first_seed_and_go_on_to_the_others(para
 
     together, apart = scores(1000, 1001), [scores(1000), scores(1001)]
     finalists = set()
-    for column in SELECTIONS:
+    for column in CRITERIA:
         first = [trial.get(column, [math.inf])[0] for trial in apart[0]]
         finalists.add(first.index(min(first)))
     assert len(finalists) < sum(bool(trial) for trial in apart[0])
     for number, trial in enumerate(together):
         alone = [of_seed[number] for of_seed in apart[: 2 if number in finalists else 1]]
-        expected = {column: [trial[column][0] for trial in alone] for column in SELECTIONS} if all(alone) else {}
+        expected = {column: [trial[column][0] for trial in alone] for column in CRITERIA} if all(alone) else {}
         assert trial == expected
 
 
@@ -223,7 +223,7 @@ def test_where_every_trial_diverged_none_is_chosen():
 
 def test_a_trial_that_a_seed_is_missing_of_is_not_chosen():
     """It diverged with a later seed, or was no finalist: its mean is of easier seeds."""
-    both = Trial({"a": 1}, scores={column: [2.0, 2.0] for column in SELECTIONS})
+    both = Trial({"a": 1}, scores={column: [2.0, 2.0] for column in CRITERIA})
     assert choose([made_trials((1.0, 1.0))[0], both], "train_loss", ONE, 2) == both
 
 
@@ -231,11 +231,11 @@ def test_chosen_settings_are_written_in_the_form_of_the_configuration(tmp_path):
     """A line for each optimizer; one that is not searched has none."""
     made = Made(tmp_path)
     for name in ("e/sgd", "e/adam", "f/sgd"):
-        made.tuned(f"tuning/{name}", {column: [] for column in SELECTIONS}, settings={"rate": 0.5, "momentum": 0.25})
-    made.tuned("tuning/e/lbfgs", {column: [] for column in SELECTIONS})
+        made.tuned(f"tuning/{name}", {column: [] for column in CRITERIA}, settings={"rate": 0.5, "momentum": 0.25})
+    made.tuned("tuning/e/lbfgs", {column: [] for column in CRITERIA})
     write(made.results, tmp_path / "tuned.yaml")
     text = (tmp_path / "tuned.yaml").read_text()
-    both = {column: {"rate": 0.5, "momentum": 0.25} for column in SELECTIONS}
+    both = {column: {"rate": 0.5, "momentum": 0.25} for column in CRITERIA}
     assert yaml.safe_load(text) == {"tuned": {"e": {"sgd": both, "adam": both}, "f": {"sgd": both}}}
     assert text.startswith(HEAD)
     assert text.count("\n") == text.count("#") + 1 + 2 + 3
@@ -248,7 +248,7 @@ def test_tuned_settings_are_the_ones_that_the_search_chose(records, project, tmp
     for experiment, methods in project["tuned"].items():
         section = project["experiments"][experiment]
         for method, columns in methods.items():
-            chosen = columns[section["tuning"]["select_by"]]
+            chosen = columns[section["tuning"]["criterion"]]
             assert chosen.items() <= section["optimizers"][method].items()
 
 

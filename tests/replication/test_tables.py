@@ -10,7 +10,7 @@ from made_runs import made_runs
 from nonsmooth.training import Training
 from replication import parameters, records
 from replication.compute.seeds import SeedRun
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.report import rows, writing
 from replication.report.registry import TABLE, shown
 from replication.results import Results
@@ -101,11 +101,11 @@ def test_references_tell_the_last_from_the_stopped_and_the_selections_apart(made
 
 def test_every_optimizer_is_compared_with_those_that_claims_are_judged_for(made):
     for number, name in enumerate(("sgd", "lbfgs", "badmm")):
-        columns = {column: 2.0 ** -(number + (column == "train_loss")) for column in SELECTIONS}
+        columns = {column: 2.0 ** -(number + (column == "train_loss")) for column in CRITERIA}
         runs = {column: made_runs(factor, psnr=20.0 + number) for column, factor in columns.items()}
         made.tuned(f"tuning/autoencoder/{name}", runs)
     seconds = {"sgd": 1.0, "lbfgs": 4.0, "badmm": 2.0, "adam": 2.0}
-    made.tuned("tuning/autoencoder/adam", dict.fromkeys(SELECTIONS, made_runs()))
+    made.tuned("tuning/autoencoder/adam", dict.fromkeys(CRITERIA, made_runs()))
     made.timing("optimizers/timing/autoencoder", {name: (0.5, value) for name, value in seconds.items()})
     table = by_id(table_of("optimizers", made.results))
     assert table["autoencoder/lbfgs"]["to_adam"] == 2

@@ -8,7 +8,7 @@ import pytest
 from replication import records, search
 from replication.compute import training
 from replication.compute.training import Tuned, answer
-from replication.parameters import SELECTIONS, of_run
+from replication.parameters import CRITERIA, of_run
 from replication.run import draw, train_blind
 from replication.search import Trial, Walk, tune
 from replication.studies import study
@@ -19,7 +19,7 @@ RUNS = {"seeds": [0, 1], "every": 1, "with_ssim": False}
 
 def walk(starts: tuple[float, float], ranges: dict = RATES, **changes) -> dict:
     """A walk that begins with these learning rates, by either column."""
-    rates = {column: {"learning_rate": rate} for column, rate in zip(SELECTIONS, starts, strict=True)}
+    rates = {column: {"learning_rate": rate} for column, rate in zip(CRITERIA, starts, strict=True)}
     return {"starts": rates, "ranges": ranges, "trials": 3, "shift": 0.4} | changes
 
 
@@ -32,7 +32,7 @@ def parameters(smoke_config):
 
 
 def tuned(parameters, how: dict, root, runs: dict | None = None, published=(), seeds=(1000,)) -> Tuned:
-    columns = dict.fromkeys(SELECTIONS, runs or RUNS)
+    columns = dict.fromkeys(CRITERIA, runs or RUNS)
     return Tuned.read(answer(asdict(parameters), how, list(seeds), columns, root=root, published=list(published)))
 
 
@@ -42,7 +42,7 @@ def test_steps_are_tuned_anew_and_nothing_is_trained_twice(parameters, excerpt, 
     monkeypatch.setattr(training, "train_seeds", lambda *a, **k: trained.append(a[1]) or kept(*a, **k))
     made = tuned(parameters, walk((1e-3, 1e-3)), excerpt)
     assert [list(samples) for samples in trained] == [[0], [1]]
-    by_training, by_validation = (made.choice(column) for column in SELECTIONS)
+    by_training, by_validation = (made.choice(column) for column in CRITERIA)
     assert by_training == by_validation
     assert by_training.settings == {"learning_rate": 0.251}  # the larger step: 1e-3 * 1e6^0.4
     assert made.settings("train_loss") == parameters.settings | by_training.settings
@@ -55,7 +55,7 @@ def test_trials_are_losses_at_the_end_with_the_seed_of_the_search(parameters, ex
     images = draw(excerpt, 1000, parameters)
     for trial in made.trials:
         _, history = train_blind(parameters.but(seed=1000, settings=trial.settings), images)
-        for column in SELECTIONS:
+        for column in CRITERIA:
             assert trial.scores[column] == [history.history[column][-1]]
 
 
@@ -69,7 +69,7 @@ def test_where_everything_diverged_a_walk_has_runs_that_say_so_and_nothing_is_br
     how = walk((1e9, 1e9), {"learning_rate": {"log": [1e9, 1e10]}}, shift=1.0)
     made = tuned(parameters, how, excerpt)
     assert len(made.trials) == 2
-    assert [made.choice(column).bracketed for column in SELECTIONS] == [False, False]
+    assert [made.choice(column).bracketed for column in CRITERIA] == [False, False]
     assert all(run.diverged for run in made.choice("train_loss").runs)
 
 
@@ -113,7 +113,7 @@ def walked(monkeypatch, ends, starts: list[float], **changes) -> list[Trial]:
 
     monkeypatch.setattr(search, "_tried", tried)
     monkeypatch.setattr(search, "_tell", lambda *_: None)
-    begin = dict(zip(SELECTIONS, ({"learning_rate": start} for start in starts), strict=True))
+    begin = dict(zip(CRITERIA, ({"learning_rate": start} for start in starts), strict=True))
     return tune(None, Walk(begin, RATES, **{"trials": 9, "shift": 1 / 6} | changes), {1000: None})
 
 
@@ -122,7 +122,7 @@ def test_trials_walk_on_while_the_outermost_is_the_best(monkeypatch, best, steps
     """A loss whose smallest value is far from the start is reached, and no more trials are made than needed."""
 
     def ends(rate):
-        return dict.fromkeys(SELECTIONS, abs(math.log10(rate / best)))
+        return dict.fromkeys(CRITERIA, abs(math.log10(rate / best)))
 
     assert rates(walked(monkeypatch, ends, [1e-2, 1e-2], trials=5)) == pytest.approx(steps)
 
@@ -142,7 +142,7 @@ def test_trials_walk_out_of_divergence_by_smaller_steps(monkeypatch):
     """Of two starts that diverge the one with smaller steps is gone on from, until something trains."""
 
     def ends(rate):
-        return dict.fromkeys(SELECTIONS, -rate) if rate < 2e-4 else {}
+        return dict.fromkeys(CRITERIA, -rate) if rate < 2e-4 else {}
 
     assert rates(walked(monkeypatch, ends, [1e-1, 1e-2])) == pytest.approx([1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
 

@@ -12,7 +12,7 @@ from replication import config
 from replication.compute.seeds import SeedRun
 from replication.errors import DataError
 from replication.files import read_json, write_json
-from replication.parameters import SELECTIONS, of_run
+from replication.parameters import CRITERIA, of_run
 from replication.plan import Plan
 from replication.results import Results
 from replication.studies import limits
@@ -83,7 +83,7 @@ def test_what_is_mostly_rounding_may_move_by_a_factor():
 def tuned(tmp_path, name: str, *columns: list[SeedRun]) -> Made:
     """The record of a method of the limits whose settings, chosen by either column, have these runs."""
     made = Made(tmp_path)
-    made.tuned(name, dict(zip(SELECTIONS, columns, strict=False)))
+    made.tuned(name, dict(zip(CRITERIA, columns, strict=False)))
     return made
 
 

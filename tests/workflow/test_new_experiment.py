@@ -49,7 +49,7 @@ claims:
       source: nowhere
       experiment: autoencoder
       elsewhere: [inpainting]
-      selected_by: train_loss
+      criterion: train_loss
       against: [adam]
       quantities: [final]
 """

@@ -45,7 +45,7 @@ claims:
       claim: It trains faster
       source: nowhere
       experiment: perceptron-teacher
-      selected_by: train_loss
+      criterion: train_loss
       against: [adam]
       quantities: [final]
 """

@@ -10,7 +10,7 @@ from snakemake_calls import ROOT
 from replication import config
 from replication.errors import DataError
 from replication.methods import METHODS
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.plan import TARGETS, Plan
 from replication.report.registry import BLOCK, FIGURE, TABLE, of_target, shown
 from replication.studies import optimizers
@@ -62,9 +62,7 @@ def test_the_first_trials_are_the_choices_of_another_experiment(plan, settings):
     """With what was not searched there as it was there."""
     tuned = settings["tuned"]["autoencoder"]["badmm"]
     search = plan.studies.jobs["tuning/autoencoder-levers/badmm"].arguments["search"]
-    assert search["first"] == [
-        {"beta": 1.0, "delta": 1.0, "initial_scale": 1.0} | tuned[column] for column in SELECTIONS
-    ]
+    assert search["first"] == [{"beta": 1.0, "delta": 1.0, "initial_scale": 1.0} | tuned[column] for column in CRITERIA]
     assert search["trials"] == settings["experiments"]["autoencoder-levers"]["tuning"]["trials_beyond_two"]
     assert plan.studies.jobs["tuning/autoencoder/badmm"].arguments["search"]["first"] == []
 

@@ -1,4 +1,4 @@
-"""The record of a method in one experiment: its search, what each column chose, and the runs of other seeds with it."""
+"""The record of a method in one experiment: its search, what each criterion chose, and runs of other seeds with it."""
 
 import json
 import statistics
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replication import records
 from replication.compute.seeds import SeedRun, train_seeds
-from replication.parameters import SELECTIONS, Parameters
+from replication.parameters import CRITERIA, Parameters
 from replication.run import draw
 from replication.search import Trial, bracketed, choose, search_of, tune
 
@@ -17,7 +17,7 @@ BASE = ("method", "version", "iterations", "dtype", "problem", "images", "networ
 
 @dataclass(frozen=True)
 class Chosen:
-    """The settings that were chosen by one column, of those searched, and the runs with them.
+    """The settings that were chosen by one criterion, of those searched, and the runs with them.
 
     bracketed: whether all their neighbours were tried; None where the search asks for none.
     """
@@ -43,25 +43,25 @@ class Tuned:
     def read(cls, values: dict) -> "Tuned":
         trials = [Trial(**trial) for trial in values["trials"]]
         chosen = {
-            column: Chosen(**choice | {"runs": [SeedRun(**run) for run in choice["runs"]]})
-            for column, choice in values["chosen"].items()
+            criterion: Chosen(**choice | {"runs": [SeedRun(**run) for run in choice["runs"]]})
+            for criterion, choice in values["chosen"].items()
         }
         return cls(**values | {"trials": trials, "chosen": chosen})
 
-    def choice(self, column: str) -> Chosen:
-        """What a column chose. Raises ValueError, naming the method, where every finalist diverged."""
-        if column not in self.chosen:
+    def choice(self, criterion: str) -> Chosen:
+        """What a criterion chose. Raises ValueError, naming the method, where every finalist diverged."""
+        if criterion not in self.chosen:
             raise ValueError(f"every finalist of {self.optimizer} diverged: move its ranges")
-        return self.chosen[column]
+        return self.chosen[criterion]
 
-    def settings(self, column: str) -> dict:
-        """All settings of the runs that a column chose."""
-        return self.fixed | self.choice(column).settings
+    def settings(self, criterion: str) -> dict:
+        """All settings of the runs that a criterion chose."""
+        return self.fixed | self.choice(criterion).settings
 
-    def score(self, column: str) -> float:
-        """The mean score over seeds of the choice of a column."""
-        settings = self.choice(column).settings
-        return min(statistics.fmean(t.scores[column]) for t in self.trials if t.settings == settings and t.scores)
+    def score(self, criterion: str) -> float:
+        """The mean score over seeds of the choice of a criterion."""
+        settings = self.choice(criterion).settings
+        return min(statistics.fmean(t.scores[criterion]) for t in self.trials if t.settings == settings and t.scores)
 
 
 def answer(
@@ -70,7 +70,7 @@ def answer(
     """Search with some seeds, and train with others: the fields of Tuned.
 
     run: parameters without the settings that are searched. search: the fields of search.Spread or search.Walk. runs:
-    by column what is trained with its choice: "seeds", "rows" (the iterations whose training losses are kept) or
+    by criterion what is trained with its choice: "seeds", "rows" (the iterations whose training losses are kept) or
     "every" (iterations between two such), and "with_ssim". root: where MNIST's files are. Trials and runs that a file
     of `published` records has are taken over from there.
     """
@@ -79,12 +79,12 @@ def answer(
     samples = {seed: draw(root, seed, parameters) for seed in seeds}
     trials = tune(parameters, how, samples, known.score(how.statistic)) if how.ranges else []
     chosen: dict[str, Chosen] = {}
-    for column in SELECTIONS:
-        best = choose(trials, column, how, len(seeds)) if how.ranges else Trial({})
+    for criterion in CRITERIA:
+        best = choose(trials, criterion, how, len(seeds)) if how.ranges else Trial({})
         if best is not None:
-            asked = runs.get(column)
+            asked = runs.get(criterion)
             done = known.train(parameters.but(settings=best.settings), asked, root) if asked else []
-            chosen[column] = Chosen(best.settings, bracketed(best, trials, how), done)
+            chosen[criterion] = Chosen(best.settings, bracketed(best, trials, how), done)
     return asdict(Tuned(parameters.optimizer, run["settings"], seeds, how.statistic, how.ranges, trials, chosen))
 
 
@@ -108,8 +108,8 @@ class Known:
                 scores = {c: values[number] for c, values in trial.scores.items() if number < len(values)}
                 if scores:
                     self._scores.setdefault(_text(tuned.fixed | trial.settings, seed, tuned.statistic), scores)
-        for column, choice in tuned.chosen.items():
-            asked = {name: key.get(f"runs.{column}.{name}") for name in ("every", "rows", "with_ssim")}
+        for criterion, choice in tuned.chosen.items():
+            asked = {name: key.get(f"runs.{criterion}.{name}") for name in ("every", "rows", "with_ssim")}
             for run in choice.runs:
                 self._runs.setdefault(_text(tuned.fixed | choice.settings, run.seed, asked), run)
 

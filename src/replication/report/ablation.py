@@ -29,7 +29,7 @@ SETTINGS = {"tau_z": r"$\tau_Z$", "tau_x": r"$\tau_X$", "ridge": "ridge", "delta
 def ablation_figure(results: Results) -> Figure:
     """Both weight steps with their own settings, with each of the other's and with all: a dot for each seed."""
     panels = {"train_loss": "training loss", "validation_loss": "unseen loss"}
-    reports = {column: results.record(f"ablation/{column}")["result"]["variants"] for column in panels}
+    reports = {criterion: results.record(f"ablation/{criterion}")["result"]["variants"] for criterion in panels}
     rows = list(dict.fromkeys((v["method"], v["taken"]) for report in reports.values() for v in report))
     rows.sort(key=lambda row: PAIR.index(row[0]))
     figure = plt.figure(figsize=(WIDTH, 1.1 + 0.24 * (len(rows) + 2)))
@@ -40,9 +40,9 @@ def ablation_figure(results: Results) -> Figure:
         other = label(PAIR[1 - PAIR.index(method)]).split("(")[1].rstrip(")")
         source = f"{SETTINGS.get(taken, 'all settings')} from {other}"
         labels.append(label(method) if taken is None else source)
-    for axes, (column, title) in zip(grid, panels.items(), strict=True):
-        measured = column.replace("validation", "unseen")
-        for variant in reports[column]:
+    for axes, (criterion, title) in zip(grid, panels.items(), strict=True):
+        measured = criterion.replace("validation", "unseen")
+        for variant in reports[criterion]:
             row, look = rows.index((variant["method"], variant["taken"])), look_of(variant["method"])
             values = [run["final"][measured] for run in variant["runs"] if run["status"] == "finished"]
             if values and variant["taken"] is None:
@@ -55,8 +55,8 @@ def ablation_figure(results: Results) -> Figure:
         levels = [level for level in map_levels(results, AUTOENCODER, measured, seeds) if "map" in level.text]
         for number, level in enumerate(levels, len(rows)):
             axes.plot(level.level, number, "|", color=GREY, markersize=9, markeredgewidth=1.5)
-        chosen_by = column.replace("train", "training").replace("_", " ")
-        axes.set(xlabel=title, title=f"settings chosen by {chosen_by}")
+        words = criterion.replace("train", "training").replace("_", " ")
+        axes.set(xlabel=title, title=f"settings chosen by {words}")
     labels += [level.text for level in levels]
     grid[0].set_yticks(range(len(labels)), labels)
     for (_, taken), tick in zip(rows, grid[0].get_yticklabels(), strict=False):
@@ -72,8 +72,8 @@ def ablation_figure(results: Results) -> Figure:
 
 def ablation_table(results: Results) -> Iterator[Row]:
     """Both weight steps with their own settings and with each other's: the loss that the settings were chosen for."""
-    for column, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
-        for variant in results.record(f"ablation/{column}")["result"]["variants"]:
+    for criterion, measured in (("train_loss", "train_loss"), ("validation_loss", "unseen_loss")):
+        for variant in results.record(f"ablation/{criterion}")["result"]["variants"]:
             taken = variant["taken"]
             losses = [run.final[measured] for run in finished([SeedRun(**run) for run in variant["runs"]])]
             row: Row = {"id": f"{measured}/{variant['method']}/{slug(taken) if taken else 'own'}"}
@@ -90,7 +90,7 @@ def ablation_block(tables: Tables) -> str:
     symbols = {"tau-x": r"$\tau_X$", "tau-z": r"$\tau_Z$", "all-of-them": "step sizes"}
     rows = []
     for method in dict.fromkeys(name.split("/")[1] for name in tables["ablation"]):
-        losses = [under(tables["ablation"], column, method) for column in ("train_loss", "unseen_loss")]
+        losses = [under(tables["ablation"], criterion, method) for criterion in ("train_loss", "unseen_loss")]
         for taken in losses[0]:
             settings = "its own step sizes" if taken == "own" else f"the other's {symbols.get(taken, taken)}"
             cells = [

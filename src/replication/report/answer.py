@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from replication.compute.maps import LINEAR_MAP
 from replication.compute.seeds import SeedRun, finished
 from replication.methods import baselines, judged, label
-from replication.parameters import AUTOENCODER, EVERY_SETTING, SELECTIONS
+from replication.parameters import AUTOENCODER, CRITERIA, EVERY_SETTING
 from replication.report.claims import judgements
 from replication.report.curves import GREY, SMALL, WIDTH, draw_median, legend
 from replication.report.drawing import line, plain_ticks
@@ -64,7 +64,7 @@ def answer_figure(results: Results) -> Figure:
     hollow marks: only the rate of the baseline is searched. Full ones: every setting, and the best schedule counts.
     What to see: how much of BADMM's lead remains where every setting of the baseline is searched.
     """
-    groups = {column: _groups(results, column) for column in SELECTIONS}
+    groups = {criterion: _groups(results, criterion) for criterion in CRITERIA}
     figure = plt.figure(figsize=(WIDTH, 3.9))
     losses, decibels = figure.subplots(1, 2, width_ratios=(4.3, 4))
     for group in groups["train_loss"]:
@@ -85,34 +85,36 @@ def answer_figure(results: Results) -> Figure:
     return figure
 
 
-def _groups(results: Results, column: str) -> list[Group]:
-    """Baselines of both kinds, then the methods that are judged, with settings chosen by `column`."""
-    kinds = {e: [name.split("/")[-1] for name in results.names(f"tuning/{e}/*")] for e in KINDS}
-    best = [experiment for experiment in KINDS if kinds[experiment]][-1]
-    drawn = [(AUTOENCODER, name, name) for name in baselines(kinds[AUTOENCODER])]
-    drawn += [(EVERY_SETTING, name, _best_variant(results, name, column)) for name in baselines(kinds[EVERY_SETTING])]
-    drawn.sort(key=lambda names: baselines().index(names[1]))  # both kinds of a baseline side by side
-    drawn += [(best, name, name) for name in judged(kinds[best])]
+def _groups(results: Results, criterion: str) -> list[Group]:
+    """Baselines of both kinds, then the methods that are judged, with settings chosen by `criterion`."""
+    among = {e: [name.split("/")[-1] for name in results.names(f"tuning/{e}/*")] for e in KINDS}
+    kinds = [experiment for experiment in KINDS if among[experiment]]
+    drawn = []
+    for baseline in baselines({name for names in among.values() for name in names}):
+        for kind in kinds:
+            variant = baseline if kind == AUTOENCODER else _best_variant(results, baseline, criterion)
+            drawn.append((kind, baseline, variant))
+    drawn += [(kinds[-1], name, name) for name in judged(among[kinds[-1]])]
     tuned = {names: results.tuned(f"tuning/{names[0]}/{names[-1]}") for names in drawn}
-    return [Group(*names, record.choice(column).runs) for names, record in tuned.items()]
+    return [Group(*names, record.choice(criterion).runs) for names, record in tuned.items()]
 
 
-def _best_variant(results: Results, baseline: str, column: str) -> str:
-    """The method that stands for the baseline in the verdicts, where settings are chosen by `column`."""
+def _best_variant(results: Results, baseline: str, criterion: str) -> str:
+    """The method that stands for the baseline in the verdicts, where settings are chosen by `criterion`."""
     return next(
         judgement.own.baseline
         for judgement in judgements(results)
         if judgement.experiment == EVERY_SETTING
         and judgement.against == baseline
-        and (judgement.quantity in IMAGES) == (column == "validation_loss")
+        and (judgement.quantity in IMAGES) == (criterion == "validation_loss")
     )
 
 
 def _variants(groups: dict[str, list[Group]]) -> str:
     """For the caption: which variants are drawn in place of baselines."""
     drawn: dict[str, list[str]] = {}
-    for panel, column in zip(("left", "right"), SELECTIONS, strict=True):
-        for group in groups[column]:
+    for panel, criterion in zip(("left", "right"), CRITERIA, strict=True):
+        for group in groups[criterion]:
             if group.variant != group.method:
                 drawn.setdefault(label(group.variant), []).append(panel)
     parts = [f"{name} ({' and '.join(where)})" for name, where in drawn.items()]

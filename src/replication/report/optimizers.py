@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from replication.compute.seeds import finished
 from replication.methods import ANCHOR, METHODS, judged, label
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.report.cells import name_of, ranked, spread_of, under, written
 from replication.report.rows import Row, Tables, markdown
 from replication.results import Results
@@ -25,11 +25,11 @@ def optimizers_table(results: Results) -> Iterator[Row]:
         experiment = timing.split("/")[-1]
         names = [name for name in METHODS if name in results.record(timing)["result"]["optimizers"]]
         tuned = {name: results.tuned(f"tuning/{experiment}/{name}") for name in names}
-        runs = {c: {name: record.choice(c).runs for name, record in tuned.items()} for c in SELECTIONS}
+        runs = {c: {name: record.choice(c).runs for name, record in tuned.items()} for c in CRITERIA}
         clocks, unit = {name: results.clock(timing, name) for name in names}, results.clock(timing, ANCHOR).step
         for name in names:
             row: Row = {"id": f"{experiment}/{name}", "name": label(name)}
-            fitted, chosen = (finished(runs[column][name]) for column in SELECTIONS)
+            fitted, chosen = (finished(runs[criterion][name]) for criterion in CRITERIA)
             row |= {"seeds": len(runs["train_loss"][name]), "diverged": len(runs["train_loss"][name]) - len(fitted)}
             row |= spread_of("train_loss", [run.train_loss[-1] for run in fitted])
             for column in ("unseen_loss", "unseen_psnr"):
@@ -40,10 +40,12 @@ def optimizers_table(results: Results) -> Iterator[Row]:
         for method in judged(names):
             for other in (name for name in names if name != method):
                 for quantity in QUANTITIES:
-                    column = "validation_loss" if quantity in IMAGES else "train_loss"
-                    if quantity in IMAGES and not all(quantity in run.final for run in finished(runs[column][other])):
+                    criterion = "validation_loss" if quantity in IMAGES else "train_loss"
+                    if quantity in IMAGES and not all(
+                        quantity in run.final for run in finished(runs[criterion][other])
+                    ):
                         continue
-                    pair = runs[column][method], runs[column][other]
+                    pair = runs[criterion][method], runs[criterion][other]
                     effect = compare(quantity, *pair, (clocks[method], clocks[other]))
                     if len(effect.seeds) > 1:
                         row = {"id": "/".join([experiment, other, quantity, method]), "seeds": len(effect.seeds)}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from replication.compute.training import Tuned
 from replication.methods import BASELINE, METHODS, POSTER, label
-from replication.parameters import EVERY_SETTING, LEVERS, SELECTIONS
+from replication.parameters import CRITERIA, EVERY_SETTING, LEVERS
 from replication.report.curves import GREY, WIDTH, draw_levels, label_beside, legend, map_levels
 from replication.report.drawing import plain_ticks
 from replication.report.looks import look_of
@@ -93,19 +93,19 @@ def _best(
     names = [f"tuning/{experiment}/{method}" for method in METHODS]
     reports = [results.tuned(name) for name in names if name in results.files]
     figure = plt.figure(figsize=(WIDTH, 3.2))
-    grid = figure.subplots(1, len(SELECTIONS), sharey=True)
-    for axes, column in zip(grid, SELECTIONS, strict=True):
+    grid = figure.subplots(1, len(CRITERIA), sharey=True)
+    for axes, criterion in zip(grid, CRITERIA, strict=True):
         for report in reports:
             costs = spent(report)
             best = [
-                (costs[number - 1], loss) for number, loss, _ in best_so_far(report.trials, column, report.statistic)
+                (costs[number - 1], loss) for number, loss, _ in best_so_far(report.trials, criterion, report.statistic)
             ]
             look = look_of(report.optimizer)
             style = {"color": look.color, "linestyle": look.linestyle, "drawstyle": "steps-post"}
             x, y = zip(*best, (costs[-1], best[-1][1]), strict=True)
             axes.plot(x, y, label=label(report.optimizer), **style)
         axes.axvline(min(spent(report)[-1] for report in reports), color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
-        axes.set(xscale="log", yscale="log", xlabel=unit, title=f"best {TITLES[column]}")
+        axes.set(xscale="log", yscale="log", xlabel=unit, title=f"best {TITLES[criterion]}")
         plain_ticks(axes.xaxis)
         plain_ticks(axes.yaxis)
     caption = f"Loss after the last iteration with the first seed of the search. {first}"

@@ -2,7 +2,7 @@
 
 from replication import parameters
 from replication.methods import compared
-from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
+from replication.parameters import AUTOENCODER, CRITERIA, Parameters
 from replication.statements import experiments_of, rivals
 from replication.studies.study import Job, timing
 
@@ -36,7 +36,7 @@ def shown(config: dict) -> list[tuple[str, str]]:
         experiment
         for statement, kind, experiment in judged_on(config)
         if statement["experiment"] == AUTOENCODER
-        and (not kind["suffix"] or statement["selected_by"] == "validation_loss")
+        and (not kind["suffix"] or statement["criterion"] == "validation_loss")
     } - {AUTOENCODER}
     beside = [name for name in BESIDE if name in config["experiments"][AUTOENCODER]["optimizers"]]
     return [(AUTOENCODER, name) for name in (*methods_of(config, AUTOENCODER), *beside)] + [
@@ -45,19 +45,19 @@ def shown(config: dict) -> list[tuple[str, str]]:
 
 
 def runs(config: dict) -> list[tuple[str, str, str]]:
-    """Experiment, column and method of the runs that claims are judged by, and of those in the table of references."""
-    judged = {(experiment, statement["selected_by"]) for statement, _, experiment in judged_on(config)}
-    asked = [(e, column, name) for e, column in sorted(judged) for name in methods_of(config, e)]
+    """Experiment, criterion and method of the runs that claims are judged by, and of those beside them."""
+    judged = {(experiment, statement["criterion"]) for statement, _, experiment in judged_on(config)}
+    asked = [(e, criterion, name) for e, criterion in sorted(judged) for name in methods_of(config, e)]
     for experiment, name in shown(config):
-        columns = SELECTIONS if experiment == AUTOENCODER else ("validation_loss",)
-        asked += [(experiment, column, name) for column in columns]
+        criteria = CRITERIA if experiment == AUTOENCODER else ("validation_loss",)
+        asked += [(experiment, criterion, name) for criterion in criteria]
     return list(dict.fromkeys(asked))
 
 
-def evaluated(config: dict, column: str) -> dict:
-    """The seeds of the runs with settings chosen by a column, and what is measured of them (training.answer)."""
+def evaluated(config: dict, criterion: str) -> dict:
+    """The seeds of the runs with settings chosen by a criterion, and what is measured of them (training.answer)."""
     claims = config["claims"]
-    return {"seeds": claims["seeds"], "every": claims["every"][column], "with_ssim": column == "validation_loss"}
+    return {"seeds": claims["seeds"], "every": claims["every"][criterion], "with_ssim": criterion == "validation_loss"}
 
 
 def mapped(config: dict) -> list[str]:

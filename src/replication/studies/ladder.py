@@ -8,7 +8,7 @@ from replication.sections import merge
 from replication.studies import tuning
 from replication.studies.study import Job, training
 
-COLUMN = "train_loss"  # settings are chosen by it
+CRITERION = "train_loss"  # settings are chosen by it
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def jobs(config: dict) -> list[Job]:
             search = {"ranges": ranges, "trials": tuning.count_of_trials(ladder, ranges)}
             search |= {"finalists": 1, "statistic": "last"}
             run = parameters.of_section(config, section, entry["name"], method, seed, settings={})
-            made.append(training(f"ladder/{entry['name']}/{method}", run, search, [seed], {COLUMN: runs}))
+            made.append(training(f"ladder/{entry['name']}/{method}", run, search, [seed], {CRITERION: runs}))
     return made
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from replication import parameters
 from replication.methods import compared
-from replication.parameters import AUTOENCODER, SELECTIONS, Parameters
+from replication.parameters import AUTOENCODER, CRITERIA, Parameters
 from replication.paths import slug
 from replication.ranges import at, step_lengths
 from replication.sections import merge
@@ -46,7 +46,7 @@ def jobs(config: dict) -> list[Job]:
         limits = config["limits"]
         for method, run in runs.items():
             asked = {"seeds": limits["seeds"], "every": limits["every"], "with_ssim": True}
-            both = dict.fromkeys(SELECTIONS, asked)
+            both = dict.fromkeys(CRITERIA, asked)
             made.append(training(f"{name}/{method}", run, searches[method], [limits["tuning_seed"]], both))
         made.append(maps(f"{name}/maps", next(iter(runs.values())), limits["seeds"]))
         ranges = {method: searches[method]["ranges"] for method in runs}
@@ -69,7 +69,7 @@ def search_of(config: dict, method: str, moved: dict) -> dict:
     def free(values: dict) -> dict:
         return {name: value for name, value in values.items() if name not in moved}
 
-    starts = {column: free(limits["starts"][method][column]) for column in SELECTIONS}
+    starts = {criterion: free(limits["starts"][method][criterion]) for criterion in CRITERIA}
     ranges = free(limits["ranges"][method])
     return {"starts": starts, "ranges": ranges, "trials": limits["trials"], "shift": limits["shift"]}
 
@@ -77,7 +77,7 @@ def search_of(config: dict, method: str, moved: dict) -> dict:
 def smallest(run: Parameters, search: dict) -> Parameters:
     """A run to be timed: where the search starts, with the smallest steps, so that none diverges."""
     steps = {name: at(search["ranges"][name], 0.0) for name in step_lengths(search["ranges"])}
-    return run.but(settings=search["starts"][SELECTIONS[0]] | steps)
+    return run.but(settings=search["starts"][CRITERIA[0]] | steps)
 
 
 def quickest(config: dict) -> Setting:

@@ -1,6 +1,6 @@
 """Every optimizer of the experiments that try more than the poster's, beside BADMM."""
 
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.studies import claims
 from replication.studies.study import Job
 
@@ -13,8 +13,10 @@ def experiments(config: dict) -> dict[str, list[str]]:
 
 
 def runs(config: dict) -> list[tuple[str, str, str]]:
-    """Experiment, column and method of the runs that they are judged by."""
-    return [(e, column, name) for e, names in experiments(config).items() for column in SELECTIONS for name in names]
+    """Experiment, criterion and method of the runs that they are judged by."""
+    return [
+        (e, criterion, name) for e, names in experiments(config).items() for criterion in CRITERIA for name in names
+    ]
 
 
 def records(config: dict) -> list[str]:

@@ -173,15 +173,15 @@ def _test(
     method: str,
 ) -> Outcome:
     """The outcome on one experiment, against the candidate with the smallest score of its search."""
-    column = statement["selected_by"]
+    criterion = statement["criterion"]
     baseline = candidates[0]
     if len(candidates) > 1:
         tuned = {name: results.tuned(f"tuning/{experiment}/{name}") for name in candidates}
-        baseline = min(candidates, key=lambda name: tuned[name].score(column))
+        baseline = min(candidates, key=lambda name: tuned[name].score(criterion))
     names = method, baseline
     timed = quantity.startswith("seconds")
     clocks = tuple(results.clock(f"claims/timing/{experiment}", name) for name in names) if timed else UNTIMED
-    runs = [results.tuned(f"tuning/{experiment}/{name}").choice(column).runs for name in names]
+    runs = [results.tuned(f"tuning/{experiment}/{name}").choice(criterion).runs for name in names]
 
     def told(near: float, **more) -> Outcome:
         effect = compare(quantity, *runs, clocks, settings["level"], near)

@@ -2,7 +2,7 @@
 
 from replication.compute.seeds import SeedRun
 from replication.results import Results
-from replication.studies.ladder import COLUMN, Rung, rungs
+from replication.studies.ladder import CRITERION, Rung, rungs
 
 
 def collect(results: Results, config: dict) -> list[dict]:
@@ -15,7 +15,7 @@ def collect(results: Results, config: dict) -> list[dict]:
     ladder = config["ladder"]
     collected = []
     for rung in rungs(config):
-        chosen = results.tuned(rung.job).choice(COLUMN)
+        chosen = results.tuned(rung.job).choice(CRITERION)
         runs = {run.seed: run for run in chosen.runs}
         collected += [_entry(rung, chosen.settings, ladder["rows"], runs[seed]) for seed in ladder["seeds"]]
     return collected

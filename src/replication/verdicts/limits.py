@@ -72,12 +72,12 @@ def verdicts(report: Report, margins: dict[str, float]) -> list[Verdict]:
 
 
 def _verdict(report: Report, margins: dict[str, float], method: str, against: str, quantity: str) -> Verdict:
-    column = "validation_loss" if quantity in IMAGES else "train_loss"
+    criterion = "validation_loss" if quantity in IMAGES else "train_loss"
 
     def runs_of(name: str) -> list[SeedRun]:
         if name in report.maps:
             return [SeedRun(numbers["seed"], "finished", final=numbers) for numbers in report.maps[name]]
-        pairs = zip(report.tuned[name].choice(column).runs, report.maps[MEAN_IMAGE], strict=True)
+        pairs = zip(report.tuned[name].choice(criterion).runs, report.maps[MEAN_IMAGE], strict=True)
         return [replace(run, mean_loss=image["train_loss"]) for run, image in pairs]
 
     runs, baseline = runs_of(method), runs_of(against)
@@ -88,7 +88,7 @@ def _verdict(report: Report, margins: dict[str, float], method: str, against: st
         against,
         quantity,
         outcome(effect, quantity, margins),
-        bracketed=all(report.tuned[n].choice(column).bracketed for n in (method, against) if n in report.tuned),
+        bracketed=all(report.tuned[n].choice(criterion).bracketed for n in (method, against) if n in report.tuned),
         effect=finite(effect.value),
         interval=[finite(bound) for bound in effect.interval],
         lost=list(effect.lost),

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from replication.files import replacing
-from replication.parameters import SELECTIONS
+from replication.parameters import CRITERIA
 from replication.results import Results
 
 HEAD = "# Chosen by `snakemake tune` and taken over by `make tuned`: by experiment and optimizer, for each loss.\n"
@@ -20,7 +20,7 @@ def write(results: Results, output: str | Path) -> None:
             if name.split("/")[1] != experiment:
                 experiment = name.split("/")[1]
                 lines.append(f"  {experiment}:")
-            chosen = {column: tuned.choice(column).settings for column in SELECTIONS}
+            chosen = {criterion: tuned.choice(criterion).settings for criterion in CRITERIA}
             text = yaml.safe_dump(chosen, default_flow_style=True, width=10**6).strip()
             lines.append(f"    {tuned.optimizer}: {text}")
     with replacing(output) as path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from replication.compute import seeds
 from replication.compute.training import Tuned
 from replication.methods import METHODS, label
-from replication.parameters import AUTOENCODER, SELECTIONS
+from replication.parameters import AUTOENCODER, CRITERIA
 from replication.records import heads
 from replication.report.looks import look_of
 from replication.report.rows import Row, Tables
@@ -22,7 +22,7 @@ from replication.studies.catalogue import jobs
 from replication.studies.study import Studies
 from replication.verdicts.effects import IMAGES, QUANTITIES, effect_text
 
-CHOSEN_BY = dict(zip(SELECTIONS, ("the training loss", "the validation loss"), strict=True))
+CHOSEN_BY = dict(zip(CRITERIA, ("the training loss", "the validation loss"), strict=True))
 POINTS = 125  # of a curve, beside the first 20
 
 
@@ -57,11 +57,11 @@ def write(root: Path, static: Path, config: dict, tables: Tables, runs: list[str
 def curves_of_setting(results: Results, setting: limits.Setting) -> dict:
     """The curves of one setting of the limits: for each way to choose settings, every optimizer and seed."""
     choices = {}
-    for column, words in CHOSEN_BY.items():
+    for criterion, words in CHOSEN_BY.items():
         choices[words] = []
         for method, tuned in methods_of(results, setting).items():
             seconds = results.clock(f"limits/{setting.slug}/timing", method).step
-            choices[words].append(_curves(method, tuned.settings(column), tuned.choice(column).runs, seconds))
+            choices[words].append(_curves(method, tuned.settings(criterion), tuned.choice(criterion).runs, seconds))
     return {"title": setting.title, "choices": choices}
 
 
@@ -75,12 +75,12 @@ def curves_of_experiment(results: Results, experiment: str, runs: list[str], tab
     """The curves of one experiment: of the claims' published records, and of the runs that are on this machine."""
     choices: dict[str, list] = {}
     tuned = {method: f"tuning/{experiment}/{method}" for method in METHODS}
-    for column, words in CHOSEN_BY.items():
+    for criterion, words in CHOSEN_BY.items():
         for method, record in ((m, results.tuned(name)) for m, name in tuned.items() if name in results.files):
-            if column in record.chosen and record.chosen[column].runs:
+            if criterion in record.chosen and record.chosen[criterion].runs:
                 timing = tables["timings"].get(f"{experiment}/{method}")
                 seconds = timing and timing["milliseconds"] / 1e3
-                curves = _curves(method, record.settings(column), record.chosen[column].runs, seconds)
+                curves = _curves(method, record.settings(criterion), record.chosen[criterion].runs, seconds)
                 choices.setdefault(words, []).append(curves)
     own: dict[str, list[seeds.SeedRun]] = {}
     settings, seconds = {}, {}
@@ -146,11 +146,11 @@ def searches(results: Results, config: dict) -> list[dict]:
 def _search(tuned: Tuned) -> dict:
     diverged = sum(trial.status == "diverged" for trial in tuned.trials)
     best = {
-        column: [
+        criterion: [
             [number, _rounded(loss), _settings(chosen)]
-            for number, loss, chosen in best_so_far(tuned.trials, column, tuned.statistic)
+            for number, loss, chosen in best_so_far(tuned.trials, criterion, tuned.statistic)
         ]
-        for column in SELECTIONS
+        for criterion in CRITERIA
     }
     return _named(tuned.optimizer) | {"trials": len(tuned.trials), "diverged": diverged, "best": best}
 
@@ -187,7 +187,7 @@ def limit_cells(tables: Tables) -> list[dict]:
 
 
 def _selection(quantity: str) -> str:
-    return SELECTIONS[quantity in IMAGES]
+    return CRITERIA[quantity in IMAGES]
 
 
 def _mostly_lost(row: Row) -> list[bool]:
@@ -209,11 +209,11 @@ def limit_runs(results: Results, settings: list[limits.Setting]) -> dict:
     for setting in settings:
         for method, tuned in methods_of(results, setting).items():
             record = results.record(f"limits/{setting.slug}/{method}")
-            for column in SELECTIONS:
-                finals = [[run.seed, run.status, _finals(run.final)] for run in tuned.choice(column).runs]
-                behind = {"settings": _settings(tuned.settings(column)), "runs": finals}
+            for criterion in CRITERIA:
+                finals = [[run.seed, run.status, _finals(run.final)] for run in tuned.choice(criterion).runs]
+                behind = {"settings": _settings(tuned.settings(criterion)), "runs": finals}
                 behind |= {"record": _record("limits"), "commit": record["git_commit"]}
-                runs.setdefault(setting.slug, {}).setdefault(method, {})[column] = behind | {
+                runs.setdefault(setting.slug, {}).setdefault(method, {})[criterion] = behind | {
                     "processor": record["processor"]
                 }
     return runs
