@@ -15,8 +15,7 @@ import pytest
 import yaml
 from snakemake_calls import ROOT, call, copy_project, jobs, output, snakemake
 
-from replication import config, run
-from replication.plan import Plan
+from replication import config, parameters, run
 
 pytestmark = pytest.mark.slow
 
@@ -69,13 +68,13 @@ def test_what_computes_nothing_needs_no_number_of_cores(tmp_path, option):
 
 def test_what_is_timed_has_every_core_that_the_call_has(tmp_path):
     targets = [
-        "results/timing/perceptron-teacher.json",
+        "results/records/claims/timing/perceptron-teacher.jsonl",
         *(f"results/benchmark/{n}.json" for n in ("iterations", "processes", "pipeline")),
     ]
     shown = output(snakemake(tmp_path, "--dry-run", *targets, "--cores", "3", "--quiet", "host"))
     rules = re.findall(r"^rule (\w+):(.*?)\n\n?(?=\[|Job)", shown, re.DOTALL | re.MULTILINE)
     timed = {name for name, text in rules if "threads: 3" in text}
-    assert timed == {"time_iterations", "measure_iterations", "measure_processes", "measure_pipeline"}
+    assert timed == {"answer", "measure_iterations", "measure_processes", "measure_pipeline"}
 
 
 def at_work_in(folder: Path) -> list[str]:
@@ -94,9 +93,9 @@ LONG = "experiments: {perceptron-teacher: {iterations: 4000}}"
 @pytest.fixture(scope="module")
 def usual_histories(smoke_config) -> dict[int, dict[str, list[float]]]:
     """Of the runs of perceptron-teacher/sgd by seed, with LONG, computed in this process."""
-    plan = Plan(config.merge(smoke_config, yaml.safe_load(LONG)), str(ROOT))
-    runs = {seed: plan.parameters("perceptron-teacher", "sgd", seed) for seed in smoke_config["seeds"]}
-    return {seed: run.train_blind(parameters, None, **run.EVALUATED)[1].history for seed, parameters in runs.items()}
+    long = config.merge(smoke_config, yaml.safe_load(LONG))
+    runs = {seed: parameters.of_run(long, "perceptron-teacher", "sgd", seed) for seed in smoke_config["seeds"]}
+    return {seed: run.train_blind(each, None, **run.EVALUATED)[1].history for seed, each in runs.items()}
 
 
 def assert_usual(directory: Path, usual_histories: dict[int, dict[str, list[float]]]) -> None:
