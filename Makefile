@@ -23,7 +23,7 @@ ifneq ($(USABLE),yes)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: figures test tuned publish benchmark claims limits ladder optimizers verify lab site publish-site slurm audit lock help
+.PHONY: figures test tuned publish benchmark claims limits ladder field optimizers verify lab site publish-site slurm audit lock help
 .DEFAULT_GOAL := help
 
 figures: .venv/ready  ## the poster's figures in figures/, computed from MNIST
@@ -57,6 +57,10 @@ limits: .venv/ready  ## where the claims stop holding: docs/limits.md; can be st
 
 optimizers: .venv/ready  ## the tests of the claims against today's optimizers, as a table
 	$(SNAKEMAKE) optimizers
+	$(PUBLISH)
+
+field: .venv/ready  ## methods of the field on the same work: docs/field.md; can be stopped and resumed
+	$(SNAKEMAKE) field
 	$(PUBLISH)
 
 ladder: .venv/ready  ## what the lead is made of: docs/ladder.md; can be stopped and resumed

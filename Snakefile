@@ -90,6 +90,12 @@ rule ladder:
         shown=plan.shown("ladder"),
 
 
+rule field:
+    """Methods of the field on the same work, and what decides: `make field`."""
+    input:
+        shown=plan.shown("field"),
+
+
 rule limits:
     """Where the claims stop holding: `make limits`, which can be stopped and goes on where it was."""
     input:

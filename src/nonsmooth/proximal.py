@@ -43,6 +43,11 @@ class Interval:
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         return torch.clamp(v, self.lower, self.upper, out=out)
 
+    def signal(self, A: Tensor, U: Tensor, tau: float) -> Tensor:
+        """(sigma(A + tau U) - sigma(A)) / tau in closed form, so that nothing cancels for a small tau."""
+        s = self.prox(A)
+        return (U + (A - s) / tau).clamp(min=(self.lower - s) / tau, max=(self.upper - s) / tau)
+
 
 @dataclass(frozen=True)
 class SoftThreshold:

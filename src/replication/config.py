@@ -20,7 +20,7 @@ FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments
 LARGEST = 2**53  # an integer above would be another one as a float
 
 # Of the folder config, later ones on top.
-FILES = ("tuned.yaml", "config.yaml", "every_setting.yaml", "claims.yaml", "limits.yaml", "ladder.yaml")
+FILES = tuple(f"{name}.yaml" for name in ("tuned", "config", "every_setting", "claims", "limits", "ladder", "field"))
 
 
 def load(path: str | Path) -> dict:

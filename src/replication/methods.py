@@ -102,6 +102,7 @@ METHODS: dict[str, Method] = {
         "train_d",
         fixed={"weight_step": "least_squares_last"},
     ),
+    "signal-steps": Method("a signal with a weight step", "replication.peers.signals:SignalSteps", CONTROL),
 }
 ANCHOR = "adam"  # what the others' times are told as ratios to
 

@@ -24,6 +24,7 @@ TARGETS = {
     "claims": "The claims",
     "limits": "The limits",
     "ladder": "The ladder",
+    "field": "The field",
     "optimizers": "Today's optimizers",
     "benchmark": "Speed and scale",
 }

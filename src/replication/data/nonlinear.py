@@ -1,5 +1,7 @@
 """Problems that no linear map solves, for networks with a hidden layer; the poster has none of them."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -8,26 +10,39 @@ from replication.data.mnist import Sample, labelled
 from replication.seeds import generator
 
 CLASSES = 10  # digits
+SCALED = 10_000  # draws that a deep teacher's outputs are scaled by
 
 
 def student(
-    sample: None, *, seed: int, dtype: str, inputs: int, teacher_hidden: int, outputs: int, samples: int
+    sample: None, *, seed: int, dtype: str, inputs: int, teacher_hidden: int | list[int], outputs: int, samples: int
 ) -> Problem:
     """Learn the outputs of a teacher network: Y = relu(X A) B, no noise. X, A and B are standard normal.
 
     The columns of B are scaled so that each output has variance 1 over all x ~ N(0, I), in closed form. So the teacher
-    does not depend on the number of samples. Training, validation and unseen data have `samples` rows each.
+    does not depend on the number of samples. A list of widths gives a teacher with as many hidden layers, a matrix A
+    for each; its variance is that of SCALED draws of x. Training, validation and unseen data have `samples` rows each.
     `sample` is not used: every problem takes one.
     """
     del sample
     draw = generator(seed, "data")
-    A = torch.randn(inputs, teacher_hidden, generator=draw, dtype=torch.float64)
-    B = torch.randn(teacher_hidden, outputs, generator=draw, dtype=torch.float64)
-    B /= (B * (_covariance(A) @ B)).sum(0).sqrt()
+    widths = [inputs, *(teacher_hidden if isinstance(teacher_hidden, list) else [teacher_hidden])]
+    A = [torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in pairwise(widths)]
+    B = torch.randn(widths[-1], outputs, generator=draw, dtype=torch.float64)
+
+    def hidden(x: Tensor) -> Tensor:
+        for factor in A:
+            x = (x @ factor).clamp(min=0)
+        return x
+
+    if len(A) == 1:
+        B /= (B * (_covariance(A[0]) @ B)).sum(0).sqrt()
+    else:
+        drawn = torch.randn(SCALED, inputs, generator=generator(seed, "data/scale"), dtype=torch.float64)
+        B /= (hidden(drawn) @ B).std(0)
 
     def split(part: str) -> Split:
         x = torch.randn(samples, inputs, generator=generator(seed, f"data/{part}"), dtype=torch.float64)
-        y = (x @ A).clamp(min=0) @ B
+        y = hidden(x) @ B
         return Split(x.to(getattr(torch, dtype)), y.to(getattr(torch, dtype)))
 
     return Problem(split("training"), split("validation"), split("unseen"))

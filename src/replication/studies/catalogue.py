@@ -5,6 +5,7 @@ from replication.studies import (
     ablation,
     claims,
     conditioning,
+    field,
     ladder,
     limits,
     optimizers,
@@ -14,7 +15,7 @@ from replication.studies import (
 )
 from replication.studies.study import Job
 
-STUDIES = (tuning, claims, optimizers, limits, ladder, references, pictures, conditioning, ablation)
+STUDIES = (tuning, claims, optimizers, limits, ladder, field, references, pictures, conditioning, ablation)
 # Groups of results by name, which figures and tables can need.
 GROUPS = {
     "runs:default": lambda config: [f"runs/{name}/*" for name in parameters.of_target(config, None)],

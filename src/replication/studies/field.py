@@ -1,0 +1,90 @@
+"""The field: training signals times weight steps, and whole methods, tuned alike and run with the same seeds."""
+
+from dataclasses import dataclass
+
+from replication import parameters
+from replication.methods import label
+from replication.sections import merge
+from replication.studies.study import Job, training
+
+CRITERION = "train_loss"  # settings are chosen by it
+SIGNAL_STEPS = "signal-steps"  # of METHODS: a signal with a weight step
+GROUPS = FACTORIAL, TAUS, WHOLE = "factorial", "taus", "methods"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A row of the field, before it has a task.
+
+    name: unique. group: of GROUPS. label: for readers. optimizer: a key of METHODS. fixed: its settings that are not
+    searched. ranges: of those that are. trials: of the search.
+    """
+
+    name: str
+    group: str
+    label: str
+    optimizer: str
+    fixed: dict
+    ranges: dict[str, dict]
+    trials: int
+
+
+def entrants(field: dict) -> dict[str, Entrant]:
+    """The rows by name: "SIGNAL-WEIGHT_STEP", with "-solved" and "-guarded"; "tau-VALUE"; and methods."""
+    rows = [*_factorial(field), *_taus(field)]
+    for name, ranges in field["methods"].items():
+        rows.append(Entrant(name, WHOLE, label(name), name, {}, ranges, field["method_trials"]))
+    return {row.name: row for row in rows}
+
+
+def _factorial(field: dict) -> list[Entrant]:
+    """Every signal with every weight step, the last layer solved or not, and some of them with the guard too."""
+    rows, guarded = [], field["guarded"]
+    for signal, added in field["signals"].items():
+        for step, ranges in field["weight_steps"].items():
+            can_be = signal in guarded["signals"] and step in guarded["weight_steps"]
+            for solved in (False, True):
+                for guard in (False, True) if can_be else (False,):
+                    fixed = {"signal": signal, "weight_step": step, "solved": solved, "guarded": guard}
+                    words = [signal, step, *(word for word in ("solved", "guarded") if fixed[word])]
+                    free = ranges | added | (field["solved"] if solved else {})
+                    name, title = "-".join(words), ", ".join(words)
+                    rows.append(Entrant(name, FACTORIAL, title, SIGNAL_STEPS, fixed, free, field["trials"]))
+    return rows
+
+
+def _taus(field: dict) -> list[Entrant]:
+    """The restarted signal with the Gram step, solved and guarded: tau given, the rest searched."""
+    fixed = {"signal": "restarted", "weight_step": "gram", "solved": True, "guarded": True}
+    free = field["weight_steps"]["gram"] | field["solved"]
+    return [
+        Entrant(f"tau-{tau:g}", TAUS, f"tau {tau:g}", SIGNAL_STEPS, fixed | {"tau": tau}, free, field["trials"])
+        for tau in field["taus"]
+    ]
+
+
+def rows_of(field: dict, task: str) -> list[Entrant]:
+    """The rows that run on a task."""
+    wanted = field["tasks"][task]["rows"]
+    return [row for row in entrants(field).values() if row.group in wanted or row.name in wanted]
+
+
+def section_of(config: dict, task: str) -> dict:
+    """The section of the experiments that a task is."""
+    entry = config["field"]["tasks"][task]
+    return merge(config["experiments"][entry["experiment"]], entry["over"])
+
+
+def jobs(config: dict) -> list[Job]:
+    """A job for each task and row: "field/TASK/ROW"."""
+    field = config["field"]
+    seed = field["tuning_seed"]
+    runs = {CRITERION: {"seeds": field["seeds"], "every": field["every"], "with_ssim": False}}
+    made = []
+    for task in field["tasks"]:
+        section = section_of(config, task)
+        for row in rows_of(field, task):
+            run = parameters.of_section(config, section, f"field-{task}", row.optimizer, seed, row.fixed)
+            search = {"ranges": row.ranges, "trials": row.trials, "finalists": 1, "statistic": "last"}
+            made.append(training(f"field/{task}/{row.name}", run, search, [seed], runs))
+    return made
