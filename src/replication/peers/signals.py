@@ -18,6 +18,7 @@ from nonsmooth.variable_projection import check_ends_affine
 
 SIGNALS = ("backpropagation", "carried", "restarted", "unchained")
 WEIGHT_STEPS = ("spectral", "gram", "adam", "muon")
+SAME = 1e-6  # relative: two signals that differ by no more are the same
 GROWTH, SHRINKAGE, LARGEST = 1.05, 0.5, 2.0  # of the guard: the step after an accepted and a rejected trial; its bound
 
 
@@ -99,17 +100,21 @@ class SignalSteps(Trainer):
         if self.solved:
             self._solve_last(X[-1], self.targets - A[-1])
             A[-1] = nn.functional.linear(X[-1], self.pairs[-1][0].weight, self.pairs[-1][0].bias)
+        return X, self._chained(A, self.signal)
+
+    def _chained(self, A: list[Tensor], signal: str) -> list[Tensor]:
+        """By layer R_l, from the last one to the first."""
         R, tau = [self.targets - A[-1]], 1.0
         for number in range(len(self.pairs) - 2, -1, -1):
             activation, W = self.pairs[number][1], self.pairs[number + 1][0].weight
             U = R[0] @ W
-            if self.signal == "backpropagation":
+            if signal == "backpropagation":
                 R.insert(0, derivative(activation, A[number]) * U)
                 continue
             norm = largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T).item()
-            tau = self.tau * tau / norm if self.signal == "restarted" and norm else self.tau
+            tau = self.tau * tau / norm if signal == "restarted" and norm else self.tau
             R.insert(0, activation.signal(A[number], U, tau))
-        return X, R
+        return R
 
     def _forward(self) -> tuple[list[Tensor], list[Tensor]]:
         """By layer X_{l-1} and A_l of the network."""
@@ -184,9 +189,17 @@ class SignalSteps(Trainer):
             self._rate *= SHRINKAGE
             self._forget()
 
+    @torch.no_grad()
     def diagnostics(self) -> dict[str, float]:
-        """rate: the learning rate as the guard has left it."""
-        return {"rate": self._rate}
+        """rate: the learning rate as the guard has left it. differs_l, for a lifted signal of the network's own pass:
+        the share of entries of R_l that are not backpropagation's, by more than SAME of the latter's largest.
+        """
+        if self.signal in ("backpropagation", "carried"):
+            return {"rate": self._rate}
+        A = self._forward()[1]
+        pairs = zip(self._chained(A, self.signal), self._chained(A, "backpropagation"), strict=True)
+        shares = [((R - S).abs() > SAME * S.abs().max()).double().mean().item() for R, S in pairs]
+        return {"rate": self._rate} | {f"differs_{layer}": share for layer, share in enumerate(shares[:-1], 1)}
 
 
 def _add(linear: nn.Linear, change: Tensor) -> None:

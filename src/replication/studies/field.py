@@ -1,8 +1,8 @@
 """The field: training signals times weight steps, and whole methods, tuned alike and run with the same seeds."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from replication import parameters
+from replication import parameters, records
 from replication.methods import label
 from replication.sections import merge
 from replication.studies.study import Job, training
@@ -76,6 +76,32 @@ def section_of(config: dict, task: str) -> dict:
 
 
 def jobs(config: dict) -> list[Job]:
+    """Every job of the field."""
+    return [*row_jobs(config), *credit_jobs(config)]
+
+
+def credit_jobs(config: dict) -> list[Job]:
+    """A job for each depth and method whose credit is followed: "field/credit-DEPTH/ROW"."""
+    field, credit = config["field"], config["field"]["credit"]
+    made = []
+    for depth in credit["depths"]:
+        section = merge(section_of(config, credit["task"]), {"network": {"hidden": [credit["hidden"]] * depth}})
+        rows = credit["rows"] | {f"tau-{tau:g}": _with(credit["rows"]["restarted"], tau) for tau in field["taus"]}
+        for row, method in rows.items():
+            optimizer, settings = method["optimizer"], method["settings"]
+            run = parameters.of_section(config, section, "credit", optimizer, field["tuning_seed"], settings)
+            asked = {"iterations": credit["iterations"], "seeds": field["seeds"]}
+            depends = records.described(run) | asked
+            name = f"field/credit-{depth}/{row}"
+            made.append(Job(name, "credit", depends, {"run": asdict(run), **asked}))
+    return made
+
+
+def _with(method: dict, tau: float) -> dict:
+    return method | {"settings": method["settings"] | {"tau": tau}}
+
+
+def row_jobs(config: dict) -> list[Job]:
     """A job for each task and row: "field/TASK/ROW"."""
     field = config["field"]
     seed = field["tuning_seed"]

@@ -22,6 +22,7 @@ COMPUTE = {
     "timing": "replication.speed.clock:answer",
     "pictures": "replication.compute.pictures:answer",
     "conditioning": "replication.compute.conditioning:answer",
+    "credit": "replication.compute.credit:answer",
     "ablation": "replication.compute.ablation:answer",
 }
 
