@@ -13,6 +13,7 @@ from replication.methods import METHODS, baselines, compared
 from replication.notebooks import declared_parameters
 from replication.parameters import AUTOENCODER, NEED_IMAGES, OF_NOTEBOOK, counts, samples_of
 from replication.sections import merge, settle_optimizers, whole, with_choices, with_middles
+from replication.studies import field
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
@@ -132,7 +133,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         faults += _contradictions_in(section, f"experiments.{name}", config, root)
         if name in FIGURED and "target" in section:
             faults.append(f"experiments.{name}.target: {section['target']!r}, and the default target's figures need it")
-    return [*faults, *statements.faults(config["claims"], experiments)]
+    return [*faults, *statements.faults(config["claims"], experiments), *field.faults(config)]
 
 
 def _missing_folders(config: dict, root: Path) -> Iterator[str]:
@@ -198,11 +199,11 @@ def _shared_seeds(config: dict) -> Iterator[str]:
     """Runs of which a search has seen the draw."""
     experiments = config["experiments"]
     searches = [section["tuning"]["seeds"] for section in experiments.values()]
-    searches += [[config[part]["tuning_seed"]] for part in ("limits", "ladder")]
+    searches += [[config[part]["tuning_seed"]] for part in ("limits", "ladder", "field")]
     searches += [config["conditioning"]["tuning_seeds"]]
     searched = set().union(*searches)
     runs = {"seeds": config["seeds"]}
-    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning", "ladder")}
+    runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning", "ladder", "field")}
     runs |= {f"experiments.{name}.seeds": section.get("seeds", []) for name, section in experiments.items()}
     for key, seeds in runs.items():
         for seed in sorted(searched & set(seeds)):
@@ -294,7 +295,7 @@ def _wrong_trials(config: dict, validator) -> list[str]:
     experiments = config["experiments"]
     faults, values = [], []  # of values: key, optimizer, setting, value
     searches = {f"experiments.{n}.tuning": section["tuning"] for n, section in experiments.items()}
-    searches |= {part: config[part] for part in ("limits", "ladder")}
+    searches |= {part: config[part] for part in ("limits", "ladder")} | field.searches(config)
     for number, entry in enumerate(config["ladder"]["experiments"]):
         searches[f"ladder.experiments.{number}"] = {"ranges": entry.get("ranges", {})}
     for part, search in searches.items():
@@ -341,7 +342,12 @@ def _refused_settings(config: dict, validator) -> list[str]:
     for part in ("limits", "ladder"):
         for optimizer, ranges in config[part]["ranges"].items():
             wanted += [(f"{part}.ranges.{optimizer}", optimizer, ends) for ends in _ends(ranges)]
-    refusals = [(key, refusal(name, settings)) for key, name, settings in wanted if name not in described and settings]
+    for row in field.entrants(config["field"]).values():
+        wanted += [(f"field, {row.name}", row.optimizer, row.fixed | ends) for ends in _ends(row.ranges)]
+    wanted = [entry for entry in wanted if entry[1] not in described and entry[2]]
+    for name, row in config["field"]["credit"]["rows"].items():
+        wanted.append((f"field.credit.rows.{name}", row["optimizer"], row["settings"]))
+    refusals = [(key, refusal(name, settings)) for key, name, settings in wanted]
     return list(dict.fromkeys(f"{key}: {why}" for key, why in refusals if why))
 
 
@@ -364,11 +370,12 @@ def _idle(over: dict, section: dict, key: str) -> list[str]:
 
 
 def _wrong_settings(config: dict, validator, root: Path) -> list[str]:
-    """Settings of the limits, and experiments of the ladder, with which the autoencoder's section could not be run."""
+    """Settings of the limits, experiments of the ladder and tasks of the field that could not be run."""
     rule = validator.evolve(schema=validator.schema["$defs"]["experiment"] | {"$defs": validator.schema["$defs"]})
     faults = []
     moved = [(f"limits.settings.{number}.over", setting) for number, setting in enumerate(config["limits"]["settings"])]
     moved += [(f"ladder.experiments.{number}.over", one) for number, one in enumerate(config["ladder"]["experiments"])]
+    moved += [(f"field.tasks.{name}.over", task) for name, task in config["field"]["tasks"].items()]
     for key, setting in moved:
         section = merge(config["experiments"][setting.get("experiment", AUTOENCODER)], setting["over"])
         wrong = [_message(error, key) for error in rule.iter_errors(section)] or _idle(setting["over"], section, key)

@@ -81,7 +81,7 @@ class SignalSteps(Trainer):
         """Drop what the weight step remembers."""
         self._velocity: list[Tensor | float] = [0.0] * len(self._moved)
         self._torch = None
-        if self.kind in ("adam", "muon"):
+        if self._moved and self.kind in ("adam", "muon"):
             weights = [weight for linear, _ in self._moved for weight in linear.parameters()]
             if self.kind == "adam":
                 self._torch = torch.optim.Adam(weights, lr=self._rate, betas=(self.momentum, 0.999))

@@ -1,9 +1,11 @@
 """The field: training signals times weight steps, and whole methods, tuned alike and run with the same seeds."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from replication import parameters, records
-from replication.methods import label
+from replication.errors import nearest
+from replication.methods import METHODS, label
 from replication.sections import merge
 from replication.studies.study import Job, training
 
@@ -67,6 +69,34 @@ def rows_of(field: dict, task: str) -> list[Entrant]:
     """The rows that run on a task."""
     wanted = field["tasks"][task]["rows"]
     return [row for row in entrants(field).values() if row.group in wanted or row.name in wanted]
+
+
+def searches(config: dict) -> dict[str, dict]:
+    """By key of the configuration, "ranges" by method: what is asked whether the methods have such settings."""
+    field = config["field"]
+    steps = {f"field.weight_steps.{name}": {SIGNAL_STEPS: ranges} for name, ranges in field["weight_steps"].items()}
+    steps |= {f"field.signals.{name}": {SIGNAL_STEPS: ranges} for name, ranges in field["signals"].items()}
+    whole = {"field.solved": {SIGNAL_STEPS: field["solved"]}, "field.methods": field["methods"]}
+    return {key: {"ranges": ranges} for key, ranges in (steps | whole).items()}
+
+
+def faults(config: dict) -> Iterator[str]:
+    """Names in the section "field" that are names of nothing."""
+    field = config["field"]
+    known = {"field.guarded.signals": field["signals"], "field.guarded.weight_steps": field["weight_steps"]}
+    named = {key: field["guarded"][key.rsplit(".")[-1]] for key in known}
+    known |= {"field.methods": METHODS, "field.credit.rows": METHODS, "field.credit.task": field["tasks"]}
+    rows = field["credit"]["rows"].values()
+    named |= {"field.methods": field["methods"], "field.credit.rows": [row["optimizer"] for row in rows]}
+    named |= {"field.credit.task": [field["credit"]["task"]]}
+    for task, entry in field["tasks"].items():
+        key = f"field.tasks.{task}"
+        known |= {f"{key}.experiment": config["experiments"], f"{key}.rows": [*GROUPS, *entrants(field)]}
+        named |= {f"{key}.experiment": [entry["experiment"]], f"{key}.rows": entry["rows"]}
+    for key, names in named.items():
+        for name in names:
+            if name not in known[key]:
+                yield f"{key}: {name!r} is none of {', '.join(known[key])}{nearest(name, known[key])}"
 
 
 def section_of(config: dict, task: str) -> dict:
