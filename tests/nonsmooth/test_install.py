@@ -116,7 +116,7 @@ def test_type_checkers_are_told_that_the_package_has_types(python):
     assert list(python.parents[1].glob("lib/python*/site-packages/nonsmooth/py.typed"))
 
 
-@pytest.mark.parametrize("command", ["methods", "pages", "fit --data x.npy --run-folder run"])
+@pytest.mark.parametrize("command", ["methods", "publish", "fit --data x.npy --run-folder run"])
 def test_the_commands_say_in_one_line_what_to_install(command, python, tmp_path):
     module = [python, "-I", "-m", "replication", *command.split()]
     done = subprocess.run(module, cwd=tmp_path, capture_output=True, text=True)
