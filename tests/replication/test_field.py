@@ -1,0 +1,148 @@
+"""The field: its jobs, what the configuration may ask of it, the credit by layer, and its tables."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from made_results import Made
+
+from replication import config
+from replication.compute import credit
+from replication.compute.seeds import SeedRun
+from replication.errors import ConfigError
+from replication.report import rows, writing
+from replication.report.field import credit_block, credit_table, field_block, field_table, reached
+from replication.studies import field
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_signal_meets_every_weight_step_with_the_same_search(smoke_config):
+    section = smoke_config["field"]
+    rows = field.entrants(section)
+    named = {f"{s}-{w}{e}" for s in section["signals"] for w in section["weight_steps"] for e in ("", "-solved")}
+    assert named < rows.keys()
+    factorial = [row for row in rows.values() if row.group == field.FACTORIAL]
+    assert len({str(row.fixed) for row in factorial}) == len(factorial) == 4 * 4 * 2 + 2 * 2 * 2
+    assert {row.trials for row in factorial} == {section["trials"]}
+    assert rows["restarted-gram-solved-guarded"].ranges.keys() == {"learning_rate", "momentum", "damping", "tau"}
+    assert rows["backpropagation-adam"].ranges.keys() == {"learning_rate", "momentum"}
+
+
+def test_jobs_have_their_tasks_problem_and_its_rows(smoke_config):
+    jobs = {job.name: job for job in field.jobs(smoke_config)}
+    asked = jobs["field/student-deep/carried-muon"].arguments
+    assert asked["run"]["problem"]["teacher_hidden"] == [12, 12]
+    assert (asked["run"]["dtype"], asked["seeds"]) == ("float64", [1000])
+    assert asked["runs"] == {"train_loss": {"seeds": [0, 1], "every": 4, "with_ssim": False}}
+    assert "field/student/tau-0.01" in jobs
+    assert "field/digits/tau-0.01" not in jobs
+    assert {name.split("/")[2] for name in jobs if name.startswith("field/autoencoder/")} == {
+        *smoke_config["field"]["tasks"]["autoencoder"]["rows"]
+    }
+    assert jobs["field/credit-2/tau-0.01"].arguments["run"]["network"]["hidden"] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        ({"tasks": {"student": {"rows": ["factoral"]}}}, "field.tasks.student.rows: 'factoral' is none of factorial"),
+        ({"tasks": {"student": {"experiment": "studnt"}}}, "the nearest name is 'student'"),
+        ({"tasks": {"student": {"over": {"iterations": 0}}}}, "field.tasks.student.over.iterations: 0"),
+        ({"weight_steps": {"gram": {"dampng": {"log": [0.1, 1]}}}}, "no setting of signal-steps"),
+        ({"weight_steps": {"gram": {"damping": {"log": [0.1, 0.01]}}}}, "0.1 is not below 0.01"),
+        ({"weight_steps": {"newton": {"learning_rate": {"log": [0.1, 1.0]}}}}, "weight_step"),
+        ({"methods": {"adm": {"learning_rate": {"log": [0.1, 1.0]}}}}, "the nearest name is 'adam'"),
+        ({"credit": {"task": "students"}}, "field.credit.task: 'students'"),
+        ({"credit": {"rows": {"badmm": {"settings": {"tau_z": 5}}}}}, "field.credit.rows.badmm: tau_z = 5"),
+        ({"seeds": [1000]}, "field.seeds: 1000 is a seed of a search"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_its_key(over, words, tmp_path):
+    (tmp_path / "over.yaml").write_text(yaml.safe_dump({"field": over}))
+    with pytest.raises(ConfigError) as refused:
+        config.project(ROOT, tmp_path / "over.yaml")
+    assert words in str(refused.value)
+
+
+# Credit by layer
+
+
+def followed(smoke_config: dict, row: str, **settings) -> dict:
+    jobs = {job.name: job for job in field.jobs(smoke_config)}
+    asked = dict(jobs[f"field/credit-2/{row}"].arguments)
+    run = asked["run"] | {"settings": asked["run"]["settings"] | settings}
+    return credit.answer(run, [1, 2, 5], [0], root="unused", published=[])["seeds"][0]
+
+
+def test_a_signal_that_is_backpropagations_has_the_gradients_direction_and_share(smoke_config):
+    found = followed(smoke_config, "restarted", signal="backpropagation")
+    for layer in range(3):
+        assert found["cosine"][layer] == pytest.approx([1.0] * 3)
+        assert found["share"][layer] == pytest.approx([1.0] * 3)
+    assert found["differs"] == []
+
+
+def test_a_carried_signal_needs_an_iteration_for_each_layer_and_loses_on_the_way(smoke_config):
+    found = followed(smoke_config, "carried")
+    assert [[value is None for value in layer[:2]] for layer in found["cosine"]] == [
+        [True] * 2,
+        [True, False],
+        [False] * 2,
+    ]
+    assert 0 < found["share"][1][1] < 1
+
+
+def test_a_restarted_signal_reaches_every_layer_at_once(smoke_config):
+    found = followed(smoke_config, "restarted")
+    assert all(value is not None for layer in found["cosine"] for value in layer)
+    assert len(found["differs"]) == 2
+    assert all(0 < value < 1 for layer in found["differs"] for value in layer)
+
+
+# Tables
+
+
+def run(seed: int, *losses: float) -> SeedRun:
+    return SeedRun(seed, "finished", [0, 10, 20], list(losses))
+
+
+def test_the_first_iteration_at_the_loss_counts():
+    assert reached(run(0, 3.0, 1.0, 0.5), 1.0) == 10
+    assert reached(run(0, 3.0, 2.0, 1.5), 1.0) is None
+
+
+@pytest.fixture
+def tables(tmp_path) -> rows.Tables:
+    made = Made(tmp_path)
+    made.tuned(
+        "field/student/adam", {"train_loss": [run(0, 3, 2, 1), run(1, 3, 2, 0.5)]}, settings={"learning_rate": 0.1}
+    )
+    lost = SeedRun(2, "diverged", [0], [3.0])
+    made.tuned("field/student/restarted-gram", {"train_loss": [run(0, 3, 1, 0.2), run(1, 3, 2, 0.6), lost]})
+    layers = {"cosine": [[None, 0.5], [1.0, 1.0]], "share": [[None, 0.1], [1.0, 1.0]], "differs": [[0.25, 0.75]]}
+    made.record("field/credit-1/badmm", {"seeds": [{"seed": 0, "iteration": [1, 2], **layers}]})
+    for name in ("field", "credit"):
+        writing.table(name, made.results, tmp_path / "tables" / f"{name}.csv")
+    assert [row["id"] for row in field_table(made.results)] == ["student/adam", "student/restarted-gram"]
+    assert len(list(credit_table(made.results))) == 2
+    return rows.read(tmp_path / "tables")
+
+
+def test_the_table_tells_on_how_many_seeds_adams_loss_is_reached(tables):
+    row = tables["field"]["student/restarted-gram"]
+    assert (row["seeds"], row["diverged"], row["loss_10"]) == (3, 1, 1.5)
+    assert (row["reached"], row["to_adam"]) == (1, 10)
+    assert [row[f"loss{end}"] for end in ("", "_low", "_high")] == [0.4, 0.2, 0.6]
+    assert tables["field"]["student/adam"]["settings"] == "learning_rate=0.1"
+
+
+def test_the_credit_of_a_layer_is_told_from_when_it_arrives(tables):
+    first, last = (tables["credit"][f"credit-1/badmm/layer-{layer}"] for layer in (1, 2))
+    assert (first["share"], first["arrived"], first["differs"]) == (0.1, 2, 0.5)
+    assert (last["share"], last["arrived"], last["differs"]) == (1, 1, None)
+
+
+def test_the_pages_tell_a_row_a_line(tables):
+    assert field_block(tables, "student").splitlines()[-1] == "| restarted, gram | - | 0.4 (0.2 to 0.6) | 10 | 1 |"
+    assert credit_block(tables, "1", "badmm").splitlines()[2] == "| layer 1 | 0.10 |"
