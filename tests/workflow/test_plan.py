@@ -13,7 +13,7 @@ from replication.methods import METHODS
 from replication.parameters import CRITERIA
 from replication.plan import TARGETS, Plan
 from replication.report.registry import BLOCK, FIGURE, TABLE, of_target, shown
-from replication.studies import optimizers
+from replication.studies import field, optimizers
 
 SHOWN = [(kind, name) for kind in (FIGURE, TABLE) for name in shown(kind)]
 
@@ -45,7 +45,8 @@ def test_the_default_target_is_the_poster_alone(plan, settings):
     assert len(plan.poster.notebooks(*experiments)) == 14
     rungs = {method for entry in settings["ladder"]["experiments"] for method in entry["methods"]}
     beside = {method for methods in optimizers.experiments(settings).values() for method in methods}
-    assert own | {"gradient-d"} | rungs | beside == METHODS.keys()
+    entrants = {row.optimizer for row in field.entrants(settings["field"]).values()}
+    assert own | {"gradient-d"} | rungs | beside | entrants == METHODS.keys()
 
 
 def test_an_experiments_target_trains_what_it_names_and_the_comparison_everything(plan, settings):
