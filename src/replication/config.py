@@ -199,8 +199,8 @@ def _shared_seeds(config: dict) -> Iterator[str]:
     """Runs of which a search has seen the draw."""
     experiments = config["experiments"]
     searches = [section["tuning"]["seeds"] for section in experiments.values()]
-    searches += [[config[part]["tuning_seed"]] for part in ("limits", "ladder", "field")]
-    searches += [config["conditioning"]["tuning_seeds"]]
+    searches += [[config[part]["tuning_seed"]] for part in ("limits", "ladder")]
+    searches += [config[part]["tuning_seeds"] for part in ("conditioning", "field")]
     searched = set().union(*searches)
     runs = {"seeds": config["seeds"]}
     runs |= {f"{part}.seeds": config[part]["seeds"] for part in ("claims", "limits", "conditioning", "ladder", "field")}

@@ -119,7 +119,7 @@ def credit_jobs(config: dict) -> list[Job]:
         rows = credit["rows"] | {f"tau-{tau:g}": _with(credit["rows"]["restarted"], tau) for tau in field["taus"]}
         for row, method in rows.items():
             optimizer, settings = method["optimizer"], method["settings"]
-            run = parameters.of_section(config, section, "credit", optimizer, field["tuning_seed"], settings)
+            run = parameters.of_section(config, section, "credit", optimizer, field["seeds"][0], settings)
             asked = {"iterations": credit["iterations"], "seeds": field["seeds"]}
             depends = records.described(run) | asked
             name = f"field/credit-{depth}/{row}"
@@ -134,13 +134,13 @@ def _with(method: dict, tau: float) -> dict:
 def row_jobs(config: dict) -> list[Job]:
     """A job for each task and row: "field/TASK/ROW"."""
     field = config["field"]
-    seed = field["tuning_seed"]
+    seeds = field["tuning_seeds"]
     runs = {CRITERION: {"seeds": field["seeds"], "every": field["every"], "with_ssim": False}}
     made = []
     for task in field["tasks"]:
         section = section_of(config, task)
         for row in rows_of(field, task):
-            run = parameters.of_section(config, section, f"field-{task}", row.optimizer, seed, row.fixed)
-            search = {"ranges": row.ranges, "trials": row.trials, "finalists": 1, "statistic": "last"}
-            made.append(training(f"field/{task}/{row.name}", run, search, [seed], runs))
+            run = parameters.of_section(config, section, f"field-{task}", row.optimizer, seeds[0], row.fixed)
+            search = {"ranges": row.ranges, "trials": row.trials, "finalists": field["finalists"]}
+            made.append(training(f"field/{task}/{row.name}", run, search | {"statistic": "last"}, seeds, runs))
     return made
