@@ -1,5 +1,6 @@
 """The field as tables, as figures and on pages."""
 
+import re
 import statistics
 from collections.abc import Iterator
 
@@ -36,7 +37,7 @@ STEPS = ("spectral", "adam", "muon", "gram")
 
 def _rows(results: Results) -> dict[str, Tuned]:
     """The searched rows by "TASK/ROW"."""
-    names = [name for name in results.names("field/*") if not name.startswith("field/credit-")]
+    names = [name for name in results.names("field/*") if not re.match("field/(credit-|timing/)", name)]
     return {name.removeprefix("field/"): results.tuned(name) for name in names}
 
 
@@ -61,8 +62,12 @@ def field_table(results: Results) -> Iterator[Row]:
 
     "loss_10" and so on: the training loss after so many iterations; "loss": the last. "to_adam": iterations to the last
     loss of Adam with every setting searched, on the same seed, and "reached": on how many seeds it was reached.
+    "seconds": of an iteration, all methods of a task side by side.
     """
     rows = _rows(results)
+    timed = {
+        name.split("/")[-1]: results.record(name)["result"]["optimizers"] for name in results.names("field/timing/*")
+    }
     for name, tuned in rows.items():
         task = name.split("/")[0]
         chosen, kept = tuned.choice(CRITERION), _runs(tuned)
@@ -74,6 +79,8 @@ def field_table(results: Results) -> Iterator[Row]:
             counts = [reached(run, ends[run.seed]) for run in kept if run.seed in ends]
             found = [count for count in counts if count is not None]
             row |= {"reached": len(found)} | spread_of("to_adam", found)
+        if tuned.optimizer in timed.get(task, {}):
+            row["seconds"] = timed[task][tuned.optimizer]["seconds"]
         yield row | {"settings": " ".join(f"{key}={value:g}" for key, value in chosen.settings.items())}
 
 

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from replication import parameters, records
 from replication.errors import nearest
 from replication.methods import METHODS, label
+from replication.ranges import at
 from replication.sections import merge
-from replication.studies.study import Job, training
+from replication.studies.study import Job, timing, training
 
 CRITERION = "train_loss"  # settings are chosen by it
 SIGNAL_STEPS = "signal-steps"  # of METHODS: a signal with a weight step
@@ -32,10 +33,12 @@ class Entrant:
 
 
 def entrants(field: dict) -> dict[str, Entrant]:
-    """The rows by name: "SIGNAL-WEIGHT_STEP", with "-solved" and "-guarded"; "tau-VALUE"; and methods."""
+    """The rows by name: "SIGNAL-WEIGHT_STEP", with "-solved" and "-guarded"; "tau-VALUE"; METHOD, "METHOD-defaults"."""
     rows = [*_factorial(field), *_taus(field)]
     for name, ranges in field["methods"].items():
         rows.append(Entrant(name, WHOLE, label(name), name, {}, ranges, field["method_trials"]))
+    for name in field["defaults"]:
+        rows.append(Entrant(f"{name}-defaults", WHOLE, f"{label(name)}, defaults", name, {}, {}, 0))
     return {row.name: row for row in rows}
 
 
@@ -87,7 +90,12 @@ def faults(config: dict) -> Iterator[str]:
     named = {key: field["guarded"][key.rsplit(".")[-1]] for key in known}
     known |= {"field.methods": METHODS, "field.credit.rows": METHODS, "field.credit.task": field["tasks"]}
     rows = field["credit"]["rows"].values()
-    named |= {"field.methods": field["methods"], "field.credit.rows": [row["optimizer"] for row in rows]}
+    known |= {"field.defaults": METHODS}
+    named |= {
+        "field.defaults": field["defaults"],
+        "field.methods": field["methods"],
+        "field.credit.rows": [row["optimizer"] for row in rows],
+    }
     named |= {"field.credit.task": [field["credit"]["task"]]}
     for task, entry in field["tasks"].items():
         key = f"field.tasks.{task}"
@@ -107,7 +115,26 @@ def section_of(config: dict, task: str) -> dict:
 
 def jobs(config: dict) -> list[Job]:
     """Every job of the field."""
-    return [*row_jobs(config), *credit_jobs(config)]
+    return [*row_jobs(config), *credit_jobs(config), *timing_jobs(config)]
+
+
+def timing_jobs(config: dict) -> list[Job]:
+    """The timing of the whole methods of each task side by side: "field/timing/TASK"."""
+    field, made = config["field"], []
+    for task in field["tasks"]:
+        section = section_of(config, task)
+        whole = [row for row in rows_of(field, task) if row.group == WHOLE and row.ranges]
+        middles = [row.fixed | {name: at(scale, 0.5) for name, scale in row.ranges.items()} for row in whole]
+        runs = [
+            parameters.of_section(config, section, f"field-{task}", row.optimizer, field["seeds"][0], settings)
+            for row, settings in zip(whole, middles, strict=True)
+        ]
+        if runs:
+            name = f"field/timing/{task}"
+            made.append(
+                timing(name, name, runs, config["timing"]["rounds"], {row.optimizer: row.ranges for row in whole})
+            )
+    return made
 
 
 def credit_jobs(config: dict) -> list[Job]:
