@@ -25,6 +25,19 @@ class Proximal(Protocol):
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         """prox_{step Psi}(v); the activation itself at step = 1. `step` is a positive number or 0-d tensor."""
 
+    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
+        """(sigma(a + tau u) - sigma(a)) / tau by a closed form that does not cancel, for a positive 0-d `tau`.
+
+        For tau -> 0 it is sigma'(a) u, and at a kink the derivative from the side that u points to. A `tau` of at
+        least `smallest` is safe.
+        """
+
+
+def smallest(dtype: torch.dtype) -> float:
+    """The smallest tau of `Proximal.difference`: far above subnormal numbers, and its inverse is finite."""
+    number = torch.finfo(dtype)
+    return number.tiny / number.eps
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -43,6 +56,11 @@ class Interval:
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         return torch.clamp(v, self.lower, self.upper, out=out)
 
+    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
+        """u, kept between the two distances to the ends, and short of the way from a to the interval (over tau)."""
+        sigma = self.prox(a)
+        return torch.clamp(u + (a - sigma) / tau, (self.lower - sigma) / tau, (self.upper - sigma) / tau)
+
 
 @dataclass(frozen=True)
 class SoftThreshold:
@@ -59,6 +77,36 @@ class SoftThreshold:
         bound = step * self.threshold
         return torch.sub(v, torch.clamp(v, -bound, bound), out=out)
 
+    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
+        """sigma(v) = max(v - t, 0) + min(v + t, 0): two differences of `Interval`, never of opposite signs."""
+        above, below = Interval(0.0, math.inf), Interval(-math.inf, 0.0)
+        return above.difference(a - self.threshold, u, tau) + below.difference(a + self.threshold, u, tau)
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """Psi(x) = x artanh(x) + 1/2 log(1 - x^2) - x^2/2, log 2 - 1/2 at both ends. Smooth: a control, no kink."""
+
+    domain = (-1.0, 1.0)
+
+    def psi(self, x: Tensor) -> Tensor:
+        """With x artanh(x) + 1/2 log(1 - x^2) = 1/2 ((1 + x) log(1 + x) + (1 - x) log(1 - x)): finite at both ends."""
+        inside = x.clamp(-1, 1)
+        entropy = torch.special.xlog1py(1 + inside, inside) + torch.special.xlog1py(1 - inside, -inside)
+        return torch.where(x.abs() > 1, torch.inf, (entropy - inside**2) / 2)
+
+    def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
+        """Raises ValueError for another step than 1, for which there is no closed form."""
+        if not isinstance(step, float) or step != 1:
+            raise ValueError(f"step = {step}: prox of tanh's Psi has a closed form for step = 1 alone")
+        return torch.tanh(v, out=out)
+
+    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
+        """tanh(h) (1 - tanh(a) tanh(a + h)) / tau with h = tau u, by u tanh(h) / h."""
+        h = tau * u
+        share = torch.where(h.abs() < torch.finfo(h.dtype).eps ** 0.5, 1.0, torch.tanh(h) / h)
+        return u * share * (1 - torch.tanh(a) * torch.tanh(a + h))
+
 
 def of(module: nn.Module) -> Proximal:
     """The proximal map behind a torch activation.
@@ -74,9 +122,11 @@ def of(module: nn.Module) -> Proximal:
         return Interval(float(module.min_val), float(module.max_val))
     if kind is nn.Softshrink:
         return SoftThreshold(float(module.lambd))
+    if kind is nn.Tanh:
+        return Tanh()
     raise TypeError(
         f"{' '.join(str(module).split())} is not a proximal activation known here; use nn.ReLU, nn.Identity, "
-        "nn.Hardtanh, nn.ReLU6 or nn.Softshrink"
+        "nn.Hardtanh, nn.ReLU6, nn.Softshrink or nn.Tanh"
     )
 
 
