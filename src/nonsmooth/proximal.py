@@ -97,8 +97,8 @@ class Tanh:
 
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         """Raises ValueError for another step than 1, for which there is no closed form."""
-        if not isinstance(step, float) or step != 1:
-            raise ValueError(f"step = {step}: prox of tanh's Psi has a closed form for step = 1 alone")
+        if isinstance(step, Tensor) or step != 1:
+            raise ValueError(f"step = {step} must be 1: prox of tanh's Psi has no other closed form")
         return torch.tanh(v, out=out)
 
     def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
