@@ -25,6 +25,12 @@ def direction(R: Tensor, X: Tensor, linear: nn.Linear, inverted: Tensor, ridge: 
     return G @ inverted
 
 
+def joined(linear: nn.Linear) -> Tensor:
+    """[W, b], copied: out x (in + 1), or W alone."""
+    parts = [linear.weight] if linear.bias is None else [linear.weight, linear.bias[:, None]]
+    return torch.cat(parts, 1).detach()
+
+
 def add(linear: nn.Linear, change: Tensor) -> None:
     """[W, b] <- [W, b] + change, in place."""
     linear.weight.add_(change[:, : linear.in_features])

@@ -11,8 +11,6 @@ Sources: the target is the X update of lifted proximal operator machines (Li, Fa
 that only the activation itself is needed, and that of Fenchel backpropagation (arXiv 2105.07231).
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -22,20 +20,13 @@ from nonsmooth.linear import largest_eigenvalue
 from nonsmooth.proximal import smallest
 
 
-@dataclass
-class Pass:
-    """A forward pass: by layer its inputs X_{l-1} (N x in) and A_l (N x out)."""
-
-    X: list[Tensor]
-    A: list[Tensor]
-
-
-def forward(pairs: Pairs, inputs: Tensor) -> Pass:
+def forward(pairs: Pairs, inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """By layer its inputs X_{l-1} (N x in) and A_l (N x out)."""
     X, A = [inputs], []
     for linear, activation in pairs:
         A.append(nn.functional.linear(X[-1], linear.weight, linear.bias))
         X.append(A[-1] if activation is None else activation.prox(A[-1]))
-    return Pass(X[:-1], A)
+    return X[:-1], A
 
 
 def last_residual(pairs: Pairs, A: Tensor, targets: Tensor) -> Tensor:

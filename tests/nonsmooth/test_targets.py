@@ -71,7 +71,8 @@ def test_the_closed_form_does_not_cancel(name, dtype, tau):
     a, u = 2 * torch.randn(2, 4000, generator=draw, dtype=torch.float64).to(dtype)
     step = torch.tensor(proximal.smallest(dtype) if tau == "smallest" else tau, dtype=dtype)
     value = activation.difference(a, u, step)
-    assert value.isfinite().all() and value.dtype == dtype
+    assert value.isfinite().all()
+    assert value.dtype == dtype
     wide, size = activation.difference(a.double(), u.double(), step.double()), u.double().abs()
     assert ((value.double() - wide).abs() <= 8 * torch.finfo(dtype).eps * size).all()
     if float(step) < 1e-9:
@@ -116,19 +117,19 @@ def test_lemma_1_a_target_lowers_the_loss_above_it(name, seed, tau, ends, scale)
     """f_l(T_l) <= f_l(sigma(A_l)) - (1 / tau_l - K / 2) |T_l - sigma(A_l)|^2 in every layer, K = |W|^2 / tau_{l+1}."""
     pairs = pairs_of(name, (4, 6, 5, 3), seed, name if ends else None, scale)
     inputs, targets = data_of(pairs, seed)
-    at, taus = forward(pairs, inputs), chain(pairs, tau)
-    R = signals(pairs, at.A, last_residual(pairs, at.A[-1], targets), taus)
-    aims = [*(X + step * r for X, step, r in zip(at.X[1:], taus, R, strict=False)), targets]
+    (X, A), taus = forward(pairs, inputs), chain(pairs, tau)
+    R = signals(pairs, A, last_residual(pairs, A[-1], targets), taus)
+    aims = [*(x + step * r for x, step, r in zip(X[1:], taus, R, strict=False)), targets]
     for number in range(len(pairs) - 1):
         linear, activation = pairs[number + 1]
 
-        def above(X, linear=linear, activation=activation, number=number):
-            A = nn.functional.linear(X, linear.weight, linear.bias)
+        def above(x, linear=linear, activation=activation, number=number):
+            a = nn.functional.linear(x, linear.weight, linear.bias)
             if activation is None:
-                return (targets - A).square().sum() / 2
-            return bregman.distance(activation, aims[number + 1], A).sum() / taus[number + 1]
+                return (targets - a).square().sum() / 2
+            return bregman.distance(activation, aims[number + 1], a).sum() / taus[number + 1]
 
-        start, moved = at.X[number + 1], (aims[number] - at.X[number + 1]).square().sum()
+        start, moved = X[number + 1], (aims[number] - X[number + 1]).square().sum()
         K = torch.linalg.matrix_norm(linear.weight, 2) ** 2 / taus[number + 1]
         descent = (1 / taus[number] - K / 2) * moved
         before = above(start)
@@ -139,15 +140,15 @@ def test_lemma_1_a_target_lowers_the_loss_above_it(name, seed, tau, ends, scale)
 def test_lemma_1_is_sharp_for_the_identity():
     pairs = pairs_of("identity", (1, 1, 1), 3)
     inputs, targets = data_of(pairs, 3)
-    at, linear = forward(pairs, inputs), pairs[1][0]
+    (X, A), linear = forward(pairs, inputs), pairs[1][0]
 
     def last_loss(tau):
         taus = chain(pairs, tau)
-        R = signals(pairs, at.A, last_residual(pairs, at.A[-1], targets), taus)
-        A = nn.functional.linear(at.X[1] + taus[0] * R[0], linear.weight, linear.bias)
-        return (targets - A).square().sum()
+        R = signals(pairs, A, last_residual(pairs, A[-1], targets), taus)
+        moved = nn.functional.linear(X[1] + taus[0] * R[0], linear.weight, linear.bias)
+        return (targets - moved).square().sum()
 
-    before = (targets - at.A[-1]).square().sum()
+    before = (targets - A[-1]).square().sum()
     assert last_loss(1.99) < before < last_loss(2.01)
 
 
@@ -176,16 +177,16 @@ def test_for_small_tau_the_signal_is_that_of_backpropagation(name, ends, chained
     """Gradients of all weights of a network with eight hidden layers, to 1e-6."""
     pairs = pairs_of(name, (7, *[12] * 8, 3), 5, name if ends else None, scale=1.5)
     inputs, targets = data_of(pairs, 5, samples=40)
-    at = forward(pairs, inputs)
+    X, A = forward(pairs, inputs)
     taus = chain(pairs, 1e-9) if chained else [torch.tensor(1e-9, dtype=torch.float64)] * len(pairs)
-    last = last_residual(pairs, at.A[-1], targets)
-    R = signals(pairs, at.A, last, taus)
+    last = last_residual(pairs, A[-1], targets)
+    R = signals(pairs, A, last, taus)
     # D's gradient in A_L is sigma(A_L) - Y: that of the squared loss without the last activation's derivative
     hidden = [*pairs[:-1], (pairs[-1][0], None)]
-    X, gradients = backward(hidden, inputs, at.A[-1] + last)
+    inputs_of, gradients = backward(hidden, inputs, A[-1] + last)
     for number, gradient in enumerate(gradients):
-        expected = -gradient.T @ with_ones(X[number])
-        value = R[number].T @ with_ones(at.X[number])
+        expected = -gradient.T @ with_ones(inputs_of[number])
+        value = R[number].T @ with_ones(X[number])
         assert expected.norm() > 0
         assert (value - expected).norm() <= 1e-6 * expected.norm()
 
@@ -194,8 +195,8 @@ def test_a_layer_of_zeros_sends_no_signal_and_no_nan():
     pairs = pairs_of("relu", (4, 6, 5, 3), 0)
     pairs[1][0].weight.zero_()
     inputs, targets = data_of(pairs, 0)
-    at, taus = forward(pairs, inputs), chain(pairs, 0.3)
-    R = signals(pairs, at.A, last_residual(pairs, at.A[-1], targets), taus)
+    (_, A), taus = forward(pairs, inputs), chain(pairs, 0.3)
+    R = signals(pairs, A, last_residual(pairs, A[-1], targets), taus)
     assert all(value.isfinite().all() for value in (*R, *taus))
     assert (R[0] == 0).all()
     assert R[1].abs().sum() > 0
