@@ -66,7 +66,7 @@ def objective(network, inputs, targets, last, ridge=0.0):
 
 
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("sizes", [(30, 40, 5), (30, 9, 8, 7, 5), (30, 5)])
+@pytest.mark.parametrize("sizes", [(30, 40, 5), (30, 20, 18, 16, 5), (30, 5)])
 @pytest.mark.parametrize("name", MODULES)
 def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
     last = name if last else None
@@ -84,8 +84,8 @@ def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
             value = torch.cat([linear.weight, linear.bias[:, None]], 1).detach().numpy()
             np.testing.assert_allclose(value, expected, rtol=1e-7, atol=1e-8)
         assert optimizer.diagnostics()["eta"] == pytest.approx(state.eta)
-    if name == "softshrink" and len(sizes) > 3:
-        assert state.eta < 1.5  # the guard has taken a step back
+    if name == "identity" and len(sizes) > 3:
+        assert state.eta < 2  # the guard has taken a step back
 
 
 @pytest.mark.parametrize("samples", [256, 1000])
