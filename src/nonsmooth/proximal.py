@@ -25,16 +25,15 @@ class Proximal(Protocol):
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         """prox_{step Psi}(v); the activation itself at step = 1. `step` is a positive number or 0-d tensor."""
 
-    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
-        """(sigma(a + tau u) - sigma(a)) / tau by a closed form that does not cancel, for a positive 0-d `tau`.
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """(sigma(A + tau U) - sigma(A)) / tau by a closed form that does not cancel, for `tau` of `smallest` or more.
 
-        For tau -> 0 it is sigma'(a) u, and at a kink the derivative from the side that u points to. A `tau` of at
-        least `smallest` is safe.
+        For tau -> 0 it is sigma'(A) U, and at a kink the derivative on the side that U points to.
         """
 
 
 def smallest(dtype: torch.dtype) -> float:
-    """The smallest tau of `Proximal.difference`: far above subnormal numbers, and its inverse is finite."""
+    """The smallest tau of `Proximal.signal`: far above subnormal numbers, and its inverse is finite."""
     number = torch.finfo(dtype)
     return number.tiny / number.eps
 
@@ -56,10 +55,9 @@ class Interval:
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         return torch.clamp(v, self.lower, self.upper, out=out)
 
-    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
-        """u, kept between the two distances to the ends, and short of the way from a to the interval (over tau)."""
-        sigma = self.prox(a)
-        return torch.clamp(u + (a - sigma) / tau, (self.lower - sigma) / tau, (self.upper - sigma) / tau)
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        sigma = self.prox(A)
+        return torch.clamp(U + (A - sigma) / tau, (self.lower - sigma) / tau, (self.upper - sigma) / tau)
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,15 @@ class SoftThreshold:
         bound = step * self.threshold
         return torch.sub(v, torch.clamp(v, -bound, bound), out=out)
 
-    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
-        """sigma(v) = max(v - t, 0) + min(v + t, 0): two differences of `Interval`, never of opposite signs."""
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """sigma(v) = max(v - t, 0) + min(v + t, 0): the sum of two signals of `Interval`, never of opposite signs."""
         above, below = Interval(0.0, math.inf), Interval(-math.inf, 0.0)
-        return above.difference(a - self.threshold, u, tau) + below.difference(a + self.threshold, u, tau)
+        return above.signal(A - self.threshold, U, tau) + below.signal(A + self.threshold, U, tau)
 
 
 @dataclass(frozen=True)
 class Tanh:
-    """Psi(x) = x artanh(x) + 1/2 log(1 - x^2) - x^2/2, log 2 - 1/2 at both ends. Smooth: a control, no kink."""
+    """Psi(x) = x artanh(x) + 1/2 log(1 - x^2) - x^2/2, log 2 - 1/2 at both ends. It has no kink."""
 
     domain = (-1.0, 1.0)
 
@@ -101,11 +99,11 @@ class Tanh:
             raise ValueError(f"step = {step} must be 1: prox of tanh's Psi has no other closed form")
         return torch.tanh(v, out=out)
 
-    def difference(self, a: Tensor, u: Tensor, tau: Tensor) -> Tensor:
-        """tanh(h) (1 - tanh(a) tanh(a + h)) / tau with h = tau u, by u tanh(h) / h."""
-        h = tau * u
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """U tanh(h) / h (1 - tanh(A) tanh(A + h)) with h = tau U."""
+        h = tau * U
         share = torch.where(h.abs() < torch.finfo(h.dtype).eps ** 0.5, 1.0, torch.tanh(h) / h)
-        return u * share * (1 - torch.tanh(a) * torch.tanh(a + h))
+        return U * share * (1 - torch.tanh(A) * torch.tanh(A + h))
 
 
 def of(module: nn.Module) -> Proximal:

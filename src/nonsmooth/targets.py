@@ -67,5 +67,5 @@ def signals(pairs: Pairs, A: list[Tensor], last: Tensor, taus: list[Tensor]) -> 
     R = [last]
     for number in reversed(range(len(pairs) - 1)):
         U = R[-1] @ pairs[number + 1][0].weight
-        R.append(pairs[number][1].difference(A[number], U, taus[number]))
+        R.append(pairs[number][1].signal(A[number], U, taus[number]))
     return R[::-1]

@@ -59,7 +59,7 @@ def test_the_closed_form_is_the_difference_of_two_activations(name, a, u, tau):
     activation, a, u = proximal.of(MODULES[name]), torch.from_numpy(a), torch.from_numpy(u)
     naive = (activation.prox(a + tau * u) - activation.prox(a)) / tau
     step = torch.tensor(tau, dtype=torch.float64)
-    torch.testing.assert_close(activation.difference(a, u, step), naive, rtol=1e-9, atol=1e-14 * max(1, 10 / tau))
+    torch.testing.assert_close(activation.signal(a, u, step), naive, rtol=1e-9, atol=1e-14 * max(1, 10 / tau))
 
 
 @every_activation
@@ -70,10 +70,10 @@ def test_the_closed_form_does_not_cancel(name, dtype, tau):
     activation, draw = proximal.of(MODULES[name]), torch.Generator().manual_seed(0)
     a, u = 2 * torch.randn(2, 4000, generator=draw, dtype=torch.float64).to(dtype)
     step = torch.tensor(proximal.smallest(dtype) if tau == "smallest" else tau, dtype=dtype)
-    value = activation.difference(a, u, step)
+    value = activation.signal(a, u, step)
     assert value.isfinite().all()
     assert value.dtype == dtype
-    wide, size = activation.difference(a.double(), u.double(), step.double()), u.double().abs()
+    wide, size = activation.signal(a.double(), u.double(), step.double()), u.double().abs()
     assert ((value.double() - wide).abs() <= 8 * torch.finfo(dtype).eps * size).all()
     if float(step) < 1e-9:
         z = a.double().requires_grad_()
@@ -84,7 +84,7 @@ def test_the_closed_form_does_not_cancel(name, dtype, tau):
 @pytest.mark.parametrize(("name", "kink", "right"), [("relu", 0.0, 1), ("ramp", 1.0, 0), ("softshrink", -0.5, 0)])
 def test_at_a_kink_it_is_the_derivative_from_the_side_of_the_signal(name, kink, right):
     a, tau = torch.tensor([kink, kink]), torch.tensor(1e-6)
-    value = proximal.of(MODULES[name]).difference(a, torch.tensor([2.0, -2.0]), tau)
+    value = proximal.of(MODULES[name]).signal(a, torch.tensor([2.0, -2.0]), tau)
     assert value.tolist() == [2.0 * right, -2.0 * (1 - right)]
 
 
@@ -93,7 +93,7 @@ def test_the_target_minimises_the_linearised_loss_with_d_whole(name, a, u, x, ta
     """-<U, X> + D(X, sigma(A)) / tau, against any X in the domain."""
     activation, a, u = proximal.of(MODULES[name]), torch.from_numpy(a), torch.from_numpy(u)
     step = torch.tensor(tau, dtype=torch.float64)
-    target = activation.prox(a) + step * activation.difference(a, u, step)
+    target = activation.prox(a) + step * activation.signal(a, u, step)
     lower, upper = activation.domain
 
     def value(point):
@@ -108,7 +108,7 @@ def test_the_target_minimises_the_linearised_loss_with_d_whole(name, a, u, x, ta
 def test_the_signal_lies_between_zero_and_what_comes_from_above(name, a, u, tau):
     """Firm nonexpansiveness: |T - sigma(A)|^2 <= tau <U, T - sigma(A)>, entry by entry R^2 <= R U."""
     activation, a, u = proximal.of(MODULES[name]), torch.from_numpy(a), torch.from_numpy(u)
-    R = activation.difference(a, u, torch.tensor(tau, dtype=torch.float64))
+    R = activation.signal(a, u, torch.tensor(tau, dtype=torch.float64))
     assert (R * (u - R) >= -1e-12 * u.square()).all()
 
 
