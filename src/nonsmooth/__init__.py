@@ -17,6 +17,7 @@ _HOME = {
     "VariableProjection": "nonsmooth.variable_projection",
     "WarmupCosine": "nonsmooth.baselines",
     "LiftedLoss": "nonsmooth.lifted_loss",
+    "LiftedTargets": "nonsmooth.lifted_targets",
     "Problem": "nonsmooth.problem",
     "SolvedAdam": "nonsmooth.variable_projection",
     "SolvedLbfgs": "nonsmooth.variable_projection",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # type checkers and editors do not call __getattr__
     from nonsmooth.gauss_newton import GaussNewton as GaussNewton
     from nonsmooth.layerwise import Layerwise as Layerwise
     from nonsmooth.lifted_loss import LiftedLoss as LiftedLoss
+    from nonsmooth.lifted_targets import LiftedTargets as LiftedTargets
     from nonsmooth.problem import Problem as Problem
     from nonsmooth.problem import Split as Split
     from nonsmooth.training import train as train

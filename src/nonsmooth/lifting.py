@@ -261,7 +261,15 @@ class Lifted:
         group: Group,
         *more,
     ) -> Self:
-        """The lifted network of `affine_activation_pairs` and data, with no X, Z and M of its own yet."""
+        """The lifted network of `affine_activation_pairs` and data, with no X, Z and M of its own yet.
+
+        Raises TypeError for nn.Tanh.
+        """
+        if any(isinstance(activation, proximal.Tanh) for _, activation in pairs):
+            raise TypeError(
+                "nn.Tanh cannot be lifted here: the X step needs prox_{s Psi}, which has no closed form for its Psi; "
+                "LiftedTargets trains it"
+            )
         linear = {layer: pair[0] for layer, pair in enumerate(pairs, 1)}
         activation = {layer: pair[1] for layer, pair in enumerate(pairs, 1)}
         return cls(linear, activation, {0: inputs, len(pairs): targets}, {}, {}, delta, beta, ridge, group, *more)

@@ -25,6 +25,18 @@ class Proximal(Protocol):
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         """prox_{step Psi}(v); the activation itself at step = 1. `step` is a positive number or 0-d tensor."""
 
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """(sigma(A + tau U) - sigma(A)) / tau by a closed form that does not cancel, for `tau` of `smallest` or more.
+
+        For tau -> 0 it is sigma'(A) U, and at a kink the derivative on the side that U points to.
+        """
+
+
+def smallest(dtype: torch.dtype) -> float:
+    """The smallest tau of `Proximal.signal`: far above subnormal numbers, and its inverse is finite."""
+    number = torch.finfo(dtype)
+    return number.tiny / number.eps
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -43,10 +55,9 @@ class Interval:
     def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
         return torch.clamp(v, self.lower, self.upper, out=out)
 
-    def signal(self, A: Tensor, U: Tensor, tau: float) -> Tensor:
-        """(sigma(A + tau U) - sigma(A)) / tau in closed form, so that nothing cancels for a small tau."""
-        s = self.prox(A)
-        return (U + (A - s) / tau).clamp(min=(self.lower - s) / tau, max=(self.upper - s) / tau)
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        sigma = self.prox(A)
+        return torch.clamp(U + (A - sigma) / tau, (self.lower - sigma) / tau, (self.upper - sigma) / tau)
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,36 @@ class SoftThreshold:
         bound = step * self.threshold
         return torch.sub(v, torch.clamp(v, -bound, bound), out=out)
 
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """sigma(v) = max(v - t, 0) + min(v + t, 0): the sum of two signals of `Interval`, never of opposite signs."""
+        above, below = Interval(0.0, math.inf), Interval(-math.inf, 0.0)
+        return above.signal(A - self.threshold, U, tau) + below.signal(A + self.threshold, U, tau)
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """Psi(x) = x artanh(x) + 1/2 log(1 - x^2) - x^2/2, log 2 - 1/2 at both ends. It has no kink."""
+
+    domain = (-1.0, 1.0)
+
+    def psi(self, x: Tensor) -> Tensor:
+        """With x artanh(x) + 1/2 log(1 - x^2) = 1/2 ((1 + x) log(1 + x) + (1 - x) log(1 - x)): finite at both ends."""
+        inside = x.clamp(-1, 1)
+        entropy = torch.special.xlog1py(1 + inside, inside) + torch.special.xlog1py(1 - inside, -inside)
+        return torch.where(x.abs() > 1, torch.inf, (entropy - inside**2) / 2)
+
+    def prox(self, v: Tensor, step: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
+        """Raises ValueError for another step than 1, for which there is no closed form."""
+        if isinstance(step, Tensor) or step != 1:
+            raise ValueError(f"step = {step} must be 1: prox of tanh's Psi has no other closed form")
+        return torch.tanh(v, out=out)
+
+    def signal(self, A: Tensor, U: Tensor, tau: float | Tensor) -> Tensor:
+        """U tanh(h) / h (1 - tanh(A) tanh(A + h)) with h = tau U."""
+        h = tau * U
+        share = torch.where(h.abs() < torch.finfo(h.dtype).eps ** 0.5, 1.0, torch.tanh(h) / h)
+        return U * share * (1 - torch.tanh(A) * torch.tanh(A + h))
+
 
 def of(module: nn.Module) -> Proximal:
     """The proximal map behind a torch activation.
@@ -79,9 +120,11 @@ def of(module: nn.Module) -> Proximal:
         return Interval(float(module.min_val), float(module.max_val))
     if kind is nn.Softshrink:
         return SoftThreshold(float(module.lambd))
+    if kind is nn.Tanh:
+        return Tanh()
     raise TypeError(
         f"{' '.join(str(module).split())} is not a proximal activation known here; use nn.ReLU, nn.Identity, "
-        "nn.Hardtanh, nn.ReLU6 or nn.Softshrink"
+        "nn.Hardtanh, nn.ReLU6, nn.Softshrink or nn.Tanh"
     )
 
 

@@ -68,6 +68,12 @@ METHODS: dict[str, Method] = {
         "nonsmooth.variable_projection:VariableProjection",
         REFERENCE,
     ),
+    "lifted-targets": Method(
+        "lifted targets",
+        "nonsmooth.lifted_targets:LiftedTargets",
+        REFERENCE,
+        "train_d",
+    ),
     "gauss-newton": Method("layerwise Gauss-Newton", "nonsmooth.gauss_newton:GaussNewton", REFERENCE),
     "badmm": Method("BADMM (gradient)", BADMM, POSTER, "train_d", fixed={"weight_step": "gradient"}),
     "badmm-ls": Method("BADMM (least squares)", BADMM, POSTER, "train_d", fixed={"weight_step": "least_squares"}),

@@ -104,7 +104,32 @@ def test_values_outside_the_domain_are_refused_by_name(value):
         proximal.check_domain(proximal.of(nn.ReLU()), torch.tensor([1.0, value]), "targets")
 
 
-@pytest.mark.parametrize("kind", [nn.ReLU, nn.Identity, nn.Hardtanh, nn.ReLU6, nn.Softshrink])
+@given(v=vectors, z=st.floats(-4, 4))
+def test_tanh_is_the_proximal_map_of_its_psi(v, z):
+    activation, v = proximal.of(nn.Tanh()), torch.from_numpy(v)
+    torch.testing.assert_close(activation.prox(v), torch.tanh(v))
+
+    def objective(x):
+        return activation.psi(torch.tensor(x, dtype=torch.float64)).item() + 0.5 * (x - z) ** 2
+
+    minimum = minimize_scalar(objective, bounds=(-1, 1), method="bounded", options={"xatol": 1e-12})
+    assert objective(math.tanh(z)) == pytest.approx(minimum.fun, abs=1e-9)
+
+
+def test_psi_of_tanh_is_that_of_its_formula_and_finite_at_both_ends():
+    psi, x = proximal.of(nn.Tanh()).psi, torch.linspace(-0.99, 0.99, 41, dtype=torch.float64)
+    torch.testing.assert_close(psi(x), x * torch.atanh(x) + 0.5 * torch.log(1 - x**2) - x**2 / 2)
+    ends = psi(torch.tensor([-1.0, 1.0, -1.001, 1.001], dtype=torch.float64))
+    torch.testing.assert_close(ends, torch.tensor([math.log(2) - 0.5] * 2 + [math.inf] * 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("step", [0.5, torch.tensor(1.0)])
+def test_another_step_of_tanh_is_refused(step):
+    with pytest.raises(ValueError, match="must be 1"):
+        proximal.of(nn.Tanh()).prox(torch.zeros(2), step)
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.Identity, nn.Hardtanh, nn.ReLU6, nn.Softshrink, nn.Tanh])
 def test_subclasses_are_refused_since_they_may_compute_something_else(kind):
     with pytest.raises(TypeError, match="Other"):
         proximal.of(type("Other", (kind,), {})())

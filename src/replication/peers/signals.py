@@ -7,12 +7,12 @@ Methods of the field differ in one or the other. Here each of either kind can be
 import torch
 from torch import Tensor, nn
 
+from nonsmooth import damped, targets
 from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.foof import shifted_inverse
 from nonsmooth.layerwise import derivative
 from nonsmooth.lifted_loss import LiftedLoss
 from nonsmooth.lifting import check_choice, check_range, checked
-from nonsmooth.linear import gram, largest_eigenvalue, squared_norm, with_ones
+from nonsmooth.linear import squared_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.variable_projection import check_ends_affine
 
@@ -25,9 +25,9 @@ GROWTH, SHRINKAGE, LARGEST = 1.05, 0.5, 2.0  # of the guard: the step after an a
 class SignalSteps(Trainer):
     """Trains an `nn.Sequential` that ends in an `nn.Linear` in place on 1/2 |Y - f(X)|^2, full-batch.
 
-    signal: R_l, what A_l should move by. "backpropagation": minus the gradient in A_l. "restarted": `lifted_signal` of
-        the network's own forward pass. "unchained": the same with tau_l = tau. "carried": X_l - sigma(A_l) of lifted
-        variables X that go on from one iteration to the next (`LiftedLoss`).
+    signal: R_l, what A_l should move by. "backpropagation": minus the gradient in A_l. "restarted": that of
+        nonsmooth.targets, of the network's own forward pass. "unchained": the same with tau_l = tau. "carried":
+        X_l - sigma(A_l) of lifted variables X that go on from one iteration to the next (`LiftedLoss`).
     weight_step: with S_l = R_l^T [X_{l-1}, 1] and H_l = [X_{l-1}, 1]^T [X_{l-1}, 1], [W_l, b_l] moves by V_l, and
         V_l <- momentum V_l + learning_rate S_l / |H_l| ("spectral"), or S_l (H_l + damping |H_l| I)^-1 in place of the
         quotient ("gram"). "adam", "muon": those of PyTorch, with -S_l for the gradient of the squared loss.
@@ -47,7 +47,7 @@ class SignalSteps(Trainer):
         self,
         network: nn.Sequential,
         inputs: Tensor,
-        targets: Tensor,
+        outputs: Tensor,
         *,
         signal: str,
         weight_step: str,
@@ -64,18 +64,18 @@ class SignalSteps(Trainer):
         for name, value in (("learning_rate", learning_rate), ("damping", damping)):
             check_range(name, value, 0 < value < float("inf"), "0 < {} < inf")
         check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
-        self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
+        self.pairs, self.inputs, self.targets = checked(network, inputs, outputs)
         check_ends_affine("SignalSteps", network, self.pairs)
         if guarded and (signal == "carried" or weight_step == "muon"):
             raise ValueError(f"guarded: not with the signal {signal} and the weight step {weight_step}")
         self.signal, self.kind, self.solved, self.guarded = signal, weight_step, solved, guarded
         self.learning_rate, self.tau, self.momentum, self.damping = learning_rate, tau, momentum, damping
-        self._carried = LiftedLoss(network, inputs, targets, tau_x=tau) if signal == "carried" else None
+        self._carried = LiftedLoss(network, inputs, outputs, tau_x=tau) if signal == "carried" else None
         self._moved = self.pairs[: len(self.pairs) - solved]
         self._of_inputs: Tensor | None = None  # the step of the first layer: its inputs never change
         self._rate, self._loss = learning_rate, float("inf")
         self._forget()
-        self._watch(network, inputs, targets)
+        self._watch(network, inputs, outputs)
 
     def _forget(self) -> None:
         """Drop what the weight step remembers."""
@@ -92,58 +92,46 @@ class SignalSteps(Trainer):
         """By layer X_{l-1} and R_l, after the exact step of the last layer where there is one."""
         if self._carried is not None:
             lifted = self._carried.lifted
+            X = [lifted.X[layer - 1] for layer in lifted.layers]
             if self.solved:
-                self._solve_last(lifted.X[len(self.pairs) - 1], self._carried.residual(len(self.pairs)))
-            inputs = [lifted.X[layer - 1] for layer in lifted.layers]
-            return inputs, [self._carried.residual(layer) for layer in lifted.layers]
-        X, A = self._forward()
+                self._solve_last(X[-1], self._carried.residual(len(self.pairs)))
+            return X, [self._carried.residual(layer) for layer in lifted.layers]
+        X, A = targets.forward(self.pairs, self.inputs)
         if self.solved:
             self._solve_last(X[-1], self.targets - A[-1])
             A[-1] = nn.functional.linear(X[-1], self.pairs[-1][0].weight, self.pairs[-1][0].bias)
         return X, self._chained(A, self.signal)
 
     def _chained(self, A: list[Tensor], signal: str) -> list[Tensor]:
-        """By layer R_l, from the last one to the first."""
-        R, tau = [self.targets - A[-1]], 1.0
-        for number in range(len(self.pairs) - 2, -1, -1):
-            activation, W = self.pairs[number][1], self.pairs[number + 1][0].weight
-            U = R[0] @ W
-            if signal == "backpropagation":
-                R.insert(0, derivative(activation, A[number]) * U)
-                continue
-            norm = largest_eigenvalue(W.T @ W if W.shape[0] > W.shape[1] else W @ W.T).item()
-            tau = self.tau * tau / norm if signal == "restarted" and norm else self.tau
-            R.insert(0, activation.signal(A[number], U, tau))
+        """By layer R_l of the network's own pass."""
+        last = targets.last_residual(self.pairs, A[-1], self.targets)
+        if signal == "restarted":
+            return targets.signals(self.pairs, A, last, targets.chain(self.pairs, self.tau))
+        if signal == "unchained":
+            return targets.signals(self.pairs, A, last, [self.tau] * len(self.pairs))
+        R = [last]
+        for number in reversed(range(len(self.pairs) - 1)):
+            R.insert(0, derivative(self.pairs[number][1], A[number]) * (R[0] @ self.pairs[number + 1][0].weight))
         return R
-
-    def _forward(self) -> tuple[list[Tensor], list[Tensor]]:
-        """By layer X_{l-1} and A_l of the network."""
-        X, A = [self.inputs], []
-        for linear, activation in self.pairs:
-            A.append(nn.functional.linear(X[-1], linear.weight, linear.bias))
-            if activation is not None:
-                X.append(activation.prox(A[-1]))
-        return X, A
 
     def _solve_last(self, X: Tensor, R: Tensor) -> None:
         """An exact step of the last layer, damped, from its inputs and Y - A_L."""
         linear = self.pairs[-1][0]
-        bias = linear.bias is not None
-        _add(linear, R.T @ with_ones(X, bias) @ shifted_inverse(gram(X, bias), self.damping, R.dtype))
+        damped.add(linear, damped.direction(R, X, linear, damped.inverse(X, linear, self.damping, 0.0), 0.0))
 
     def _direction(self, number: int, X: Tensor, R: Tensor) -> Tensor:
         """S_l / |H_l|, or S_l (H_l + damping |H_l| I)^-1."""
         linear = self.pairs[number][0]
-        S, bias = R.T @ with_ones(X, linear.bias is not None), linear.bias is not None
         scale = self._of_inputs if number == 0 else None
-        if scale is None:
-            if self.kind == "gram":
-                scale = shifted_inverse(gram(X, bias), self.damping, S.dtype)
-            else:
-                scale = squared_norm(X, bias).reciprocal().nan_to_num(0.0, 0.0).to(S.dtype)
-            if number == 0:
-                self._of_inputs = scale
-        return S @ scale if scale.ndim else S * scale
+        if scale is None and self.kind == "gram":
+            scale = damped.inverse(X, linear, self.damping, 0.0)
+        elif scale is None:
+            scale = squared_norm(X, linear.bias is not None).reciprocal().nan_to_num(0.0, 0.0).to(R.dtype)
+        if number == 0:
+            self._of_inputs = scale
+        if self.kind == "gram":
+            return damped.direction(R, X, linear, scale, 0.0)
+        return R.T @ with_ones(X, linear.bias is not None) * scale
 
     def _move(self) -> None:
         """One weight step of all layers at once."""
@@ -152,7 +140,7 @@ class SignalSteps(Trainer):
             if self._torch is None:
                 velocity = self.momentum * self._velocity[number]
                 self._velocity[number] = velocity + self._rate * self._direction(number, X[number], R[number])
-                _add(linear, self._velocity[number])
+                damped.add(linear, self._velocity[number])
             else:
                 S = R[number].T @ with_ones(X[number], linear.bias is not None)
                 S = S * (-2 / self.targets.numel())  # the gradient of the mean squared error, where R is exact
@@ -168,7 +156,7 @@ class SignalSteps(Trainer):
 
     def _of_network(self) -> float:
         """|Y - f(X)|^2."""
-        return (self.targets - self._forward()[1][-1]).square().sum().item()
+        return (self.targets - targets.forward(self.pairs, self.inputs)[1][-1]).square().sum().item()
 
     @torch.no_grad()
     def _iterate(self) -> None:
@@ -196,13 +184,7 @@ class SignalSteps(Trainer):
         """
         if self.signal in ("backpropagation", "carried"):
             return {"rate": self._rate}
-        A = self._forward()[1]
+        A = targets.forward(self.pairs, self.inputs)[1]
         pairs = zip(self._chained(A, self.signal), self._chained(A, "backpropagation"), strict=True)
         shares = [((R - S).abs() > SAME * S.abs().max()).double().mean().item() for R, S in pairs]
         return {"rate": self._rate} | {f"differs_{layer}": share for layer, share in enumerate(shares[:-1], 1)}
-
-
-def _add(linear: nn.Linear, change: Tensor) -> None:
-    linear.weight.add_(change[:, : linear.in_features])
-    if linear.bias is not None:
-        linear.bias.add_(change[:, -1])

@@ -26,6 +26,7 @@ LOOKS: dict[str, Look] = {
     "adam-cosine": Look(GREEN, "-.", "H"),
     "muon": Look(SKY, "-.", "3"),
     "variable-projection": Look(SKY, ":", "4"),
+    "lifted-targets": Look(BLUE, "-.", "$T$"),
     "gauss-newton": Look(RED, ":", "|"),
     "badmm": Look(BLUE, "-", "o"),
     "badmm-ls": Look(BLUE, "--", "D"),
