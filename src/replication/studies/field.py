@@ -162,12 +162,12 @@ def row_jobs(config: dict) -> list[Job]:
     """A job for each task and row: "field/TASK/ROW"."""
     field = config["field"]
     seeds = field["tuning_seeds"]
-    runs = {CRITERION: {"seeds": field["seeds"], "every": field["every"], "with_ssim": False}}
+    asked = {"seeds": field["seeds"], "every": field["every"], "with_ssim": False}
     made = []
-    for task in field["tasks"]:
-        section = section_of(config, task)
+    for task, entry in field["tasks"].items():
+        section, runs = section_of(config, task), dict.fromkeys(entry.get("criteria", [CRITERION]), asked)
         for row in rows_of(field, task):
             run = parameters.of_section(config, section, f"field-{task}", row.optimizer, seeds[0], row.fixed)
-            search = {"ranges": row.ranges, "trials": row.trials, "finalists": field["finalists"]}
+            search = {"ranges": row.ranges, "trials": entry.get("trials", row.trials), "finalists": field["finalists"]}
             made.append(training(f"field/{task}/{row.name}", run, search | {"statistic": "last"}, seeds, runs))
     return made
