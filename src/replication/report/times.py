@@ -35,6 +35,7 @@ def times_block(tables: Tables) -> str:
         "tuning": "make tuned, make claims, make optimizers",
         "limits": "make limits",
         "ladder": "make ladder",
+        "field": "make field",
         "conditioning": "make limits",
         "ablation": "make limits",
         "maps": "make claims",

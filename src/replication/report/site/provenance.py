@@ -14,7 +14,7 @@ from replication.report.rows import Tables, markdown
 from replication.report.times import times_block
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "snakemake", "papermill", "matplotlib", "sphinx")
-TARGETS = ("all", "claims", "limits", "ladder", "optimizers", "benchmark")  # of the graph
+TARGETS = ("all", "claims", "limits", "ladder", "field", "optimizers", "benchmark")  # of the graph
 DRAW = """
 const fs = require("fs");
 require(process.argv[1]).instance().then((viz) =>

@@ -22,7 +22,15 @@ from replication.verdicts.effects import IMAGES, TRAINING
 NOTEBOOKS = "notebooks/executed"  # of the project
 # The menu: a caption and its pages, in order. Pages of docs/ that are not named come last.
 MENU = {
-    "The answer": ["index", "docs/claims", "docs/limits", "docs/ladder", "docs/optimizers", "docs/perceptron"],
+    "The answer": [
+        "index",
+        "docs/claims",
+        "docs/limits",
+        "docs/ladder",
+        "docs/field",
+        "docs/optimizers",
+        "docs/perceptron",
+    ],
     "Look closer": ["convergence", "denoised", "searches", "verdicts", "experiments", "notebooks"],
     "The method": ["docs/method", "docs/inside", "docs/assumptions", "docs/glossary"],
     "Run and change": ["docs/running", "docs/adding-a-method", "docs/scaling", "docs/reliability"],
