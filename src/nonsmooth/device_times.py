@@ -38,7 +38,7 @@ IMPLEMENTATIONS: dict[str, dict[str, bool]] = {
 }
 ADAM_GRAPH = "adam graph"  # the fused one as a CUDA graph
 # First iterations, which are not in the tables: the weight of the start, 2^-k, is lost in float32's rounding after some
-# 26 (_badmm_fast.py), and the products that it costs end.
+# 26 (_fast_layers.py), and the products that it costs end.
 EARLY = 30
 
 

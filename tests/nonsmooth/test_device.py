@@ -9,7 +9,7 @@ import torch
 from test_badmm import NETWORKS, random_problem
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nonsmooth import Badmm, _badmm_fast, contract, device_times, graphs, linear
+from nonsmooth import Badmm, _fast_layers, _sums, contract, device_times, graphs, linear
 from nonsmooth.linear import eigenvalue_bound, inversion, pseudo_inverse
 
 WAITING = (
@@ -38,7 +38,7 @@ class Watch(TorchDispatchMode):
 
 @pytest.fixture
 def beside_the_host(monkeypatch):
-    for module in (linear, _badmm_fast, contract):
+    for module in (linear, _fast_layers, _sums, contract):
         monkeypatch.setattr(module, "on_host", lambda X: False)
 
 
@@ -140,7 +140,7 @@ def test_with_exact_norms_the_iterates_are_those_of_a_cpu(name, kind, beside_the
 @pytest.mark.parametrize("kind", ["gradient", "least_squares"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_gram_matrix_by_blocks_of_its_upper_triangle_is_the_whole_one(kind, dtype, beside_the_host, monkeypatch):
-    monkeypatch.setattr(_badmm_fast, "DEVICE_COLUMNS", 3)
+    monkeypatch.setattr(_sums, "DEVICE_COLUMNS", 3)
     monkeypatch.setattr(linear, "DEVICE_ROWS", 7)
     network, inputs, targets = random_problem("deep")
     network, inputs, targets = network.to(dtype), inputs.to(dtype), targets.to(dtype)
@@ -149,7 +149,7 @@ def test_a_gram_matrix_by_blocks_of_its_upper_triangle_is_the_whole_one(kind, dt
     grams = badmm.lifted.grams if kind == "least_squares" else [sums.gram for sums in badmm.lifted.sums]
     for products in filter(None, grams):
         products.compute()
-        Xb = linear.with_ones(products.layer.X_in.to(products.matrix.dtype))
+        Xb = linear.with_ones(products.X.to(products.matrix.dtype))
         torch.testing.assert_close(products.matrix, Xb.T @ Xb)
 
 
