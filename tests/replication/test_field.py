@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib
 import pytest
 import yaml
 from made_results import Made
@@ -12,6 +13,7 @@ from replication.compute.seeds import SeedRun
 from replication.errors import ConfigError
 from replication.report import rows, writing
 from replication.report.field import credit_block, credit_table, field_block, field_table, reached
+from replication.report.registry import FIGURE, shown
 from replication.studies import field
 
 ROOT = Path(__file__).parents[2]
@@ -146,3 +148,59 @@ def test_the_credit_of_a_layer_is_told_from_when_it_arrives(tables):
 def test_the_pages_tell_a_row_a_line(tables):
     assert field_block(tables, "student").splitlines()[-1] == "| restarted, gram | - | 0.4 (0.2 to 0.6) | 10 | 1 |"
     assert credit_block(tables, "1", "badmm").splitlines()[2] == "| layer 1 | 0.10 |"
+
+
+@pytest.fixture(scope="module")
+def every_result(smoke_config, tmp_path_factory):
+    """Made results of all jobs: carried signals end above Adam, the others below it."""
+    made = Made(tmp_path_factory.mktemp("field"))
+    for job in field.jobs(smoke_config):
+        if job.kind == "training":
+            end = 0.5 if "carried" in job.name else 0.01 if job.name.endswith("/adam") else 1e-9
+            runs = [SeedRun(seed, "finished", [0, 10, 12], [3.0, 2 * end, end]) for seed in (0, 1)]
+            made.tuned(job.name, {"train_loss": runs, "validation_loss": runs})
+        elif job.kind == "timing":
+            made.timing(job.name, dict.fromkeys(job.methods, (0.1, 0.01)))
+        else:
+            hidden = job.arguments["run"]["network"]["hidden"]
+            layers = [[None, 0.5] for _ in range(len(hidden) + 1)]
+            seeds = [{"seed": s, "iteration": [1, 4], "cosine": layers, "share": layers} for s in (0, 1)]
+            differs = [[0.2, 0.3]] * len(hidden) if "tau" in job.name else []
+            made.record(job.name, {"seeds": [seed | {"differs": differs} for seed in seeds]})
+    return made.results
+
+
+def test_the_heat_map_has_a_cell_for_each_signal_and_step_with_its_loss(every_result):
+    matplotlib.use("Agg")
+    figure = shown(FIGURE)["field"].make(every_result)
+    assert len(figure.axes) == 3
+    for axes in figure.axes:
+        texts = [text.get_text() for text in axes.texts]
+        assert texts.count("5e-01") == 8
+        assert texts.count("1e-09") == 24
+        assert [label.get_text() for label in axes.get_yticklabels()][-1] == "carried"
+        assert "1.0e-02" in axes.get_title()
+
+
+def test_the_curve_over_tau_has_all_of_them_and_every_depth_below(every_result, smoke_config):
+    above, below = shown(FIGURE)["field_tau"].make(every_result).axes
+    taus = sorted(smoke_config["field"]["taus"])
+    assert above.lines[0].get_xdata().tolist() == taus
+    assert [line.get_label() for line in below.lines] == ["1 hidden", "2 hidden"]
+    assert all(line.get_ydata().tolist() == [0.25] * len(taus) for line in below.lines)
+
+
+def test_the_credit_is_drawn_for_the_deepest_network(every_result):
+    figure = shown(FIGURE)["field_credit"].make(every_result)
+    images = [axes.images[0].get_array() for axes in figure.axes if axes.get_title() or axes.images]
+    assert {image.shape for image in images if image.shape[0] < 10} == {(3, 2)}
+
+
+def test_the_table_of_all_results_has_a_row_for_each_search_and_the_times(every_result):
+    table = {row["id"]: row for row in field_table(every_result)}
+    assert "student-deep/carried-muon" in table
+    assert not any("timing" in name or "credit" in name for name in table)
+    assert table["student/adam"]["seconds"] == 0.01
+    assert "seconds" not in table["student/carried-muon"]
+    assert table["student/restarted-gram"]["reached"] == 2
+    assert table["student/carried-gram"]["reached"] == 0
