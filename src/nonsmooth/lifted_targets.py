@@ -75,7 +75,7 @@ class LiftedTargets(Resumable):
         inputs: Tensor,
         targets: Tensor,
         *,
-        tau: float = 0.6,
+        tau: float = 1.0,
         eta: float = 0.1,
         damping: float = 0.1,
         momentum: float = 0.95,
