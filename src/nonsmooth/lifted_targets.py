@@ -11,12 +11,20 @@ from torch import Tensor, nn
 from nonsmooth import damped
 from nonsmooth.contract import in_setup
 from nonsmooth.lifting import check_range, checked
+from nonsmooth.linear import TINY
 from nonsmooth.momentum import check_momentum
 from nonsmooth.state import Resumable
 from nonsmooth.targets import chain, forward, last_residual, loss, signals
 
 SHORTER, LONGER, LONGEST = 0.5, 1.05, 2.0  # what the guard makes of eta, and where it stops
-LEAST_DAMPING = 1e-12  # below it, rounding decides whether a Gram matrix has a Cholesky factor
+LEAST_DAMPING = 1e-10  # a hundredth of less, and rounding decides whether a Gram matrix has a Cholesky factor
+OF_LAST = 0.01  # the share of the damping that the last layer has: it is solved for
+WEAKEST = 1e-6  # the least |R_l|^2 over |R_L|^2 that a step is scaled by
+
+
+def squared(R: Tensor) -> Tensor:
+    """|R|^2 in float64, 0-d."""
+    return R.double().square().sum()
 
 
 class LiftedTargets(Resumable):
@@ -26,12 +34,14 @@ class LiftedTargets(Resumable):
     activation with the Bregman distance D(Y, sigma(A_L)). Losses are sums over samples and outputs. One iteration:
 
         T_l = sigma(A_l + tau_l U_l),   R_l = (T_l - sigma(A_l)) / tau_l,   U_l = R_{l+1} W_{l+1}     from L - 1 to 1
-        V_l <- momentum V_l + eta (R_l^T [X_{l-1}, 1] - ridge [W_l, 0]) H_l^-1,   [W_l, b_l] += V_l      l < L
+        V_l <- momentum V_l + eta c_l (R_l^T [X_{l-1}, 1] - ridge [W_l, 0]) H_l^-1,   [W_l, b_l] += V_l      l < L
         [W_L, b_L] += (R_L^T [X_{L-1}, 1] - ridge [W_L, 0]) H_L^-1     with X_{L-1} of the new hidden layers
 
     where X_l and A_l are those of the network's own forward pass, R_L = Y - A_L (behind an activation Y - sigma(A_L)),
-    and H_l = H + damping |H| I for H = [X_{l-1}, 1]^T [X_{l-1}, 1] + ridge diag(1, ..., 1, 0). tau_L = 1 and
-    tau_l = tau tau_{l+1} / |W_{l+1}|^2: so each target lowers the loss above it. For tau -> 0, R is backpropagation's.
+    and H_l = H + damping |H| I for H = [X_{l-1}, 1]^T [X_{l-1}, 1] + ridge diag(1, ..., 1, 0), with a hundredth of the
+    damping in the last layer. c_l = |R_L|^2 / |R_l|^2, at most 10^6, is twice Polyak's step size for a move of A_l.
+    tau_L = 1 and tau_l = tau tau_{l+1} / |W_{l+1}|^2: so each target lowers the loss above it. For tau -> 0, R_l is
+    backpropagation's signal.
 
     A guard ends the iteration. If the loss fell, the weights stay and eta grows by a twentieth, up to 2. If not, the
     weights of before come back, V becomes zero, and eta is halved. So the loss never rises, on any data.
@@ -47,7 +57,7 @@ class LiftedTargets(Resumable):
     network, inputs, targets: those of `Badmm`, and so are the errors. `nn.Tanh` is an activation too.
     tau: length of the proximal steps, in (0, 2).
     eta: step size of the hidden layers at the start, in (0, 2].
-    damping: of the Gram matrices, at least 1e-12.
+    damping: of the Gram matrices, at least 1e-10.
     momentum: of the hidden layers, in [0, 1).
     ridge: weight of ridge/2 |W_l|^2 for every layer (biases left out), not negative.
 
@@ -65,22 +75,22 @@ class LiftedTargets(Resumable):
         inputs: Tensor,
         targets: Tensor,
         *,
-        tau: float = 0.3,
+        tau: float = 1.0,
         eta: float = 0.1,
-        damping: float = 0.01,
-        momentum: float = 0.9,
+        damping: float = 0.1,
+        momentum: float = 0.95,
         ridge: float = 0.0,
     ):
         check_range("tau", tau, 0 < tau < 2, "0 < {} < 2")
         check_range("eta", eta, 0 < eta <= LONGEST, "0 < {} <= 2")
-        check_range("damping", damping, LEAST_DAMPING <= damping < math.inf, "1e-12 <= {} < inf")
+        check_range("damping", damping, LEAST_DAMPING <= damping < math.inf, "1e-10 <= {} < inf")
         check_momentum(momentum)
         check_range("ridge", ridge, 0 <= ridge < math.inf, "0 <= {} < inf")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.network, self.tau, self.eta, self.damping = network, tau, eta, damping
         self.momentum, self.ridge = momentum, ridge
         self._watch(network, self.inputs, self.targets)
-        self._of_inputs = damped.inverse(self.inputs, self.pairs[0][0], damping, ridge)  # they never change
+        self._of_inputs = self._inverse(0, self.inputs)  # they never change
         self._velocities = [damped.joined(linear).zero_() for linear, _ in self.pairs[:-1]]
         self._eta, self._loss = (torch.tensor(value, dtype=torch.float64, device="cpu") for value in (eta, math.inf))
         self._restored()
@@ -97,10 +107,13 @@ class LiftedTargets(Resumable):
         """X_0, ..., X_{L-1} and A_1, ..., A_L of the current weights."""
         self._X, self._A = forward(self.pairs, self.inputs)
 
+    def _inverse(self, number: int, X: Tensor) -> Tensor:
+        damping = self.damping * (OF_LAST if number == len(self.pairs) - 1 else 1)
+        return damped.inverse(X, self.pairs[number][0], damping, self.ridge)
+
     def _direction(self, number: int, R: Tensor, X: Tensor) -> Tensor:
-        linear = self.pairs[number][0]
-        inverse = damped.inverse(X, linear, self.damping, self.ridge) if number else self._of_inputs
-        return damped.direction(R, X, linear, inverse, self.ridge)
+        inverse = self._inverse(number, X) if number else self._of_inputs
+        return damped.direction(R, X, self.pairs[number][0], inverse, self.ridge)
 
     def _solve_last(self, X: list[Tensor], A: list[Tensor]) -> float:
         """The step of [W_L, b_L], and A_L anew. Returns the loss."""
@@ -114,9 +127,10 @@ class LiftedTargets(Resumable):
         """V_l and [W_l, b_l] of all hidden layers, from the signals of the current pass."""
         last = last_residual(self.pairs, self._A[-1], self.targets)
         R = signals(self.pairs, self._A, last, chain(self.pairs, self.tau))
+        whole = squared(last).clamp(min=TINY)
         for number, velocity in enumerate(self._velocities):
-            step = self._direction(number, R[number], self._X[number])
-            velocity.mul_(self.momentum).add_(step, alpha=self._eta.item())
+            scale = self._eta.item() * whole / torch.maximum(squared(R[number]), WEAKEST * whole)
+            velocity.mul_(self.momentum).add_(scale * self._direction(number, R[number], self._X[number]))
             damped.add(self.pairs[number][0], velocity)
 
     @torch.no_grad()

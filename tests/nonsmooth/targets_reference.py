@@ -86,7 +86,7 @@ def signals(s, V, A, X, tau):
 
 def solve_last(s, V, damping, ridge):
     X, _ = s.forward(V)
-    return [*V[:-1], V[-1] + damped(s.targets - X[-1], X[-2], V[-1], damping, ridge)]
+    return [*V[:-1], V[-1] + damped(s.targets - X[-1], X[-2], V[-1], damping / 100, ridge)]
 
 
 def iterate(s, *, tau, damping, momentum, ridge):
@@ -95,7 +95,8 @@ def iterate(s, *, tau, damping, momentum, ridge):
         s.velocity = [np.zeros_like(v) for v in s.V[:-1]]
     X, A = s.forward(s.V)
     R = signals(s, s.V, A, X, tau)
-    S = [damped(R[layer], X[layer], s.V[layer], damping, ridge) for layer in range(len(s.V) - 1)]
+    scale = [(R[-1] ** 2).sum() / max((signal**2).sum(), 1e-6 * (R[-1] ** 2).sum()) for signal in R]
+    S = [scale[layer] * damped(R[layer], X[layer], s.V[layer], damping, ridge) for layer in range(len(s.V) - 1)]
     s.velocity = [momentum * v + s.eta * step for v, step in zip(s.velocity, S, strict=True)]
     trial = [*(v + change for v, change in zip(s.V, s.velocity, strict=False)), s.V[-1]]
     trial = solve_last(s, trial, damping, ridge)

