@@ -93,6 +93,13 @@ def test_one_weight_step_solves_the_last_layer_by_least_squares():
     np.testing.assert_allclose((X[3] - lpom.residual(2, X)).numpy(), best, atol=1e-9)
 
 
+def test_sweeps_that_do_not_contract_say_what_to_change():
+    _, lpom = start(scale=5.0, mu=0.01, sweeps=50)
+    with pytest.raises(torch.linalg.LinAlgError, match=r"raise mu = 0.01, then lower ratio = 1"):
+        for _ in range(20):
+            lpom.step()
+
+
 @pytest.mark.parametrize("settings", [{"mu": 0.0}, {"ratio": -1.0}, {"sweeps": 0}, {"weight_steps": 0}])
 def test_settings_outside_their_range_are_refused_by_name(settings):
     ((name, value),) = settings.items()

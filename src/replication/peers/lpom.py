@@ -26,11 +26,9 @@ class Lpom(Trainer):
       H = [X_{l-1}, 1]^T [X_{l-1}, 1], and V that point moved on by Nesterov's rule.
 
     network, inputs, targets: those of `Badmm`, and so are the errors. mu: mu_{L-1}, positive, where the loss has
-    weight 1. ratio: mu_{l+1} / mu_l of hidden layers, positive; the paper has one mu for all. A sweep is a contraction
-    where the products of these quotients with |W_{l+1}|^2 are small. sweeps, weight_steps: at least 1.
+    weight 1. ratio: mu_{l+1} / mu_l of hidden layers, positive; the paper has one mu for all. Sweeps contract where
+    mu_{l+1} / mu_l |W_{l+1}|^2 is small, and diverge where it is large. sweeps, weight_steps: at least 1.
     """
-
-    step_sizes = ("ratio",)
 
     @in_setup
     def __init__(
@@ -52,6 +50,10 @@ class Lpom(Trainer):
         self.mu, self.ratio, self.sweeps, self.weight_steps = mu, ratio, sweeps, weight_steps
         self._watch(network, inputs, targets)
         self._of_inputs = self._inverse(0, self.inputs)  # they never change
+
+    @property
+    def advice(self) -> str:
+        return f"raise mu = {self.mu:g}, then lower ratio = {self.ratio:g}"
 
     def _inverse(self, number: int, X: Tensor) -> Tensor:
         linear = self.pairs[number][0]
