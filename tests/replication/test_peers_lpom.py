@@ -1,5 +1,7 @@
 """LPOM against scipy's minimiser of its objective, and its weight step against what it must minimise."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 import torch
@@ -96,8 +98,7 @@ def test_one_weight_step_solves_the_last_layer_by_least_squares():
 def test_sweeps_that_do_not_contract_say_what_to_change():
     _, lpom = start(scale=5.0, mu=0.01, sweeps=50)
     with pytest.raises(torch.linalg.LinAlgError, match=r"raise mu = 0.01, then lower ratio = 1"):
-        for _ in range(20):
-            lpom.step()
+        deque((lpom.step() for _ in range(20)), maxlen=0)
 
 
 @pytest.mark.parametrize("settings", [{"mu": 0.0}, {"ratio": -1.0}, {"sweeps": 0}, {"weight_steps": 0}])
