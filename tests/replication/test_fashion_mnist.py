@@ -1,5 +1,6 @@
 """Fashion-MNIST beside MNIST: the same fetch, sums and draw, on a made-up set in files of the same format."""
 
+import copy
 import gzip
 import hashlib
 import struct
@@ -9,9 +10,12 @@ import torch
 from test_mnist import EXCERPT, ROOT
 from torchvision.datasets import FashionMNIST
 
+from replication import config
 from replication.data import mnist
-from replication.errors import DataError
+from replication.errors import ConfigError, DataError
+from replication.parameters import of_run
 from replication.paths import DATASETS
+from replication.plan import Plan
 
 NAME = "fashion-mnist"
 RAW = "FashionMNIST/raw"
@@ -108,3 +112,49 @@ def test_the_project_has_sums_of_four_files_of_each_set(name):
     assert set(sums) == {f"{DATASETS[name]}/raw/{part}-ubyte" for part in parts}
     assert all(len(digest) == 64 for digest in sums.values())
     assert not set(sums.values()) & set(mnist.expected_sums(EXCERPT).values())
+
+
+@pytest.fixture(scope="module")
+def project():
+    return config.project(ROOT)
+
+
+class TestConfiguration:
+    """An experiment that names this set, in the project's own configuration."""
+
+    @pytest.fixture
+    def changed(self, project):
+        changed = copy.deepcopy(project)
+        changed["experiments"]["digits"]["data"]["dataset"] = NAME
+        return config.check(changed, ROOT / "config" / "schema.yaml")
+
+    def test_its_images_and_its_alone_are_drawn_from_it(self, project, changed):
+        images = {name: of_run(changed, name, "adam", 0).images for name in ("digits", "autoencoder")}
+        assert images["digits"] == of_run(project, "digits", "adam", 0).images | {"dataset": NAME}
+        assert images["autoencoder"] == of_run(project, "autoencoder", "adam", 0).images
+
+    def test_the_workflow_fetches_it_for_what_is_drawn_from_it(self, project, changed):
+        plans = Plan(project, str(ROOT)), Plan(changed, str(ROOT))
+        assert plans[1].poster.images("digits") == "results/data/digits/seed-{seed}.safetensors"
+        assert [plan.poster.dataset("digits/seed-0") for plan in plans] == ["mnist", NAME]
+        assert plans[1].poster.drawn("digits/seed-0")["dataset"] == NAME
+        assert plans[1].poster.dataset("seed-0") == "mnist"
+        before, after = (plan.studies for plan in plans)
+        moved = {name for name, job in after.jobs.items() if job.datasets != ["mnist"]}
+        assert {tuple(after.jobs[name].datasets) for name in moved} == {(NAME, "mnist")}
+        assert moved == {name for name in after.jobs if after.digests[name] != before.digests[name]}
+        assert all("digits" in name for name in moved)
+        assert plans[1].receipts(NAME) == [f"results/data/{NAME}.sha256"]
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            ({"dataset": "kmnist"}, "experiments.digits.data.dataset: 'kmnist'"),
+            ({"dataset": NAME, "training_images": 60000}, "is more than fashion-mnist's 60000"),
+        ],
+    )
+    def test_what_cannot_be_drawn_is_refused(self, project, data, message):
+        wrong = copy.deepcopy(project)
+        wrong["experiments"]["digits"]["data"] = data
+        with pytest.raises(ConfigError, match=message):
+            config.check(wrong, ROOT / "config" / "schema.yaml")
