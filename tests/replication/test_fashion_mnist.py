@@ -150,7 +150,7 @@ class TestConfiguration:
         ("data", "message"),
         [
             ({"dataset": "kmnist"}, "experiments.digits.data.dataset: 'kmnist'"),
-            ({"dataset": NAME, "training_images": 60000}, "is more than fashion-mnist's 60000"),
+            ({"dataset": NAME, "training_images": 60000}, "is more than FashionMNIST's 60000"),
         ],
     )
     def test_what_cannot_be_drawn_is_refused(self, project, data, message):
