@@ -215,12 +215,12 @@ def _contradictions_in(section: dict, key: str, config: dict, root: Path) -> lis
     problem, network = section["problem"], section["network"]
     faults = [f"{key}.notebook: {why}" for why in _wrong_notebook(root / "notebooks", section["notebook"])]
     drawn = counts(config, section)
-    images = dataset(section)
-    count, data = sum(drawn.values()), root / config["data"]["root"] / DATASETS[images] / "raw"
+    images = DATASETS[dataset(section)]
+    count, data = sum(drawn.values()), root / config["data"]["root"] / images / "raw"
     if count > (available := _images_in(data / "train-images-idx3-ubyte", 60000)):
-        faults.append(f"{key}.data: training_images + validation_images = {count} is more than {DATASETS[images]}'s {available}")
+        faults.append(f"{key}.data: training_images + validation_images = {count} is more than {images}'s {available}")
     if problem.get("unseen_images", 0) > (available := _images_in(data / "t10k-images-idx3-ubyte", 10000)):
-        faults.append(f"{key}.problem.unseen_images: {problem['unseen_images']} is more than {DATASETS[images]}'s {available}")
+        faults.append(f"{key}.problem.unseen_images: {problem['unseen_images']} is more than {images}'s {available}")
     if problem.get("noise", "gaussian") != "gaussian" and problem["noise_level"] > 1:
         faults.append(f"{key}.problem.noise_level: {problem['noise_level']} is no share of pixels: at most 1")
     if problem.get("condition_number") is not None and problem["name"] in NEED_IMAGES and drawn["training_images"] < 2:

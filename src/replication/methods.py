@@ -102,16 +102,16 @@ METHODS: dict[str, Method] = {
         "train_d",
         fixed={"weight_step": "least_squares_last"},
     ),
-    "lpom": Method("LPOM", "replication.peers.lpom:Lpom", PEER),
+    "lpom": Method("LPOM", "replication.peers.lpom:Lpom", REFERENCE),
     "lifted-bregman": Method(
         "lifted Bregman, Adam in its blocks",
         "replication.peers.lifted_bregman:LiftedBregman",
-        PEER,
+        REFERENCE,
         "train_d",
     ),
-    "locoprop": Method("LocoProp-M", "replication.peers.locoprop:LocoProp", PEER),
-    "dual-propagation": Method("dual propagation", "replication.peers.dual_propagation:DualPropagation", PEER),
-    "dladmm": Method("dlADMM", "replication.peers.dladmm:DlAdmm", PEER),
+    "locoprop": Method("LocoProp-M", "replication.peers.locoprop:LocoProp", REFERENCE),
+    "dual-propagation": Method("dual propagation", "replication.peers.dual_propagation:DualPropagation", REFERENCE),
+    "dladmm": Method("dlADMM", "replication.peers.dladmm:DlAdmm", REFERENCE),
 }
 ANCHOR = "adam"  # what the others' times are told as ratios to
 
