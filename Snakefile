@@ -7,7 +7,7 @@ import os
 import sys
 
 from replication import workflow as project
-from replication.paths import RESULTS
+from replication.paths import DATASETS, RESULTS
 from replication.workflow import WHOLE_MACHINE
 from snakemake.utils import min_version
 

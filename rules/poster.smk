@@ -2,25 +2,27 @@
 # report.smk draws.
 
 
-rule fetch_mnist:
-    """MNIST's files, verified by SHA-256."""
+rule fetch_images:
+    """The files of MNIST, or of Fashion-MNIST, verified by SHA-256."""
     input:
         sums=f"{plan.data_root}/SHA256SUMS",
         modules=plan.modules("data/mnist.py"),
     output:
-        receipt="results/data/mnist.sha256",
+        receipt="results/data/{dataset}.sha256",
     log:
-        "logs/fetch_mnist.log",
+        "logs/fetch_images/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(DATASETS),
     params:
         root=plan.data_root,
     script:
-        "../src/replication/scripts/fetch_mnist.py"
+        "../src/replication/scripts/fetch_images.py"
 
 
 rule draw_images:
     """The images of a seed: 1,000 to train on, as the poster has it."""
     input:
-        receipt="results/data/mnist.sha256",
+        receipt=lambda wildcards: plan.receipts(plan.poster.dataset(wildcards.drawn)),
         modules=plan.modules("data/mnist.py"),
     output:
         images="results/data/{drawn}.safetensors",

@@ -5,7 +5,7 @@
 rule answer:
     """The record of one job of a study."""
     input:
-        receipt="results/data/mnist.sha256",
+        receipt=lambda wildcards: plan.receipts(*plan.studies.jobs[wildcards.name].datasets),
         modules=lambda wildcards: plan.modules_of_job(wildcards.name),
     output:
         record="results/records/{name}.jsonl",

@@ -12,7 +12,7 @@ from replication.personal import leave_out
 def fetch(arguments: argparse.Namespace) -> None:
     from replication.data import mnist
 
-    mnist.fetch(arguments.root, arguments.sources)
+    mnist.fetch(arguments.root, arguments.sources, dataset=arguments.dataset)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -108,8 +108,9 @@ def parser() -> argparse.ArgumentParser:
 
     command(
         fetch,
-        "See that MNIST's files are there and whole, and fetch those that are not.",
+        "See that the files of MNIST are there and whole, or those of Fashion-MNIST, and fetch those that are not.",
         root={"help": "folder with SHA256SUMS and MNIST/raw"},
+        dataset={"required": False, "default": "mnist", "help": "mnist or fashion-mnist"},
         sources={
             "nargs": "*",
             "required": False,
@@ -125,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
         fit,
         "Train a ReLU network on your own arrays, without the configuration, and save it.",
         FIT,
-        data={"help": "an .npz with inputs and targets, an .npy with clean rows, or mnist"},
+        data={"help": "an .npz with inputs and targets, an .npy with clean rows, mnist or fashion-mnist"},
         method=optional("badmm", "one that the command methods lists"),
         settings=optional([], "the method's, such as tau_w=1.0 ridge=10", nargs="*", metavar="NAME=VALUE"),
         hidden=optional([64], "sizes of the hidden layers", nargs="*", type=int, metavar="UNITS"),

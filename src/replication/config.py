@@ -11,7 +11,8 @@ from replication.constructors import accepted, refusal
 from replication.errors import ConfigError, NotebookError, nearest
 from replication.methods import METHODS, baselines, compared
 from replication.notebooks import declared_parameters
-from replication.parameters import AUTOENCODER, NEED_IMAGES, OF_NOTEBOOK, counts, samples_of
+from replication.parameters import AUTOENCODER, NEED_IMAGES, OF_NOTEBOOK, counts, dataset, samples_of
+from replication.paths import DATASETS
 from replication.sections import merge, settle_optimizers, whole, with_choices, with_middles
 from replication.studies import field
 
@@ -215,11 +216,12 @@ def _contradictions_in(section: dict, key: str, config: dict, root: Path) -> lis
     problem, network = section["problem"], section["network"]
     faults = [f"{key}.notebook: {why}" for why in _wrong_notebook(root / "notebooks", section["notebook"])]
     drawn = counts(config, section)
-    count, data = sum(drawn.values()), root / config["data"]["root"] / "MNIST" / "raw"
+    images = DATASETS[dataset(section)]
+    count, data = sum(drawn.values()), root / config["data"]["root"] / images / "raw"
     if count > (available := _images_in(data / "train-images-idx3-ubyte", 60000)):
-        faults.append(f"{key}.data: training_images + validation_images = {count} is more than MNIST's {available}")
+        faults.append(f"{key}.data: training_images + validation_images = {count} is more than {images}'s {available}")
     if problem.get("unseen_images", 0) > (available := _images_in(data / "t10k-images-idx3-ubyte", 10000)):
-        faults.append(f"{key}.problem.unseen_images: {problem['unseen_images']} is more than MNIST's {available}")
+        faults.append(f"{key}.problem.unseen_images: {problem['unseen_images']} is more than {images}'s {available}")
     if problem.get("noise", "gaussian") != "gaussian" and problem["noise_level"] > 1:
         faults.append(f"{key}.problem.noise_level: {problem['noise_level']} is no share of pixels: at most 1")
     if problem.get("condition_number") is not None and problem["name"] in NEED_IMAGES and drawn["training_images"] < 2:
@@ -267,7 +269,7 @@ def _wrong_notebook(folder: Path, name: str) -> Iterator[str]:
 
 
 def _images_in(path: Path, usual: int) -> int:
-    """How many images a file of MNIST says that it has; `usual` where it is still to be fetched."""
+    """How many images a file of a data set says that it has; `usual` where it is still to be fetched."""
     try:
         with path.open("rb") as file:
             return struct.unpack(">II", file.read(8))[1]

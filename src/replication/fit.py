@@ -16,7 +16,7 @@ from replication.data.denoising import NOISES
 from replication.errors import nearest
 from replication.files import check_new, reading, replacing
 from replication.parameters import Parameters
-from replication.paths import RUN_FILES
+from replication.paths import DATASETS, RUN_FILES
 from replication.quality import summary
 from replication.seeds import generator
 
@@ -109,21 +109,21 @@ def read_problem(data: str, noise: float, held_out: float, seed: int) -> Problem
     """The problem of a file: the last rows, a share `held_out`, are unseen, and the others are trained on.
 
     data: an .npz file with the arrays "inputs" and "targets"; an .npy file of clean rows, to which Gaussian noise of
-    standard deviation `noise` is added; or "mnist", for clean images drawn by `seed`. Rows are flattened; bytes are
-    pixels, 255 becomes 1. Raises DataError and ValueError.
+    standard deviation `noise` is added; or a key of DATASETS, for clean images drawn by `seed`. Rows are flattened;
+    bytes are pixels, 255 becomes 1. Raises DataError and ValueError.
     """
     if Path(data).suffix == ".npz":
         with reading(data), np.load(data) as arrays:
             inputs, targets = (_rows(arrays[name], name) for name in ("inputs", "targets"))
-    elif Path(data).suffix == ".npy" or data == "mnist":
-        if data == "mnist":
-            targets = mnist.sample(seed, IMAGES).training.float() / 255
+    elif Path(data).suffix == ".npy" or data in DATASETS:
+        if data in DATASETS:
+            targets = mnist.sample(seed, IMAGES | {"dataset": data}).training.float() / 255
         else:
             with reading(data):
                 targets = _rows(np.load(data), "the array")
         inputs = NOISES["gaussian"](targets, noise, generator(seed, "noise/training"))
     else:
-        raise ValueError(f"--data {data}: must be an .npz or .npy file, or mnist")
+        raise ValueError(f"--data {data}: must be an .npz or .npy file, or {' or '.join(DATASETS)}")
     count = len(targets) - round(held_out * len(targets))
     if len(inputs) != len(targets) or not 0 < count < len(targets):
         raise ValueError(

@@ -109,6 +109,16 @@ METHODS: dict[str, Method] = {
         fixed={"weight_step": "least_squares_last"},
     ),
     "signal-steps": Method("a signal with a weight step", "replication.peers.signals:SignalSteps", CONTROL),
+    "lpom": Method("LPOM", "replication.peers.lpom:Lpom", REFERENCE),
+    "lifted-bregman": Method(
+        "lifted Bregman, Adam in its blocks",
+        "replication.peers.lifted_bregman:LiftedBregman",
+        REFERENCE,
+        "train_d",
+    ),
+    "locoprop": Method("LocoProp-M", "replication.peers.locoprop:LocoProp", REFERENCE),
+    "dual-propagation": Method("dual propagation", "replication.peers.dual_propagation:DualPropagation", REFERENCE),
+    "dladmm": Method("dlADMM", "replication.peers.dladmm:DlAdmm", REFERENCE),
 }
 ANCHOR = "adam"  # what the others' times are told as ratios to
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, fields, replace
 
+from replication.paths import MNIST
 from replication.ranges import at
 
 AUTOENCODER = "autoencoder"  # the experiment of the poster's claims, which the limits move
 LEVERS = "autoencoder-levers"  # the same with every lever searched, of which a figure draws the search
 EVERY_SETTING = f"{AUTOENCODER}-every-setting"  # the same with every setting searched, which the answer is about
-NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from MNIST
+NEED_IMAGES = ("denoising", "digit", "digits")  # the problems that are made from images
 CRITERIA = ("train_loss", "validation_loss")  # columns of the history by which the search chooses settings
 
 
@@ -22,7 +23,8 @@ def plain(value: object) -> object:
 class Parameters:
     """All that a run depends on.
 
-    images: "training_images" and "validation_images", how many are drawn; None for a problem made from no images.
+    images: "training_images" and "validation_images", how many are drawn, and "dataset" where it is not MNIST; None for
+        a problem made from no images.
     problem, network: sections of the experiment. settings: the optimizer's. schema.yaml has the meaning of every key.
     """
 
@@ -31,7 +33,7 @@ class Parameters:
     seed: int
     settings: dict
     iterations: int
-    images: dict[str, int] | None
+    images: dict | None
     problem: dict
     network: dict
     dtype: str
@@ -55,15 +57,25 @@ def counts(config: dict, section: dict) -> dict[str, int]:
     return {name: drawn[name] for name in ("training_images", "validation_images")}
 
 
-def images(config: dict, section: dict) -> dict[str, int] | None:
-    """How many images the experiment of this section draws; None where its problem is made from none."""
-    return counts(config, section) if section["problem"]["name"] in NEED_IMAGES else None
+def dataset(section: dict) -> str:
+    """The data set that a section's images are drawn from."""
+    return section.get("data", {}).get("dataset", MNIST)
+
+
+def drawn(config: dict, section: dict) -> dict:
+    """What images a section draws: `counts`, and the data set where it is not MNIST."""
+    return counts(config, section) | ({"dataset": dataset(section)} if dataset(section) != MNIST else {})
+
+
+def images(config: dict, section: dict) -> dict | None:
+    """What images the experiment of this section draws; None where its problem is made from none."""
+    return drawn(config, section) if section["problem"]["name"] in NEED_IMAGES else None
 
 
 def samples_of(config: dict, section: dict) -> int:
     """How many training samples the experiment of this section has."""
-    drawn = images(config, section)
-    return drawn["training_images"] if drawn else section["problem"]["samples"]
+    made_from = images(config, section)
+    return made_from["training_images"] if made_from else section["problem"]["samples"]
 
 
 def of_run(config: dict, experiment: str, optimizer: str, seed: int, criterion: str | None = None) -> Parameters:

@@ -13,6 +13,8 @@ STYLE = Path(__file__).parent / "report" / "style.mplstyle"
 RESULTS = "results"  # of a working directory
 PUBLISHED_TABLES = "docs/results"  # of the project
 PUBLISHED_FIGURES = "figures"  # of the project
+MNIST = "mnist"
+DATASETS = {MNIST: "MNIST", "fashion-mnist": "FashionMNIST"}  # by name its folder, called as the class of torchvision
 DEVICES = "data/devices"  # of the project: times on devices of other machines
 PAGES = ("README.md", "docs/*.md")  # of the project
 

@@ -105,6 +105,13 @@ class Plan:
         figures = [file for name in of_target(FIGURE, target) for file in self.figure(name)]
         return figures + [f"{RESULTS}/tables/{name}.csv" for name in of_target(TABLE, target)]
 
+    # The data behind a job
+
+    @staticmethod
+    def receipts(*datasets: str) -> list[str]:
+        """What the rule leaves that has verified the files of these data sets."""
+        return [f"{RESULTS}/data/{name}.sha256" for name in datasets]
+
     # The library's modules behind a job
 
     @staticmethod

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from replication import parameters
 from replication.methods import METHODS
 from replication.parameters import NEED_IMAGES, plain
-from replication.paths import RESULTS, drawn_images
+from replication.paths import MNIST, RESULTS, drawn_images
 
 
 class Poster:
@@ -42,11 +42,15 @@ class Poster:
         pattern = self.images(experiment)
         return [pattern.format(seed=seed) for seed in self.seeds(experiment)] if pattern else []
 
+    def dataset(self, name: str) -> str:
+        """The data set of the images called so."""
+        return self.drawn(name).get("dataset", MNIST)
+
     def drawn(self, name: str) -> dict:
         """The arguments of mnist.draw for the images called "seed-N" or "EXPERIMENT/seed-N"."""
         experiment, _, seed = name.rpartition("/")
         section = self.experiments[experiment] if experiment else {}
-        return {"seed": int(seed.removeprefix("seed-"))} | parameters.counts(self.config, section)
+        return {"seed": int(seed.removeprefix("seed-"))} | parameters.drawn(self.config, section)
 
     def notebook_parameters(self, experiment: str, optimizer: str) -> dict:
         """What the notebook of an experiment and an optimizer is given."""

@@ -31,7 +31,9 @@ SETTINGS = {
     "lifted-momentum": {"momentum": 0.5},
 }
 # of methods that train no network that ends in an activation, and of one that is about hidden units
-NETWORKS = {name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved", "adam-solved", "adam-units-on")}
+NETWORKS = {
+    name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved", "adam-solved", "adam-units-on", "dladmm")
+}
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: SETTINGS.get(name, {}) | {"fast": False} for name in METHODS if "fast" in accepted(name)}
 # name of the method, settings

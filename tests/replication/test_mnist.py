@@ -31,18 +31,18 @@ def root(tmp_path):
     return tmp_path / "data"
 
 
-def whole(folder: Path) -> Path:
+def whole(folder: Path, dataset: str) -> Path:
     """A source that works."""
     return shutil.copytree(EXCERPT / "MNIST" / "raw", folder / "raw")
 
 
-def broken(folder: Path) -> Path:
-    raw = whole(folder)
+def broken(folder: Path, dataset: str) -> Path:
+    raw = whole(folder, dataset)
     (raw / "train-images-idx3-ubyte").write_bytes(b"something else")
     return raw
 
 
-def unreachable(folder: Path) -> Path:
+def unreachable(folder: Path, dataset: str) -> Path:
     raise OSError("name or service not known")
 
 
@@ -304,7 +304,7 @@ SLOW_FETCH = """
 import shutil, sys, time
 from replication.data import mnist
 
-def slow(folder):
+def slow(folder, dataset):
     shutil.copytree(sys.argv[2], folder / "raw")
     (folder / "ready").touch()
     time.sleep(3)
@@ -343,7 +343,7 @@ def test_what_a_killed_fetch_has_left_is_removed_and_what_another_is_at_work_wit
 def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_fetched(root, monkeypatch):
     shutil.rmtree(root / "MNIST")
     (root / "MNIST").touch()  # a file where the folder must be: no user may write there
-    monkeypatch.setattr(mnist, "SOURCES", {"whole": lambda folder: pytest.fail("fetched")})
+    monkeypatch.setattr(mnist, "SOURCES", {"whole": lambda folder, dataset: pytest.fail("fetched")})
     with pytest.raises(DataError, match=r"data cannot be written to: .*MNIST"):
         mnist.fetch(root, ["whole"])
 

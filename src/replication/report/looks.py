@@ -13,7 +13,7 @@ class Look:
 
 
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-SKY, BLACK = "#56B4E9", "#000000"
+SKY, BLACK, GRAY, BROWN = "#56B4E9", "#000000", "#7F7F7F", "#8C510A"
 LOOKS: dict[str, Look] = {
     "sgd": Look(ORANGE, "-", "s"),
     "adam": Look(GREEN, "-", "^"),
@@ -43,6 +43,11 @@ LOOKS: dict[str, Look] = {
     "badmm-momentum": Look(BLUE, ":", "$M$"),
     "badmm-first-exact": Look(BLACK, "--", "1"),
     "badmm-last-exact": Look(BLACK, ":", "2"),
+    "lpom": Look(GRAY, "-", "$L$"),
+    "lifted-bregman": Look(GRAY, "--", "$B$"),
+    "locoprop": Look(GRAY, "-.", "$l$"),
+    "dual-propagation": Look(GRAY, ":", "$d$"),
+    "dladmm": Look(BROWN, "-", "$a$"),
 }
 
 

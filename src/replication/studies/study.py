@@ -14,6 +14,7 @@ from pkgutil import resolve_name
 from replication import records
 from replication.errors import ConfigError
 from replication.parameters import Parameters, plain
+from replication.paths import MNIST
 
 # By kind of job the function that computes its record's result.
 COMPUTE = {
@@ -53,9 +54,21 @@ class Job:
     @property
     def methods(self) -> list[str]:
         """The methods that it runs."""
+        return sorted({run["optimizer"] for run in self._runs if run["optimizer"]})
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those that must be there: MNIST, and what its runs draw from."""
+        return sorted({MNIST, *((run["images"] or {}).get("dataset", MNIST) for run in self._runs)})
+
+    @property
+    def _runs(self) -> list[dict]:
         runs = self.arguments.get("runs", {})
-        runs = [self.arguments["run"]] if "run" in self.arguments else runs.values() if isinstance(runs, dict) else runs
-        return sorted({run["optimizer"] for run in runs if run["optimizer"]})
+        return (
+            [self.arguments["run"]]
+            if "run" in self.arguments
+            else [*(runs.values() if isinstance(runs, dict) else runs)]
+        )
 
 
 def training(name: str, run: Parameters, search: dict, seeds: list[int], runs: dict[str, dict]) -> Job:
