@@ -12,7 +12,7 @@ from replication.studies.study import Job, timing, training
 
 CRITERION = "train_loss"  # settings are chosen by it
 SIGNAL_STEPS = "signal-steps"  # of METHODS: a signal with a weight step
-GROUPS = FACTORIAL, TAUS, WHOLE = "factorial", "taus", "methods"
+GROUPS = FACTORIAL, TAUS, WHOLE, PEERS = "factorial", "taus", "methods", "peers"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ def entrants(field: dict) -> dict[str, Entrant]:
     rows = [*_factorial(field), *_taus(field)]
     for name, ranges in field["methods"].items():
         rows.append(Entrant(name, WHOLE, label(name), name, {}, ranges, field["method_trials"]))
+    for name, ranges in field["peers"].items():
+        rows.append(Entrant(name, PEERS, label(name), name, {}, ranges, field["trials"]))
     for name in field["defaults"]:
         rows.append(Entrant(f"{name}-defaults", WHOLE, f"{label(name)}, defaults", name, {}, {}, 0))
     return {row.name: row for row in rows}
@@ -79,7 +81,8 @@ def searches(config: dict) -> dict[str, dict]:
     field = config["field"]
     steps = {f"field.weight_steps.{name}": {SIGNAL_STEPS: ranges} for name, ranges in field["weight_steps"].items()}
     steps |= {f"field.signals.{name}": {SIGNAL_STEPS: ranges} for name, ranges in field["signals"].items()}
-    whole = {"field.solved": {SIGNAL_STEPS: field["solved"]}, "field.methods": field["methods"]}
+    whole = {"field.solved": {SIGNAL_STEPS: field["solved"]}}
+    whole |= {f"field.{group}": field[group] for group in (WHOLE, PEERS)}
     return {key: {"ranges": ranges} for key, ranges in (steps | whole).items()}
 
 
@@ -123,7 +126,7 @@ def timing_jobs(config: dict) -> list[Job]:
     field, made = config["field"], []
     for task in field["tasks"]:
         section = section_of(config, task)
-        whole = [row for row in rows_of(field, task) if row.group == WHOLE and row.ranges]
+        whole = [row for row in rows_of(field, task) if row.group in (WHOLE, PEERS) and row.ranges]
         middles = [row.fixed | {name: at(scale, 0.5) for name, scale in row.ranges.items()} for row in whole]
         runs = [
             parameters.of_section(config, section, f"field-{task}", row.optimizer, field["seeds"][0], settings)
