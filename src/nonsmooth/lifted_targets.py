@@ -93,7 +93,7 @@ class LiftedTargets(Resumable):
         self._of_inputs = self._inverse(0, self.inputs)  # they never change
         self._velocities = [damped.joined(linear).zero_() for linear, _ in self.pairs[:-1]]
         self._eta, self._loss = (torch.tensor(value, dtype=torch.float64, device="cpu") for value in (eta, math.inf))
-        self._restored()
+        self._X, self._A = forward(self.pairs, self.inputs)  # X_0, ..., X_{L-1} and A_1, ..., A_L of these weights
         self._remember(self._sums())
 
     def _data(self) -> tuple[Tensor, Tensor]:
@@ -103,8 +103,9 @@ class LiftedTargets(Resumable):
         velocities = {f"V_{layer}": velocity for layer, velocity in enumerate(self._velocities, 1)}
         return velocities | {"current_eta": self._eta, "loss": self._loss}
 
-    def _restored(self) -> None:
-        """X_0, ..., X_{L-1} and A_1, ..., A_L of the current weights."""
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        for name, value in self._kept().items():
+            value.copy_(state[name])
         self._X, self._A = forward(self.pairs, self.inputs)
 
     def _inverse(self, number: int, X: Tensor) -> Tensor:

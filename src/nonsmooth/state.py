@@ -32,16 +32,18 @@ class Resumable(Trainer):
         raise NotImplementedError
 
     def _kept(self) -> dict[str, Tensor]:
-        """What the next step takes over from this one, by name, weights left out: to read and to write."""
+        """What the next step takes over from this one, by name, weights left out."""
         raise NotImplementedError
 
-    def _restored(self) -> None:
-        """Weights and what is kept have become those of a state."""
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        """Make what is kept that of a state; the weights already are."""
+        raise NotImplementedError
 
     def step(self) -> None:
         """One iteration.
 
-        Raises torch.linalg.LinAlgError once the iterates are not finite or the weights are hopelessly large. Raises
+        Raises torch.linalg.LinAlgError, with what to do about it, once the iterates are not finite or the weights are
+        hopelessly large. On a GPU a step does not wait for the weights: there `training.train` notices. Raises
         RuntimeError where the network or the data was changed since the last step, or that step did not end.
         """
         self._check_unchanged()
@@ -128,7 +130,8 @@ class Resumable(Trainer):
                 saved = state[name].tolist()
                 saved = bytes(saved).decode() if isinstance(value, str) else type(value)(saved)
                 raise ValueError(f"{name} is {saved} in the state and {value} here: make {kind} with that of the state")
-        expected = self._weights() | self._kept()
+        weights = self._weights()
+        expected = weights | self._kept()
         for name in sorted((expected.keys() | state.keys()) - settings.keys()):
             shapes = [
                 f"{of[name].dtype} of shape {tuple(of[name].shape)}" if name in of else "missing"
@@ -136,9 +139,9 @@ class Resumable(Trainer):
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
-        for name, value in expected.items():
+        for name, value in weights.items():
             value.copy_(state[name])
-        self._restored()
+        self._restore(state)
         self._remember(self._sums())
 
     def __getstate__(self) -> dict:
