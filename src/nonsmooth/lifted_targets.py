@@ -66,7 +66,7 @@ class LiftedTargets(Resumable):
     TypeError and ValueError: as `Badmm`.
     """
 
-    settings = ("tau", "eta", "damping", "momentum", "ridge")
+    setting_names = ("tau", "eta", "damping", "momentum", "ridge")
 
     @in_setup
     def __init__(

@@ -20,11 +20,11 @@ class Resumable(Trainer):
 
     A subclass has `network`, every setting by its name, and calls `_remember` once it is set up.
 
-    settings: the names of the settings.
+    setting_names: of those that a state has and a copy is made with.
     keeps_products: whether a step uses what the last one computed from the weights, which must then not change between.
     """
 
-    settings: tuple[str, ...] = ()
+    setting_names: tuple[str, ...] = ()
     keeps_products = True
 
     def _data(self) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ class Resumable(Trainer):
         )
 
     def _settings(self) -> dict[str, str | float]:
-        return {name: getattr(self, name) for name in self.settings}
+        return {name: getattr(self, name) for name in self.setting_names}
 
     def _weights(self) -> dict[str, Tensor]:
         """W_l and b_l by name, to read and to write."""

@@ -89,12 +89,13 @@ def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
         assert state.eta < 2
 
 
-@pytest.mark.parametrize("samples", [256, 1000])
-def test_a_student_learns_its_teacher(samples):
+@pytest.mark.parametrize(("samples", "share"), [(256, 1e-3), (1000, 1e-6)])
+def test_a_student_learns_its_teacher(samples, share):
+    """The smaller problem has about as many targets as weights, and is the harder one."""
     network, *data = made(samples=samples)
     before = mse(network, *data)
     run(LiftedTargets(network, *data), 300)
-    assert mse(network, *data) < 1e-4 * before
+    assert mse(network, *data) < share * before
 
 
 def test_the_guard_takes_back_what_did_not_help_and_halves_eta():
