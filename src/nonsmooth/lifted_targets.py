@@ -4,6 +4,7 @@ Nothing here differentiates an activation, and autograd is never used.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -134,14 +135,10 @@ class LiftedTargets(Resumable):
             velocity.mul_(self.momentum).add_(scale * self._direction(number, R[number], self._X[number]))
             damped.add(self.pairs[number][0], velocity)
 
-    @torch.no_grad()
-    def _iterate(self) -> None:
-        if self._loss == math.inf:
-            self._loss.fill_(self._solve_last(self._X, self._A))
-            if not self._loss.isfinite():
-                raise self._diverged()
+    def _improves(self, move: Callable[[], None]) -> bool:
+        """Whether `move` and a step of the last layer lower the loss. If not, the weights of before are back."""
         before = [parameter.clone() for parameter in self._parameters]
-        self._move_hidden()
+        move()
         trial = forward(self.pairs, self.inputs)
         try:
             value = self._solve_last(*trial)
@@ -149,10 +146,21 @@ class LiftedTargets(Resumable):
             value = math.inf
         if value < self._loss:
             (self._X, self._A), _ = trial, self._loss.fill_(value)
-            self._eta.mul_(LONGER).clamp_(max=LONGEST)
-            return
+            return True
         for parameter, old in zip(self._parameters, before, strict=True):
             parameter.copy_(old)
+        return False
+
+    @torch.no_grad()
+    def _iterate(self) -> None:
+        if self._loss == math.inf:
+            self._loss.fill_(loss(self.pairs, self._A[-1], self.targets, self.ridge))
+            if not self._loss.isfinite():
+                raise self._diverged()
+            self._improves(lambda: None)
+        if self._improves(self._move_hidden):
+            self._eta.mul_(LONGER).clamp_(max=LONGEST)
+            return
         for velocity in self._velocities:
             velocity.zero_()
         self._eta.mul_(SHORTER)
