@@ -16,13 +16,14 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from nonsmooth import _badmm_fast, bregman, proximal
-from nonsmooth.contract import Trainer, in_setup
+from nonsmooth import _badmm_fast, bregman
+from nonsmooth.contract import in_setup
 from nonsmooth.graphs import Repeated
-from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift, modules
+from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.momentum import check_momentum, heavy_ball
 from nonsmooth.processes import Group, summed
+from nonsmooth.state import Resumable
 
 WEIGHT_STEPS = ("gradient", "least_squares", "least_squares_first", "least_squares_last")
 ORDERS = ("zwxm", "zxwm")
@@ -96,14 +97,7 @@ def m_step(lifted: Lifted, tau_m: float) -> None:
 STEPS = z_step, weight_step, x_step, m_step
 
 
-def _encoded(setting: str | float) -> Tensor:
-    """A setting as a tensor, so that a state fits into safetensors."""
-    if isinstance(setting, str):
-        return torch.tensor(list(setting.encode()), dtype=torch.uint8)
-    return torch.tensor(setting, dtype=torch.float64)
-
-
-class Badmm(Trainer):
+class Badmm(Resumable):
     """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place, one iteration a `step()`.
 
     A network that ends in `nn.Linear` trains with the squared loss 1/2 |Y - Z_L|^2, one that ends in a proximal
@@ -149,6 +143,11 @@ class Badmm(Trainer):
     ValueError: a setting outside its range, shapes, dtypes or devices that do not fit, values that are not finite, or
         targets outside the domain of the last activation; the message gives the value and the range.
     """
+
+    setting_names = (
+        *("weight_step", "order", "tau_z", "tau_x", "tau_w", "tau_m"),
+        *("delta", "beta", "ridge", "momentum", "fast"),
+    )
 
     @in_setup
     def __init__(
@@ -217,123 +216,29 @@ class Badmm(Trainer):
     def step_sizes(self) -> tuple[str, ...]:
         return ("tau_x", "tau_z") if self.weight_step == "least_squares" else ("tau_w", "tau_x", "tau_z")
 
-    def step(self) -> None:
-        """One iteration: every block once, each over all layers, with the newest values there are.
-
-        Raises torch.linalg.LinAlgError, with the step size to lower, once the iterates are not finite or the weights
-        are hopelessly large. On a GPU a step does not wait for the weights: there `training.train` notices. Raises
-        RuntimeError where the network or the data was changed since the last step, or that step did not end.
-        """
-        self._check_unchanged()
-        self._seen = None
-        super().step()
-        self._remember(self._last_sums)
-
     @torch.no_grad()
     def _iterate(self) -> None:
         self._iteration()
 
-    def _view(self) -> dict[str, list]:
-        """What must be the same when the next step begins."""
-        view: dict[str, list] = {}
-        for position, module in modules(self.network).items():
-            activation = None if isinstance(module, nn.Linear | nn.Flatten) else proximal.of(module)
-            marks = [
-                (name, id(p), p.requires_grad, p.dtype, p.device, self.fast and p._version)
-                for name, p in module._parameters.items()
-                if p is not None
-            ]
-            view[f"module {position} of the network"] = [id(module), activation, *marks]
-        for name, data in (("inputs", self.lifted.X[0]), ("targets", self.lifted.X[len(self.lifted.linear)])):
-            view[name] = [] if data.is_inference() else [data._version]
-        return view
+    @property
+    def keeps_products(self) -> bool:
+        return self.fast
 
-    def _remember(self, sums: Tensor) -> None:
-        self._seen, self._seen_sums = self._view(), sums
+    def _data(self) -> tuple[Tensor, Tensor]:
+        return self.lifted.X[0], self.lifted.X[len(self.lifted.linear)]
 
-    def _check_unchanged(self) -> None:
-        """Raise RuntimeError unless all is as the last step left it.
+    def _kept(self) -> dict[str, Tensor]:
+        return self._velocities | self.lifted.kept()
 
-        The plain steps read weights anew, so that other ones are right. The fast steps keep products of them: there
-        `_version` notices a change, and the sum of a weight one that `.data` hides from it.
-        """
-        if self._seen is None:
-            raise RuntimeError("the last step of Badmm did not end (interrupted or diverged): use load_state_dict")
-        view, sums = self._view(), self._sums()
-        if view == self._seen and (not self.fast or torch.equal(sums, self._seen_sums)):
-            return
-        self._check_sums(sums)
-        changed = [name for name in view | self._seen if view.get(name) != self._seen.get(name)]
-        if not changed:
-            names = [name for name, _ in self.network.named_parameters()]
-            position = names[(sums != self._seen_sums).tolist().index(True)].rpartition(".")[0]
-            changed = [f"module {position} of the network"]
-        raise RuntimeError(
-            f"{changed[0]} changed since the last step of Badmm: make a new Badmm, or use its load_state_dict"
-        )
-
-    def _settings(self) -> dict[str, str | float]:
-        names = "weight_step order tau_z tau_x tau_w tau_m delta beta ridge momentum fast"
-        return {name: getattr(self, name) for name in names.split()}
-
-    def _weights(self) -> dict[str, Tensor]:
-        """W_l and b_l by name, to read and to write."""
-        linears = self.lifted.linear.items()
-        named = {
-            f"{name}_{l}": value for l, linear in linears for name, value in (("W", linear.weight), ("b", linear.bias))
-        }
-        return {name: value.detach() for name, value in named.items() if value is not None}
-
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def state_dict(self) -> dict[str, Tensor]:
-        """All that `load_state_dict` needs to go on bit for bit: weights, lifted variables and settings, copied.
-
-        Only tensors, so that safetensors can write it. The data is not in it. Of a group, each process has its own.
-        """
-        self._check_unchanged()
-        settings = {name: _encoded(value) for name, value in self._settings().items()}
-        kept = self._weights() | self._velocities | self.lifted.kept()
-        return settings | {name: value.clone() for name, value in kept.items()}
-
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state of `state_dict`; the network's weights become those of the state.
-
-        Raises ValueError, naming the entry, for a state of other settings, names, shapes or dtypes, before any change.
-        """
-        for name, value in self._settings().items():
-            if name not in state:
-                raise ValueError(f"the state has no {name}: it is not one of Badmm")
-            if not torch.equal(state[name].cpu(), _encoded(value)):
-                saved = state[name].tolist()
-                saved = bytes(saved).decode() if isinstance(value, str) else type(value)(saved)
-                raise ValueError(f"{name} is {saved} in the state and {value} here: make Badmm with that of the state")
-        weights = self._weights() | self._velocities
-        expected = weights | self.lifted.kept()
-        for name in sorted((expected.keys() | state.keys()) - self._settings().keys()):
-            shapes = [
-                f"{of[name].dtype} of shape {tuple(of[name].shape)}" if name in of else "missing"
-                for of in (state, expected)
-            ]
-            if shapes[0] != shapes[1]:
-                raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
-        for name, value in weights.items():
-            value.copy_(state[name])
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        for name, velocity in self._velocities.items():
+            velocity.copy_(state[name])
         self.lifted.restore(state)
-        self._remember(self._sums())
 
     def __getstate__(self) -> dict:
-        """What pickle and copy take: a copy starts anew from the same network, data and settings, with this state."""
         if self.group is not None:
             raise TypeError("Badmm of several processes cannot be copied: use state_dict in each of them")
-        data = self.lifted.X[0], self.lifted.X[len(self.lifted.linear)]
-        return {"arguments": (self.network, *data), "settings": self._settings(), "state": self.state_dict()}
-
-    def __setstate__(self, copied: dict) -> None:
-        self.__init__(*copied["arguments"], **copied["settings"])
-        self.load_state_dict(copied["state"])
+        return super().__getstate__()
 
     @torch.no_grad()
     def diagnostics(self) -> dict[str, float]:

@@ -4,6 +4,7 @@ Nothing here differentiates an activation, and autograd is never used.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,7 @@ class LiftedTargets(Resumable):
     TypeError and ValueError: as `Badmm`.
     """
 
-    settings = ("tau", "eta", "damping", "momentum", "ridge")
+    setting_names = ("tau", "eta", "damping", "momentum", "ridge")
 
     @in_setup
     def __init__(
@@ -93,7 +94,7 @@ class LiftedTargets(Resumable):
         self._of_inputs = self._inverse(0, self.inputs)  # they never change
         self._velocities = [damped.joined(linear).zero_() for linear, _ in self.pairs[:-1]]
         self._eta, self._loss = (torch.tensor(value, dtype=torch.float64, device="cpu") for value in (eta, math.inf))
-        self._restored()
+        self._X, self._A = forward(self.pairs, self.inputs)  # X_0, ..., X_{L-1} and A_1, ..., A_L of these weights
         self._remember(self._sums())
 
     def _data(self) -> tuple[Tensor, Tensor]:
@@ -103,8 +104,9 @@ class LiftedTargets(Resumable):
         velocities = {f"V_{layer}": velocity for layer, velocity in enumerate(self._velocities, 1)}
         return velocities | {"current_eta": self._eta, "loss": self._loss}
 
-    def _restored(self) -> None:
-        """X_0, ..., X_{L-1} and A_1, ..., A_L of the current weights."""
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        for name, value in self._kept().items():
+            value.copy_(state[name])
         self._X, self._A = forward(self.pairs, self.inputs)
 
     def _inverse(self, number: int, X: Tensor) -> Tensor:
@@ -133,14 +135,10 @@ class LiftedTargets(Resumable):
             velocity.mul_(self.momentum).add_(scale * self._direction(number, R[number], self._X[number]))
             damped.add(self.pairs[number][0], velocity)
 
-    @torch.no_grad()
-    def _iterate(self) -> None:
-        if self._loss == math.inf:
-            self._loss.fill_(self._solve_last(self._X, self._A))
-            if not self._loss.isfinite():
-                raise self._diverged()
+    def _improves(self, move: Callable[[], None]) -> bool:
+        """Whether `move` and a step of the last layer lower the loss. If not, the weights of before are back."""
         before = [parameter.clone() for parameter in self._parameters]
-        self._move_hidden()
+        move()
         trial = forward(self.pairs, self.inputs)
         try:
             value = self._solve_last(*trial)
@@ -148,10 +146,21 @@ class LiftedTargets(Resumable):
             value = math.inf
         if value < self._loss:
             (self._X, self._A), _ = trial, self._loss.fill_(value)
-            self._eta.mul_(LONGER).clamp_(max=LONGEST)
-            return
+            return True
         for parameter, old in zip(self._parameters, before, strict=True):
             parameter.copy_(old)
+        return False
+
+    @torch.no_grad()
+    def _iterate(self) -> None:
+        if self._loss == math.inf:
+            self._loss.fill_(loss(self.pairs, self._A[-1], self.targets, self.ridge))
+            if not self._loss.isfinite():
+                raise self._diverged()
+            self._improves(lambda: None)
+        if self._improves(self._move_hidden):
+            self._eta.mul_(LONGER).clamp_(max=LONGEST)
+            return
         for velocity in self._velocities:
             velocity.zero_()
         self._eta.mul_(SHORTER)

@@ -20,11 +20,11 @@ class Resumable(Trainer):
 
     A subclass has `network`, every setting by its name, and calls `_remember` once it is set up.
 
-    settings: the names of the settings.
+    setting_names: of those that a state has and a copy is made with.
     keeps_products: whether a step uses what the last one computed from the weights, which must then not change between.
     """
 
-    settings: tuple[str, ...] = ()
+    setting_names: tuple[str, ...] = ()
     keeps_products = True
 
     def _data(self) -> tuple[Tensor, Tensor]:
@@ -32,16 +32,18 @@ class Resumable(Trainer):
         raise NotImplementedError
 
     def _kept(self) -> dict[str, Tensor]:
-        """What the next step takes over from this one, by name, weights left out: to read and to write."""
+        """What the next step takes over from this one, by name, weights left out."""
         raise NotImplementedError
 
-    def _restored(self) -> None:
-        """Weights and what is kept have become those of a state."""
+    def _restore(self, state: dict[str, Tensor]) -> None:
+        """Make what is kept that of a state; the weights already are."""
+        raise NotImplementedError
 
     def step(self) -> None:
         """One iteration.
 
-        Raises torch.linalg.LinAlgError once the iterates are not finite or the weights are hopelessly large. Raises
+        Raises torch.linalg.LinAlgError, with what to do about it, once the iterates are not finite or the weights are
+        hopelessly large. On a GPU a step does not wait for the weights: there `training.train` notices. Raises
         RuntimeError where the network or the data was changed since the last step, or that step did not end.
         """
         self._check_unchanged()
@@ -90,7 +92,7 @@ class Resumable(Trainer):
         )
 
     def _settings(self) -> dict[str, str | float]:
-        return {name: getattr(self, name) for name in self.settings}
+        return {name: getattr(self, name) for name in self.setting_names}
 
     def _weights(self) -> dict[str, Tensor]:
         """W_l and b_l by name, to read and to write."""
@@ -128,7 +130,8 @@ class Resumable(Trainer):
                 saved = state[name].tolist()
                 saved = bytes(saved).decode() if isinstance(value, str) else type(value)(saved)
                 raise ValueError(f"{name} is {saved} in the state and {value} here: make {kind} with that of the state")
-        expected = self._weights() | self._kept()
+        weights = self._weights()
+        expected = weights | self._kept()
         for name in sorted((expected.keys() | state.keys()) - settings.keys()):
             shapes = [
                 f"{of[name].dtype} of shape {tuple(of[name].shape)}" if name in of else "missing"
@@ -136,9 +139,9 @@ class Resumable(Trainer):
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
-        for name, value in expected.items():
+        for name, value in weights.items():
             value.copy_(state[name])
-        self._restored()
+        self._restore(state)
         self._remember(self._sums())
 
     def __getstate__(self) -> dict:

@@ -89,12 +89,13 @@ def test_iterates_are_those_of_a_naive_implementation(name, sizes, last):
         assert state.eta < 2
 
 
-@pytest.mark.parametrize("samples", [256, 1000])
-def test_a_student_learns_its_teacher(samples):
+@pytest.mark.parametrize(("samples", "share"), [(256, 1e-3), (1000, 1e-6)])
+def test_a_student_learns_its_teacher(samples, share):
+    """The smaller problem has about as many targets as weights, and is the harder one."""
     network, *data = made(samples=samples)
     before = mse(network, *data)
     run(LiftedTargets(network, *data), 300)
-    assert mse(network, *data) < 1e-4 * before
+    assert mse(network, *data) < share * before
 
 
 def test_the_guard_takes_back_what_did_not_help_and_halves_eta():
@@ -113,7 +114,7 @@ def test_the_guard_takes_back_what_did_not_help_and_halves_eta():
     assert 2 < refused < 55
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(
     st.sampled_from(list(MODULES)),
     st.booleans(),
@@ -122,17 +123,18 @@ def test_the_guard_takes_back_what_did_not_help_and_halves_eta():
     st.sampled_from([0.1, 2.0]),
     st.sampled_from([0.01, 0.3, 1.99]),
     st.sampled_from([0.0, 3.0]),
+    st.sampled_from([1e-10, 0.1]),
     st.booleans(),
     st.sampled_from([1e-6, 1.0, 1e4]),
     st.integers(0, 100),
 )
-def test_the_loss_never_rises(name, ends, sizes, dtype, eta, tau, ridge, bias, scale, seed):
+def test_the_loss_never_rises(name, ends, sizes, dtype, eta, tau, ridge, damping, bias, scale, seed):
     """To the rounding of its sum, on random data of any scale, with the ridge included."""
     last = name if ends else None
     network, inputs, targets = made(name, last, sizes, samples=25, dtype=dtype, bias=bias, seed=seed)
     draw = torch.Generator().manual_seed(seed)
     inputs = scale * torch.randn(inputs.shape, generator=draw, dtype=torch.float64).to(dtype)
-    optimizer = LiftedTargets(network, inputs, targets, eta=eta, tau=tau, ridge=ridge, damping=1e-3)
+    optimizer = LiftedTargets(network, inputs, targets, eta=eta, tau=tau, ridge=ridge, damping=damping)
     losses = [objective(network, inputs, targets, last, ridge)]
     for _ in range(25):
         optimizer.step()
