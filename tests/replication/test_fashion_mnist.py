@@ -4,13 +4,15 @@ import copy
 import gzip
 import hashlib
 import struct
+from argparse import Namespace
 
 import pytest
 import torch
 from test_mnist import EXCERPT, ROOT
 from torchvision.datasets import FashionMNIST
 
-from replication import config
+from replication import config, fit
+from replication.__main__ import fetch
 from replication.data import mnist
 from replication.errors import ConfigError, DataError
 from replication.parameters import of_run
@@ -43,8 +45,9 @@ def root(tmp_path, files):
     """A data folder with sums of both sets, and files of neither."""
     lines = (EXCERPT / "SHA256SUMS").read_text()
     lines += "".join(f"{hashlib.sha256(content).hexdigest()}  {RAW}/{name}\n" for name, content in files.items())
-    (tmp_path / "SHA256SUMS").write_text(lines)
-    return tmp_path
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "SHA256SUMS").write_text(lines)
+    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -88,6 +91,24 @@ def test_images_are_drawn_by_seed_from_this_set(root, mirror, files):
     assert sorted(map(bytes, together.numpy())) == sorted(map(bytes, pixels.numpy()))
     assert bytes(drawn.test.numpy().tobytes()) == files["t10k-images-idx3-ubyte"][16:]
     assert bytes(drawn.test_digits.byte().numpy().tobytes()) == files["t10k-labels-idx1-ubyte"][8:]
+
+
+def test_fit_takes_its_images_as_it_takes_those_of_mnist(root, mirror, files, monkeypatch):
+    (root.parent / "config").mkdir()
+    (root.parent / "config" / "config.yaml").touch()
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setattr(fit, "IMAGES", {"training_images": 40, "validation_images": 0})
+    problem = fit.read_problem(NAME, 0.1, 0.25, 0)
+    assert len(problem.training.targets) == 30
+    pixels = torch.tensor(list(files["train-images-idx3-ubyte"][16:])).view(40, 784) / 255
+    both = torch.cat([problem.training.targets, problem.unseen.targets])
+    torch.testing.assert_close(both.sum(1).sort().values, pixels.sum(1).sort().values)
+
+
+def test_the_command_fetches_the_set_that_it_is_told(root, capsys):
+    with pytest.raises(DataError, match="fashion-mnist could not be fetched"):
+        fetch(Namespace(root=root, sources=[], dataset=NAME))
+    assert f"{root / RAW / 'train-images-idx3-ubyte'}: missing" in capsys.readouterr().out
 
 
 def test_no_npm_package_has_it(root):
