@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import _badmm_fast, bregman
-from nonsmooth.contract import in_setup
+from nonsmooth.checks import check_choice, check_range
+from nonsmooth.contract import in_setup, reading
 from nonsmooth.graphs import Repeated
-from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
+from nonsmooth.lifting import Lifted, checked, lift
 from nonsmooth.linear import largest_eigenvalue, pseudo_inverse, with_ones
 from nonsmooth.momentum import check_momentum, heavy_ball
 from nonsmooth.processes import Group, summed
@@ -172,11 +173,11 @@ class Badmm(Resumable):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
         for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
-            check_range(name, value, 0 < value < 2, "0 < {} < 2")
-        check_range("tau_m", tau_m, 0 <= tau_m <= 1, "0 <= {} <= 1")
-        check_range("delta", delta, 0 < delta < float("inf"), "0 < {} < inf")
-        check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
-        check_range("ridge", ridge, 0 <= ridge < float("inf"), "0 <= {} < inf")
+            check_range(name, value, "0 < {} < 2")
+        check_range("tau_m", tau_m, "0 <= {} <= 1")
+        check_range("delta", delta, "0 < {} < inf")
+        check_range("beta", beta, "0 < {} < inf")
+        check_range("ridge", ridge, "0 <= {} < inf")
         check_momentum(momentum)
         pairs, inputs, targets = checked(network, inputs, targets)
         self.network, self.weight_step, self.order, self.fast, self.group = network, weight_step, order, fast, group
@@ -240,7 +241,7 @@ class Badmm(Resumable):
             raise TypeError("Badmm of several processes cannot be copied: use state_dict in each of them")
         return super().__getstate__()
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """What only the optimizer knows, per sample where it is a sum over samples.
 

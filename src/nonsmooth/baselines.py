@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import check_range, check_tensor, checked
+from nonsmooth.checks import check_count, check_range
+from nonsmooth.contract import Trainer, in_setup, reading
+from nonsmooth.lifting import check_tensor, checked
 from nonsmooth.linear import spectral_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.processes import Group, summed
@@ -77,10 +78,10 @@ class TorchOptimizer(Trainer):
         group: Group = None,
         **options,
     ):
-        check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
+        check_range("learning_rate", learning_rate, "0 < {} < inf")
         _check_samples(inputs, targets)
         size = len(inputs) if batch_size is None else batch_size
-        check_range("batch_size", size, 1 <= size <= len(inputs), f"1 <= {{}} <= {len(inputs)}")
+        check_count("batch_size", size, 1, len(inputs))
         if size < len(inputs) and generator is None:
             raise ValueError(f"generator = None: mini-batches (batch_size = {size}) are drawn from a generator")
         if group is not None and size != len(inputs):
@@ -116,6 +117,7 @@ class TorchOptimizer(Trainer):
                     summed(parameter.grad, self.group)
             self.optimizer.step()
 
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """Nothing: it keeps nothing that the loop cannot see."""
         return {}
@@ -132,7 +134,7 @@ class WarmupCosine(TorchOptimizer):
     """
 
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, decay_over: int, **settings):
-        check_range("decay_over", decay_over, decay_over >= 1, "{} >= 1")
+        check_count("decay_over", decay_over)
         super().__init__(network, inputs, targets, **settings)
         self.decay_over = decay_over
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._share)
@@ -164,7 +166,7 @@ class Lbfgs(Trainer):
     """
 
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
-        check_range("history_size", history_size, history_size >= 1, "{} >= 1")
+        check_count("history_size", history_size)
         _check_samples(inputs, targets)
         self.network, self.inputs, self.targets = network, inputs, targets
         self.optimizer = torch.optim.LBFGS(
@@ -193,6 +195,7 @@ class Lbfgs(Trainer):
             self.optimizer.state.clear()
         self._last = loss
 
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """gradient_evaluations: of all iterations together."""
         return {"gradient_evaluations": float(self._evaluations)}
@@ -214,7 +217,7 @@ class GradientD(Trainer):
 
     @in_setup
     def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.9):
-        check_range("tau_w", tau_w, 0 < tau_w < 2, "0 < {} < 2")
+        check_range("tau_w", tau_w, "0 < {} < 2")
         pairs, self.inputs, self.targets = checked(network, inputs, targets)
         if len(pairs) != 1 or pairs[0][1] is None:
             form = " ".join(str(network).split())
@@ -232,7 +235,7 @@ class GradientD(Trainer):
         if self.linear.bias is not None:
             self.linear.bias.sub_(gradient.sum(0), alpha=self.step_size)
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """lifted_loss: sum_i D(y_i, sigma(a_i)) / N."""
         distances = bregman.distance(self.activation, self.targets, self.linear(self.inputs))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nonsmooth import graphs, processes
 from nonsmooth.badmm import Badmm
 from nonsmooth.baselines import TorchOptimizer
-from nonsmooth.lifting import check_range
+from nonsmooth.checks import check_count
 from nonsmooth.training import clock
 
 PIXELS = 784
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("."), help="where the JSON file goes")
     given = parser.parse_args(arguments)
     for option, value in (("--rounds", given.rounds), ("--turn", given.turn)):
-        check_range(option, value, value >= 1, "{} >= 1")
+        check_count(option, value)
     device = processes.device(given.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     path = given.folder / f"times-{name.replace(' ', '-')}.json"

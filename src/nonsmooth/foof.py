@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.checks import check_range
+from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.layerwise import backward
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import gram, largest_eigenvalue, with_ones
 
 
@@ -42,9 +43,9 @@ class Foof(Trainer):
         damping: float = 0.01,
         momentum: float = 0.0,
     ):
-        check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
-        check_range("damping", damping, 0 < damping < float("inf"), "0 < {} < inf")
-        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+        check_range("learning_rate", learning_rate, "0 < {} < inf")
+        check_range("damping", damping, "0 < {} < inf")
+        check_range("momentum", momentum, "0 <= {} < 1")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self._watch(network, inputs, targets)
         self.learning_rate, self.damping, self.momentum = learning_rate, damping, momentum
@@ -74,6 +75,7 @@ class Foof(Trainer):
             if linear.bias is not None:
                 linear.bias.sub_(change[:, -1])
 
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """Nothing: it keeps nothing that the loop cannot see."""
         return {}

@@ -7,8 +7,9 @@ alone. It differentiates the activation, or leaves the derivative out.
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.checks import check_range
+from nonsmooth.contract import Trainer, in_setup, reading
+from nonsmooth.lifting import checked
 from nonsmooth.linear import largest_eigenvalue, squared_norm, with_ones
 from nonsmooth.proximal import Proximal
 
@@ -60,7 +61,7 @@ class Layerwise(Trainer):
     def __init__(
         self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.0, mask: bool = True
     ):
-        check_range("tau_w", tau_w, 0 < tau_w < 2, "0 < {} < 2")
+        check_range("tau_w", tau_w, "0 < {} < 2")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.tau_w, self.mask = tau_w, mask
         self._watch(network, inputs, targets)
@@ -86,6 +87,7 @@ class Layerwise(Trainer):
             if linear.bias is not None:
                 linear.bias.sub_(change[:, -1])
 
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """Nothing: it keeps nothing that the loop cannot see."""
         return {}

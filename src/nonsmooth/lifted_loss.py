@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import Lifted, check_choice, check_range, checked, lift
+from nonsmooth.checks import check_choice, check_range
+from nonsmooth.contract import Trainer, in_setup, reading
+from nonsmooth.lifting import Lifted, checked, lift
 from nonsmooth.linear import gram, largest_eigenvalue, pseudo_inverse, squared_norm, with_ones
 from nonsmooth.momentum import check_momentum, heavy_ball
 
@@ -50,8 +51,8 @@ class LiftedLoss(Trainer):
     ):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         for name, value in (("tau_x", tau_x), ("tau_w", tau_w)):
-            check_range(name, value, 0 < value < 2, "0 < {} < 2")
-        check_range("beta", beta, 0 < beta < float("inf"), "0 < {} < inf")
+            check_range(name, value, "0 < {} < 2")
+        check_range("beta", beta, "0 < {} < inf")
         check_momentum(momentum)
         pairs, inputs, targets = checked(network, inputs, targets)
         self.kind, self.tau_x, self.tau_w, self.beta, self.momentum = weight_step, tau_x, tau_w, beta, momentum
@@ -105,7 +106,7 @@ class LiftedLoss(Trainer):
         heavy_ball(self.weight_step, self._parameters, self._velocities, self.momentum)
         self.x_step()
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """lifted_loss: E / N. activation_gap: sqrt(sum_l |X_l - sigma(A_l)|^2 / N) over hidden layers."""
         lifted, last = self.lifted, len(self.lifted.linear)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import damped
-from nonsmooth.contract import in_setup
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.checks import check_range
+from nonsmooth.contract import in_setup, reading
+from nonsmooth.lifting import checked
 from nonsmooth.linear import TINY
 from nonsmooth.momentum import check_momentum
 from nonsmooth.state import Resumable
@@ -82,11 +83,11 @@ class LiftedTargets(Resumable):
         momentum: float = 0.95,
         ridge: float = 0.0,
     ):
-        check_range("tau", tau, 0 < tau < 2, "0 < {} < 2")
-        check_range("eta", eta, 0 < eta <= LONGEST, "0 < {} <= 2")
-        check_range("damping", damping, LEAST_DAMPING <= damping < math.inf, "1e-10 <= {} < inf")
+        check_range("tau", tau, "0 < {} < 2")
+        check_range("eta", eta, "0 < {} <= 2")
+        check_range("damping", damping, "1e-10 <= {} < inf")
         check_momentum(momentum)
-        check_range("ridge", ridge, 0 <= ridge < math.inf, "0 <= {} < inf")
+        check_range("ridge", ridge, "0 <= {} < inf")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.network, self.tau, self.eta, self.damping = network, tau, eta, damping
         self.momentum, self.ridge = momentum, ridge
@@ -165,7 +166,7 @@ class LiftedTargets(Resumable):
             velocity.zero_()
         self._eta.mul_(SHORTER)
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """eta: the current one. guarded_loss: the loss, ridge included, over N."""
         value = self._loss.item()

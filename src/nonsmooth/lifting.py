@@ -15,16 +15,6 @@ from nonsmooth.proximal import Proximal
 ROWS = 64  # samples at a time in checks; on so many the network's forward pass is compared with the lifted one
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def check_range(name: str, value: float, holds: bool, bound: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} = {value} is outside its range, {bound.format(name)}")
-
-
 def modules(network: nn.Sequential) -> dict[str, nn.Module]:
     """The modules in their order, each nn.Sequential inside opened, by position: "0", "1.0", "1.1", "2"."""
     opened: dict[str, nn.Module] = {}

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from nonsmooth.lifting import check_range
+from nonsmooth.checks import check_range
 
 
 def check_momentum(momentum: float) -> None:
     """Raise ValueError outside [0, 1)."""
-    check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+    check_range("momentum", momentum, "0 <= {} < 1")
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from nonsmooth.lifting import check_range
+from nonsmooth.checks import check_range
 
 
 class Muon:
@@ -21,7 +21,7 @@ class Muon:
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95):
-        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+        check_range("momentum", momentum, "0 <= {} < 1")
         parameters = list(parameters)
         matrices = [parameter for parameter in parameters if parameter.ndim == 2]
         rest = [parameter for parameter in parameters if parameter.ndim != 2]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import proximal
-from nonsmooth.contract import Trainer
+from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.lifting import modules
 
 
@@ -39,17 +39,8 @@ class Resumable(Trainer):
         """Make what is kept that of a state; the weights already are."""
         raise NotImplementedError
 
-    def step(self) -> None:
-        """One iteration.
-
-        Raises torch.linalg.LinAlgError, with what to do about it, once the iterates are not finite or the weights are
-        hopelessly large. On a GPU a step does not wait for the weights: there `training.train` notices. Raises
-        RuntimeError where the network or the data was changed since the last step, or that step did not end.
-        """
-        self._check_unchanged()
+    def _forget(self) -> None:
         self._seen = None
-        super().step()
-        self._remember(self._last_sums)
 
     def _view(self) -> dict[str, list]:
         """What must be the same when the next step begins."""
@@ -62,19 +53,18 @@ class Resumable(Trainer):
                 if p is not None
             ]
             view[f"module {position} of the network"] = [id(module), activation, *marks]
-        for name, data in zip(("inputs", "targets"), self._data(), strict=True):
-            view[name] = [] if data.is_inference() else [data._version]
         return view
 
     def _remember(self, sums: Tensor) -> None:
         self._seen, self._seen_sums = self._view(), sums
 
     def _check_unchanged(self) -> None:
-        """Raise RuntimeError unless all is as the last step left it.
+        """Raise RuntimeError unless all is as the last step left it, and that step ended.
 
         `_version` notices a change of a weight, and its sum one that `.data` hides from it. Steps that keep no product
         read weights anew, so that other ones are right.
         """
+        super()._check_unchanged()
         kind = type(self).__name__
         if self._seen is None:
             raise RuntimeError(f"the last step of {kind} did not end (interrupted or diverged): use load_state_dict")
@@ -104,8 +94,7 @@ class Resumable(Trainer):
         }
         return {name: value.detach() for name, value in named.items() if value is not None}
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
+    @reading
     def state_dict(self) -> dict[str, Tensor]:
         """All that `load_state_dict` needs to go on bit for bit: weights, kept variables and settings, copied.
 
@@ -113,16 +102,22 @@ class Resumable(Trainer):
         """
         self._check_unchanged()
         settings = {name: encoded(value) for name, value in self._settings().items()}
-        return settings | {name: value.clone() for name, value in (self._weights() | self._kept()).items()}
+        values = self._weights() | self._kept()
+        return settings | {name: value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
+    @in_setup
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of `state_dict`; the network's weights become those of the state.
 
-        Raises ValueError, naming the entry, for a state of other settings, names, shapes or dtypes, before any change.
+        Raises TypeError for what is no dictionary of tensors, and ValueError, naming the entry, for a state of other
+        settings, names, shapes or dtypes, and for one that is not finite: before any change.
         """
         kind, settings = type(self).__name__, self._settings()
+        if not isinstance(state, dict):
+            raise TypeError(f"the state must be a dictionary of tensors, not {type(state).__name__}")
+        for name, value in state.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name} of the state must be a torch.Tensor, not {type(value).__name__}")
         for name, value in settings.items():
             if name not in state:
                 raise ValueError(f"the state has no {name}: it is not one of {kind}")
@@ -139,6 +134,8 @@ class Resumable(Trainer):
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
+            if state[name].ndim and not bool(state[name].isfinite().all()) or bool(state[name].isnan().any()):
+                raise ValueError(f"{name} of the state must be finite")
         for name, value in weights.items():
             value.copy_(state[name])
         self._restore(state)

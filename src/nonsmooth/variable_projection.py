@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.baselines import Lbfgs, TorchOptimizer
+from nonsmooth.checks import check_range
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.layerwise import Layerwise, Pairs, backward
-from nonsmooth.lifting import check_range, checked, modules
+from nonsmooth.lifting import checked, modules
 from nonsmooth.linear import gram, parts, pseudo_inverse
 
 
@@ -52,7 +53,7 @@ class VariableProjection(Layerwise):
     def __init__(
         self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.0, momentum: float = 0.9
     ):
-        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+        check_range("momentum", momentum, "0 <= {} < 1")
         super().__init__(network, inputs, targets, tau_w=tau_w)
         check_ends_affine("VariableProjection", network, self.pairs)
         self.momentum = momentum

@@ -6,8 +6,9 @@ Source: Wang, Yu, Chen and Zhao, ADMM for Efficient Deep Learning with Global Co
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.checks import check_range
 from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.proximal import Interval
 from nonsmooth.variable_projection import check_ends_affine
 from replication.peers.affine import forward
@@ -32,7 +33,7 @@ class DlAdmm(Trainer):
 
     @in_setup
     def __init__(self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, rho: float = 0.1):
-        check_range("rho", rho, 0 < rho < float("inf"), "0 < {} < inf")
+        check_range("rho", rho, "0 < {} < inf")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         check_ends_affine("DlAdmm", network, self.pairs)
         if other := [activation for _, activation in self.pairs[:-1] if not isinstance(activation, Interval)]:

@@ -7,8 +7,9 @@ Source: Hoeier, Staudt and Zach, Dual Propagation: Accelerating Contrastive Hebb
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.checks import check_range
 from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import with_ones
 from replication.peers.affine import descend, forward
 
@@ -42,8 +43,8 @@ class DualPropagation(Trainer):
         beta1: float = 0.9,
     ):
         for name, value in (("learning_rate", learning_rate), ("nudge", nudge)):
-            check_range(name, value, 0 < value < float("inf"), "0 < {} < inf")
-        check_range("beta1", beta1, 0 <= beta1 < 1, "0 <= {} < 1")
+            check_range(name, value, "0 < {} < inf")
+        check_range("beta1", beta1, "0 <= {} < 1")
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.learning_rate, self.nudge, self.beta1 = learning_rate, nudge, beta1
         self._watch(network, inputs, targets)

@@ -7,9 +7,9 @@ Source: Wang and Benning, Lifted Bregman Training of Neural Networks, Journal of
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.checks import check_count, check_range
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.lifted_loss import LiftedLoss
-from nonsmooth.lifting import check_range
 from nonsmooth.linear import with_ones
 from replication.peers.affine import descend
 
@@ -42,10 +42,10 @@ class LiftedBregman(Trainer):
         weight_steps: int = 5,
         x_steps: int = 5,
     ):
-        check_range("learning_rate", learning_rate, 0 < learning_rate < float("inf"), "0 < {} < inf")
-        check_range("beta1", beta1, 0 <= beta1 < 1, "0 <= {} < 1")
+        check_range("learning_rate", learning_rate, "0 < {} < inf")
+        check_range("beta1", beta1, "0 <= {} < 1")
         for name, value in (("weight_steps", weight_steps), ("x_steps", x_steps)):
-            check_range(name, value, value >= 1, "{} >= 1")
+            check_count(name, value)
         self.blocks = LiftedLoss(network, inputs, targets, tau_x=tau_x, beta=beta)
         self.learning_rate, self.beta1, self.beta, self.tau_x = learning_rate, beta1, beta, tau_x
         self.weight_steps, self.x_steps = weight_steps, x_steps

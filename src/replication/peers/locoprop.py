@@ -7,9 +7,10 @@ Source: Amid, Anil and Warmuth, LocoProp: Enhancing BackProp via Local Loss Opti
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.checks import check_count, check_range
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.layerwise import backward
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import with_ones
 from replication.peers.affine import descend
 
@@ -43,10 +44,10 @@ class LocoProp(Trainer):
         inner_steps: int = 5,
     ):
         for name, value in (("learning_rate", learning_rate), ("gamma", gamma)):
-            check_range(name, value, 0 < value < float("inf"), "0 < {} < inf")
+            check_range(name, value, "0 < {} < inf")
         for name, value in (("smoothing", smoothing), ("momentum", momentum)):
-            check_range(name, value, 0 <= value < 1, "0 <= {} < 1")
-        check_range("inner_steps", inner_steps, inner_steps >= 1, "{} >= 1")
+            check_range(name, value, "0 <= {} < 1")
+        check_count("inner_steps", inner_steps)
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.learning_rate, self.gamma, self.inner_steps = learning_rate, gamma, inner_steps
         self._watch(network, inputs, targets)

@@ -7,8 +7,9 @@ can do with the activation alone, without its derivative.
 import torch
 from torch import Tensor, nn
 
+from nonsmooth.checks import check_count, check_range
 from nonsmooth.contract import Trainer, in_setup
-from nonsmooth.lifting import check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import gram, pseudo_inverse, with_ones
 from replication.peers.affine import forward, move
 
@@ -43,9 +44,9 @@ class Lpom(Trainer):
         weight_steps: int = 5,
     ):
         for name, value in (("mu", mu), ("ratio", ratio)):
-            check_range(name, value, 0 < value < float("inf"), "0 < {} < inf")
+            check_range(name, value, "0 < {} < inf")
         for name, value in (("sweeps", sweeps), ("weight_steps", weight_steps)):
-            check_range(name, value, value >= 1, "{} >= 1")
+            check_count(name, value)
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.mu, self.ratio, self.sweeps, self.weight_steps = mu, ratio, sweeps, weight_steps
         self._watch(network, inputs, targets)

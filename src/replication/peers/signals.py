@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import damped, targets
+from nonsmooth.checks import check_choice, check_range
 from nonsmooth.contract import Trainer, in_setup
 from nonsmooth.layerwise import derivative
 from nonsmooth.lifted_loss import LiftedLoss
-from nonsmooth.lifting import check_choice, check_range, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import squared_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.variable_projection import check_ends_affine
@@ -60,10 +61,10 @@ class SignalSteps(Trainer):
     ):
         check_choice("signal", signal, SIGNALS)
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
-        check_range("tau", tau, 0 < tau < 2, "0 < {} < 2")
+        check_range("tau", tau, "0 < {} < 2")
         for name, value in (("learning_rate", learning_rate), ("damping", damping)):
-            check_range(name, value, 0 < value < float("inf"), "0 < {} < inf")
-        check_range("momentum", momentum, 0 <= momentum < 1, "0 <= {} < 1")
+            check_range(name, value, "0 < {} < inf")
+        check_range("momentum", momentum, "0 <= {} < 1")
         self.pairs, self.inputs, self.targets = checked(network, inputs, outputs)
         check_ends_affine("SignalSteps", network, self.pairs)
         if guarded and (signal == "carried" or weight_step == "muon"):
