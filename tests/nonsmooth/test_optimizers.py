@@ -29,10 +29,12 @@ SETTINGS = {
     "adam-units-on": {"learning_rate": 0.03},
     "badmm-momentum": {"momentum": 0.5},
     "lifted-momentum": {"momentum": 0.5},
+    "signal-steps": {"signal": "restarted", "weight_step": "gram", "learning_rate": 0.1},
 }
 # of methods that train no network that ends in an activation, and of one that is about hidden units
 NETWORKS = {
-    name: {"hidden": [4]} for name in ("variable-projection", "lbfgs-solved", "adam-solved", "adam-units-on", "dladmm")
+    name: {"hidden": [4]}
+    for name in ("variable-projection", "lbfgs-solved", "adam-solved", "adam-units-on", "dladmm", "signal-steps")
 }
 MINI_BATCHES = {name: SETTINGS.get(name, {}) | {"batch_size": 30} for name in METHODS if "batch_size" in accepted(name)}
 PLAIN = {name: SETTINGS.get(name, {}) | {"fast": False} for name in METHODS if "fast" in accepted(name)}

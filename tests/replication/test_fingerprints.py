@@ -49,11 +49,23 @@ SETTINGS: dict[str, list[dict]] = {
     "badmm-momentum": [{"momentum": 0.5}],
     "lifted-momentum": [{"momentum": 0.5}],
     "lpom": [{"mu": 200.0}],
+    "signal-steps": [
+        {"signal": "restarted", "weight_step": "gram", "learning_rate": 0.1, "solved": True, "guarded": True},
+        {"signal": "backpropagation", "weight_step": "adam", "learning_rate": 0.003},
+        {"signal": "unchained", "weight_step": "muon", "learning_rate": 0.01},
+        {"signal": "carried", "weight_step": "spectral", "learning_rate": 0.1},
+    ],
     "badmm": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],
     "badmm-ls": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],
 }
 PERCEPTRON_ALONE = {"gradient-d"}  # methods that train no hidden layer
-AFFINE_ALONE = {"variable-projection", "lbfgs-solved", "adam-solved", "dladmm"}  # that need an affine map at the end
+AFFINE_ALONE = {
+    "variable-projection",
+    "lbfgs-solved",
+    "adam-solved",
+    "dladmm",
+    "signal-steps",
+}  # that need an affine map at the end
 NETWORK = {"activation": "relu", "bias": True, "initialization": "torch", "scale": 1.0}
 IMAGES = {"training_images": 60, "validation_images": 30}
 TEACHER = {"name": "teacher", "inputs": 6, "samples": 80, "condition_number": 10.0, "label_noise": 0.1}

@@ -1,11 +1,9 @@
-"""The peers are configured, searched and run like any other method, in the ranges of docs/peers.md."""
+"""The peers are configured, searched and run like any other method, in the ranges of config/field.yaml."""
 
 import copy
-import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from replication import config
 from replication.constructors import accepted
@@ -16,7 +14,7 @@ from replication.ranges import at
 from replication.run import train_blind
 
 ROOT = Path(__file__).parents[2]
-RANGES = yaml.safe_load(re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "peers.md").read_text(), re.DOTALL).group(1))
+RANGES = config.read(*config.files(ROOT))["field"]["peers"]
 PEERS = {name for name in of_role(REFERENCE) if METHODS[name].module.startswith("replication.peers.")}
 
 
@@ -34,7 +32,7 @@ def with_peers(project: dict, ranges: dict) -> dict:
     return config.check(changed, ROOT / "config" / "schema.yaml")
 
 
-def test_the_page_has_ranges_of_settings_that_each_peer_has(project):
+def test_an_experiment_searches_each_peer_in_its_ranges_and_in_no_others(project):
     for name, ranges in RANGES.items():
         assert ranges.keys() <= accepted(name)
     with_peers(project, RANGES)
