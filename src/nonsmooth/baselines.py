@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nonsmooth import bregman
 from nonsmooth.checks import check_count, check_range
 from nonsmooth.contract import Trainer, in_setup, reading
-from nonsmooth.lifting import check_tensor, checked
+from nonsmooth.lifting import check_finite, check_tensor, checked
 from nonsmooth.linear import spectral_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.processes import Group, summed
@@ -33,11 +33,12 @@ ALGORITHMS = {
 
 
 def _check_samples(inputs: Tensor, targets: Tensor) -> None:
-    """Raise TypeError or ValueError unless both are tensors with a row for each of N >= 1 samples."""
+    """Raise TypeError or ValueError unless both are finite tensors with a row for each of N >= 1 samples."""
     for name, data in (("inputs", inputs), ("targets", targets)):
         check_tensor(name, data)
         if data.ndim < 2 or len(data) != len(inputs) or not len(data):
             raise ValueError(f"{name} must have N >= 1 rows, one a sample, not shape {tuple(data.shape)}")
+        check_finite(name, data)
 
 
 def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
@@ -63,7 +64,9 @@ class TorchOptimizer(Trainer):
     """
 
     step_sizes = ("learning_rate",)
+    keeps_data = False
 
+    @in_setup
     def __init__(
         self,
         network: nn.Module,
@@ -133,6 +136,7 @@ class WarmupCosine(TorchOptimizer):
         nothing. All else is that of `TorchOptimizer`.
     """
 
+    @in_setup
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, decay_over: int, **settings):
         check_count("decay_over", decay_over)
         super().__init__(network, inputs, targets, **settings)
@@ -165,6 +169,7 @@ class Lbfgs(Trainer):
     outside its range.
     """
 
+    @in_setup
     def __init__(self, network: nn.Module, inputs: Tensor, targets: Tensor, *, history_size: int = 10):
         check_count("history_size", history_size)
         _check_samples(inputs, targets)

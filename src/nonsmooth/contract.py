@@ -1,8 +1,9 @@
 """What every optimizer of the library keeps: its surroundings, its settings, its data, and words once it diverges."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -20,8 +21,8 @@ HOPELESS = 1e12  # weights so many times larger than data and initial weights ex
 def usual_surroundings() -> Iterator[None]:
     """PyTorch as it is by default, whatever the caller has open: so nothing computed here depends on it.
 
-    Autocast, a default device or dtype, inference mode, autograd switched off, and a lower precision of float32 products
-    are put away and come back. Raises RuntimeError inside a transform of torch.func, which cannot be put away.
+    Autocast, a default device or dtype, inference mode, autograd switched off, and a lower precision of float32
+    products are put away and come back. Raises RuntimeError inside a transform of torch.func, which cannot be put away.
     """
     if torch._C._functorch.peek_interpreter_stack() is not None:
         raise RuntimeError("called inside a transform of torch.func (grad, vmap, jvp): train outside of it")
@@ -45,7 +46,7 @@ def usual_surroundings() -> Iterator[None]:
 
 
 def in_setup(constructor: Constructor) -> Constructor:
-    """A constructor outside autograd and in usual surroundings: it makes no tensor that a later step could not change."""
+    """A constructor outside autograd and in usual surroundings, whose tensors every later step can change."""
     return usual_surroundings()(torch.no_grad()(constructor))
 
 
@@ -83,7 +84,7 @@ class Trainer:
 
     step_sizes: tuple[str, ...] = ()
     keeps_data = True
-    _watched: dict[str, Tensor] = {}  # the data by name
+    _watched: Mapping[str, Tensor] = MappingProxyType({})  # the data by name
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, name) and not name.startswith("_"):
@@ -109,7 +110,7 @@ class Trainer:
 
     @torch.no_grad()
     def _look_at_data(self) -> dict[str, list]:
-        """By name what a change of the data changes: the version that PyTorch counts, and a checksum of SAMPLED rows."""
+        """By name what a change of the data changes: the version that PyTorch counts, a checksum of SAMPLED rows."""
         looks: dict[str, list] = {}
         for name, data in self._watched.items():
             looks[name] = [] if data.is_inference() else [data._version]
@@ -146,10 +147,10 @@ class Trainer:
         if not torch.equal(sums, sums.clamp(-self._limit, self._limit)):
             raise self._diverged()
 
-    def _forget(self) -> None:
+    def _before_step(self) -> None:
         """A step begins."""
 
-    def _remember(self, sums: Tensor) -> None:
+    def _after_step(self, sums: Tensor) -> None:
         """A step has ended, with these sums of the parameters."""
 
     def _iterate(self) -> None:
@@ -164,11 +165,11 @@ class Trainer:
         RuntimeError where the data was changed, and the network of a method that keeps what it computed from it.
         """
         self._check_unchanged()
-        self._forget()
+        self._before_step()
         try:
             self._iterate()
         except torch.linalg.LinAlgError as error:  # no eigenvalues of what is not finite
             raise self._diverged() from error
         sums = self._sums()
         self._check_sums(sums)
-        self._remember(sums)
+        self._after_step(sums)

@@ -143,8 +143,7 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
                     f"{name} must have the network's dtype and device, {parameter.dtype} on {parameter.device}, "
                     f"not {data.dtype} on {data.device}: use {name}.to('{parameter.device}', {parameter.dtype})"
                 )
-        if not all(bool(data[rows].isfinite().all()) for rows in blocks(data, ROWS)):
-            raise ValueError(f"{name} must be finite")
+        check_finite(name, data)
     if output is not None:
         proximal.check_domain(output, targets, "targets")
 
@@ -159,6 +158,12 @@ def check_tensor(name: str, data: Tensor) -> None:
     if data.is_nested or data.layout != torch.strided:
         kind = "nested" if data.is_nested else data.layout
         raise TypeError(f"{name} must be a dense tensor, not {kind}: use {name}.to_dense() or padding")
+
+
+def check_finite(name: str, data: Tensor) -> None:
+    """Raise ValueError unless every entry is finite."""
+    if not all(bool(data[rows].isfinite().all()) for rows in blocks(data, ROWS)):
+        raise ValueError(f"{name} must be finite")
 
 
 def _rows(network: nn.Sequential, inputs: Tensor) -> Tensor:

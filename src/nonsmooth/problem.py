@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nonsmooth.lifting import check_finite, check_tensor
 from nonsmooth.processes import Group, rows
 
 
@@ -19,7 +20,8 @@ class Problem:
     """Data to train on, to choose settings by (validation), and to judge by (unseen; test is unseen and the rest).
 
     validation is None where every sample is trained on; unseen is None where it may not be looked at. Raises ValueError
-    for parts whose shapes do not go together.
+    for parts without rows, whose shapes, dtypes or devices do not go together, or that are not finite; TypeError for
+    what is no tensor.
     """
 
     training: Split
@@ -32,10 +34,17 @@ class Problem:
             if (split := getattr(self, field.name)) is None:
                 continue
             for name, expected, part in zip(Split._fields, self.training, split, strict=True):
+                check_tensor(f"{field.name}.{name}", part)
                 columns = ", ".join(map(str, expected.shape[1:]))
                 if part.shape[1:] != expected.shape[1:] or len(part) != len(split.inputs):
                     shapes = f"must have shape (N, {columns}) with the N of its inputs, not {tuple(part.shape)}"
                     raise ValueError(f"{field.name}.{name} {shapes}")
+                if not len(part):
+                    raise ValueError(f"{field.name}.{name} has no rows: give it one, or leave {field.name} out")
+                if (part.dtype, part.device) != (expected.dtype, expected.device):
+                    kinds = f"{expected.dtype} on {expected.device}, not {part.dtype} on {part.device}"
+                    raise ValueError(f"{field.name}.{name} must be of training's dtype and device, {kinds}")
+                check_finite(f"{field.name}.{name}", part)
 
     @property
     def sizes(self) -> tuple[int, int]:

@@ -39,8 +39,11 @@ class Resumable(Trainer):
         """Make what is kept that of a state; the weights already are."""
         raise NotImplementedError
 
-    def _forget(self) -> None:
+    def _before_step(self) -> None:
         self._seen = None
+
+    def _after_step(self, sums: Tensor) -> None:
+        self._remember(sums)
 
     def _view(self) -> dict[str, list]:
         """What must be the same when the next step begins."""
@@ -134,7 +137,7 @@ class Resumable(Trainer):
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(f"{name} is {shapes[0]} in the state and {shapes[1]} here: network or data differ")
-            if state[name].ndim and not bool(state[name].isfinite().all()) or bool(state[name].isnan().any()):
+            if (state[name].ndim and not bool(state[name].isfinite().all())) or bool(state[name].isnan().any()):
                 raise ValueError(f"{name} of the state must be finite")
         for name, value in weights.items():
             value.copy_(state[name])

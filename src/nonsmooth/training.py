@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman, proximal
+from nonsmooth.checks import check_count, check_range
+from nonsmooth.contract import usual_surroundings
 from nonsmooth.lifting import modules
 from nonsmooth.problem import Problem, Split
 from nonsmooth.processes import Group, is_first, summed
 
 ROWS = 1024  # samples evaluated at a time
 DRIFTED = 1.2  # training warns when the loss is this many times its lowest value and the lifted loss still falls
+STATUSES = ("finished", "stopped", "diverged")
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
 
 
@@ -120,6 +123,7 @@ def _warn_of_drift(rows: list[dict[str, float]]) -> bool:
     return drift
 
 
+@usual_surroundings()
 def train(
     network: nn.Sequential,
     optimizer: Optimizer,
@@ -140,13 +144,18 @@ def train(
     one: a row of the history. Data held out and the optimizer's diagnostics are evaluated in the first row, in the last
     one, and between in rows that are at least `validate_every` iterations apart. With `keep_best` the weights of the
     best of these on validation data are kept as well. `callback` is given each row after the first, and training stops
-    where it returns True. A UserWarning says when the network's loss has risen while the lifted loss fell. `report` is
-    told the progress and the time left, at most every `report_every` seconds, and once the end. Of a `group` of
+    where its answer is true. A UserWarning says when the network's loss has risen while the lifted loss fell. `report`
+    is told the progress and the time left, at most every `report_every` seconds, and once the end. Of a `group` of
     processes each has its own rows of the problem; the history is that of all together, and the first process reports.
     The callback is called in every process.
 
-    Raises ValueError for `keep_best` without validation data, and for an optimizer of another network.
+    Raises ValueError for `keep_best` without validation data, for an optimizer of another network, and for a number
+    outside its range; TypeError for what is no number.
     """
+    for name, count, least in (("iterations", iterations, 0), ("every", every, 1), ("first", first, 0)):
+        check_count(name, count, least)
+    check_count("validate_every", validate_every)
+    check_range("report_every", report_every, "0 <= {} < inf")
     if getattr(optimizer, "network", network) is not network:
         raise ValueError("optimizer trains another network: make it for the one that is given")
     if keep_best and problem.validation is None:
@@ -162,6 +171,7 @@ def train(
     status, reason, seconds, begun = "finished", None, 0.0, clock(device)
     reported = end = begun
     lowest, best = rows[0].get("validation_loss", math.inf), None
+    lowest = math.inf if math.isnan(lowest) else lowest  # nan decides nothing
     if keep_best:
         best = {name: value.clone() for name, value in network.state_dict().items()}
     for iteration in range(1, iterations + 1):
@@ -189,7 +199,7 @@ def train(
         if keep_best and row["validation_loss"] < lowest:
             lowest = row["validation_loss"]
             best = {name: value.clone() for name, value in network.state_dict().items()}
-        if callback and callback(row) is True:
+        if callback and callback(row):
             status = "stopped" if iteration < iterations else status
             break
         if report and end - reported >= report_every and iteration < iterations:

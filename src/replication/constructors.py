@@ -1,6 +1,8 @@
 """The methods made: their settings, as their constructors have them, and optimizers."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pkgutil import resolve_name
 
 from replication.methods import METHODS
@@ -57,28 +59,37 @@ def build(name: str, network, inputs, targets, *, seed: int, group=None, initial
 
     Weights and biases of the network are multiplied by `initial_scale` first. Mini-batches come from the stream
     "batches" of `seed`. With a `group` of processes, `inputs` and `targets` are this process's rows; ValueError is
-    raised for a method that runs in one process alone.
+    raised for a method that runs in one process alone. Where anything is refused, the network is as it was.
     """
     from replication.seeds import generator  # imported late: it needs torch
 
     method = METHODS[name]
     parameters = _keywords(name)
-    if initial_scale != 1:
-        _scale(network, initial_scale)
     if group is not None:
         if "group" not in parameters:
             raise ValueError(f"{name} runs in one process alone")
         settings["group"] = group
     if "generator" in parameters:
         settings["generator"] = generator(seed, "batches")
-    return resolve_name(method.constructor)(network, inputs, targets, **method.fixed, **settings)
+    with _scaled(network, initial_scale):
+        return resolve_name(method.constructor)(network, inputs, targets, **method.fixed, **settings)
 
 
-def _scale(network, factor: float) -> None:
-    if not 0 < factor < float("inf"):
-        raise ValueError(f"initial_scale = {factor}: must satisfy 0 < initial_scale < inf")
-    for parameter in network.parameters():
+@contextmanager
+def _scaled(network, factor: float) -> Iterator[None]:
+    """The network's weights times `factor`, taken back where an exception is raised."""
+    from nonsmooth.checks import check_range  # imported late, as all of the library here
+
+    check_range("initial_scale", factor, "0 < {} < inf")
+    before = [parameter.detach().clone() for parameter in network.parameters()] if factor != 1 else []
+    for parameter in network.parameters() if before else ():
         parameter.data.mul_(factor)
+    try:
+        yield
+    except BaseException:
+        for parameter, old in zip(network.parameters(), before, strict=bool(before)):
+            parameter.data.copy_(old)
+        raise
 
 
 def refusal(name: str, settings: dict) -> str | None:

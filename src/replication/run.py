@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from nonsmooth import processes
 from nonsmooth.problem import Problem
-from nonsmooth.training import Optimizer, Training, train
+from nonsmooth.training import STATUSES, Optimizer, Training, train
 from replication import constructors, data
 from replication.data import mnist, networks
 from replication.data.mnist import Sample
@@ -226,6 +226,6 @@ def load(folder: str | Path) -> Run:
         tensors = load_file(weights)
     with reading(record):
         values = json.loads(record.read_text())
-        if values["status"] not in ("finished", "diverged"):
-            raise ValueError(f"status = {values['status']!r}: must be finished or diverged")
+        if values["status"] not in STATUSES:
+            raise ValueError(f"status = {values['status']!r}: must be one of {', '.join(STATUSES)}")
         return Run(Parameters(**values["parameters"]), columns, tensors, values["final"], values)
