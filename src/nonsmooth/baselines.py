@@ -1,5 +1,6 @@
 """What lifted training is compared with, behind the same small protocol: torch.optim, L-BFGS, gradient descent on D."""
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.checks import check_count, check_range
+from nonsmooth.checks import check_choice, check_count, check_range
 from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.lifting import check_finite, check_tensor, checked
 from nonsmooth.linear import spectral_norm, with_ones
@@ -30,6 +31,15 @@ ALGORITHMS = {
     "adamw": _betas(torch.optim.AdamW),
     "muon": Muon,
 }
+
+
+def _check_options(algorithm: str, options: dict[str, object]) -> None:
+    """Raise TypeError for what is no number where the algorithm's own is one; what it may be is left to PyTorch."""
+    own = inspect.signature(ALGORITHMS[algorithm]).parameters
+    for name, value in options.items():
+        default = own[name].default if name in own else None
+        if isinstance(default, float | int) and not isinstance(default, bool):
+            check_range(name, value, "{}")
 
 
 def _check_samples(inputs: Tensor, targets: Tensor) -> None:
@@ -82,6 +92,8 @@ class TorchOptimizer(Trainer):
         **options,
     ):
         check_range("learning_rate", learning_rate, "0 < {} < inf")
+        check_choice("algorithm", algorithm, tuple(ALGORITHMS))
+        _check_options(algorithm, options)
         _check_samples(inputs, targets)
         size = len(inputs) if batch_size is None else batch_size
         check_count("batch_size", size, 1, len(inputs))

@@ -21,12 +21,12 @@ def check_switch(name: str, value: bool) -> None:
 
 
 def check_range(name: str, value: float, bound: str) -> None:
-    """Raise unless `value` is a number within a bound such as "0 < {} <= 2".
+    """Raise unless `value` is a number within a bound such as "0 < {} <= 2", or "{}" for none.
 
     Raises TypeError for what is no number (True and False are none), ValueError for one outside, nan among them.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} = {value!r} must be a number, {bound.format(name)}")
+        raise TypeError(f"{name} = {value!r} must be a number" + (f", {bound.format(name)}" if bound != "{}" else ""))
     low, after_low, before_high, high = BOUND.fullmatch(bound).groups()
     above = low is None or COMPARE[after_low](float(low), value)
     if not (above and (high is None or COMPARE[before_high](value, float(high)))):

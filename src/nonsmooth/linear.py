@@ -69,7 +69,7 @@ def eigenvalue_bound(gram: Tensor) -> Tensor:
 @lru_cache(maxsize=8)
 def _direction(size: int, dtype: torch.dtype) -> Tensor:
     """A unit vector without any structure, the same in each call."""
-    vector = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    vector = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64, device="cpu")
     return (vector / vector.norm()).to(dtype)
 
 

@@ -6,6 +6,7 @@ drawn is a line of report/looks.py. Neither line is an input of another method's
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from importlib import import_module
 
 ROLES = POSTER, BASELINE, REFERENCE, CONTROL, PEER = "poster", "baseline", "reference", "control", "peer"
 OBJECTIVES = "train_loss", "train_d"
@@ -150,3 +151,10 @@ def _of(among: Collection[str] | None, names: tuple[str, ...]) -> tuple[str, ...
 def label(name: str) -> str:
     """The method's name for readers; other names (of reference maps) stay as they are."""
     return METHODS[name].label if name in METHODS else name
+
+
+def __getattr__(name: str):
+    """`build`, which had its home here: constructors.py needs torch, and this module is read without it."""
+    if name == "build":
+        return import_module("replication.constructors").build
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -451,3 +451,60 @@ def test_training_gives_the_reason_and_reports_it(every):
 def test_training_that_ends_well_has_no_reason():
     net = network()
     assert train(net, Badmm(net, *data()), Problem(Split(*data())), 3).reason is None
+
+
+RESUMABLE = pytest.mark.parametrize("make", [Badmm, partial(Badmm, fast=False), LiftedTargets])
+
+
+@RESUMABLE
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_state_that_is_not_finite_is_refused_by_its_entry_before_any_change(make, value):
+    optimizer = run(make(network(), *data()))
+    good = optimizer.state_dict()
+    for name in [name for name, entry in good.items() if entry.is_floating_point() and entry.ndim]:
+        state = {key: entry.clone() for key, entry in good.items()}
+        state[name].view(-1)[0] = value
+        with pytest.raises(ValueError, match=f"^{name} of the state must be finite"):
+            optimizer.load_state_dict(state)
+        assert_equal(good.values(), optimizer.state_dict().values())
+
+
+@RESUMABLE
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (lambda state: None, "a dictionary of tensors, not NoneType"),
+        (lambda state: "state.pt", "a dictionary of tensors, not str"),
+        (lambda state: {name: value.numpy() for name, value in state.items()}, "must be a torch.Tensor, not ndarray"),
+        (lambda state: {name: value.tolist() for name, value in state.items()}, "must be a torch.Tensor, not "),
+    ],
+)
+def test_what_is_no_state_is_refused(make, turn, words):
+    optimizer = run(make(network(), *data()))
+    with pytest.raises(TypeError, match=words):
+        optimizer.load_state_dict(turn(optimizer.state_dict()))
+    optimizer.step()
+
+
+@RESUMABLE
+def test_a_state_of_any_strides_fits_safetensors(make, tmp_path):
+    x, y = data()
+    net = network()
+    net[0].weight = nn.Parameter(net[0].weight.detach().T.contiguous().T)
+    optimizer = run(make(net, x.T.contiguous().T, y.T.contiguous().T))
+    save_file(optimizer.state_dict(), tmp_path / "state.safetensors")
+    optimizer.load_state_dict(load_file(tmp_path / "state.safetensors"))
+    optimizer.step()
+
+
+@pytest.mark.parametrize("make", [Badmm, LiftedTargets])
+@pytest.mark.parametrize("seed", range(8))
+def test_units_in_another_order_are_noticed_though_data_hides_the_change(make, seed):
+    net = network()
+    optimizer = run(make(net, *data()))
+    order = torch.randperm(4, generator=torch.Generator().manual_seed(seed))
+    if torch.equal(order, torch.arange(4)):
+        order = order.flip(0)
+    net[0].weight.data = net[0].weight.data[order].clone()
+    with pytest.raises(RuntimeError, match="module 0 of the network changed"):
+        optimizer.step()

@@ -173,6 +173,14 @@ def test_a_diverged_run_is_kept_as_such(denoising, make_network, tmp_path):
     np.testing.assert_array_equal(loaded.history["train_loss"], [1.0, math.nan])
 
 
+def test_a_run_that_a_callback_stopped_is_read_as_it_was_saved(tmp_path):
+    made = run.assemble(PERCEPTRON, None)
+    training = train(made.network, made.optimizer, made.problem, 9, callback=lambda row: row["iteration"] == 4)
+    run.save(tmp_path, PERCEPTRON, made.network, training, {})
+    assert run.load(tmp_path).record["status"] == "stopped"
+    assert run.load(tmp_path).history["iteration"][-1] == 4
+
+
 def test_every_optimizer_of_a_seed_starts_from_the_same_point(sample):
     settings = {"sgd": {"learning_rate": 1.0}, "adam": {"learning_rate": 0.1}, "badmm": {}, "badmm-ls": {}}
     first, *rest = (

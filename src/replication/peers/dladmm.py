@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.checks import check_range
-from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.lifting import checked
 from nonsmooth.proximal import Interval
 from nonsmooth.variable_projection import check_ends_affine
@@ -114,7 +114,7 @@ class DlAdmm(Trainer):
                 self.move_x(number)
         self.U.add_(self.Z[last] - self.A(last), alpha=self.rho)
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """activation_gap: sqrt(sum_l |X_l - sigma(Z_l)|^2 / N) over hidden layers."""
         hidden = [self.X[n + 1] - activation.prox(self.Z[n]) for n, (_, activation) in enumerate(self.pairs[:-1])]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nonsmooth import damped, targets
 from nonsmooth.checks import check_choice, check_range
-from nonsmooth.contract import Trainer, in_setup
+from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.layerwise import derivative
 from nonsmooth.lifted_loss import LiftedLoss
 from nonsmooth.lifting import checked
@@ -178,7 +178,7 @@ class SignalSteps(Trainer):
             self._rate *= SHRINKAGE
             self._forget()
 
-    @torch.no_grad()
+    @reading
     def diagnostics(self) -> dict[str, float]:
         """rate: the learning rate as the guard has left it. differs_l, for a lifted signal of the network's own pass:
         the share of entries of R_l that are not backpropagation's, by more than SAME of the latter's largest.
