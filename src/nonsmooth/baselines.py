@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.checks import check_choice, check_count, check_range
+from nonsmooth.checks import check_choice, check_count, check_finite, check_range, check_tensor
 from nonsmooth.contract import Trainer, in_setup, reading
-from nonsmooth.lifting import check_finite, check_tensor, checked
+from nonsmooth.lifting import checked
 from nonsmooth.linear import spectral_norm, with_ones
 from nonsmooth.muon import Muon
 from nonsmooth.processes import Group, summed

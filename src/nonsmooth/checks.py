@@ -1,9 +1,13 @@
-"""Checks of settings: each message has the name, the value and what is allowed."""
+"""Checks of settings and data: each message has the name, the value and what is allowed."""
 
 import operator
 import re
 from numbers import Integral, Real
 
+import torch
+from torch import Tensor
+
+ROWS = 1024  # samples at a time
 BOUND = re.compile(r"(?:(\S+) (<=?) )?\{\}(?: (<=?) (\S+))?")
 COMPARE = {"<": operator.lt, "<=": operator.le}
 
@@ -39,3 +43,21 @@ def check_count(name: str, value: int, least: int = 1, most: int | None = None) 
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} = {value!r} must be a whole number, {bound.format(name)}")
     check_range(name, value, bound)
+
+
+def check_tensor(name: str, data: Tensor) -> None:
+    """Raise TypeError unless `data` (called `name` in the message) is a dense tensor."""
+    if not isinstance(data, Tensor):
+        raise TypeError(
+            f"{name} must be one torch.Tensor with all samples as rows, not {type(data).__module__}."
+            f"{type(data).__qualname__}: use torch.as_tensor, after .to_numpy() for tables, and torch.cat for batches"
+        )
+    if data.is_nested or data.layout != torch.strided:
+        kind = "nested" if data.is_nested else data.layout
+        raise TypeError(f"{name} must be a dense tensor, not {kind}: use {name}.to_dense() or padding")
+
+
+def check_finite(name: str, data: Tensor) -> None:
+    """Raise ValueError unless every entry is finite."""
+    if not all(bool(part.isfinite().all()) for part in data.split(ROWS)):
+        raise ValueError(f"{name} must be finite")

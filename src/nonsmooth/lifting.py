@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import proximal
-from nonsmooth.linear import blocks
+from nonsmooth.checks import check_finite, check_tensor
 from nonsmooth.processes import Group
 from nonsmooth.proximal import Proximal
 
@@ -146,24 +146,6 @@ def check_data(pairs: list[tuple[nn.Linear, Proximal | None]], inputs: Tensor, t
         check_finite(name, data)
     if output is not None:
         proximal.check_domain(output, targets, "targets")
-
-
-def check_tensor(name: str, data: Tensor) -> None:
-    """Raise TypeError unless `data` (called `name` in the message) is a dense tensor."""
-    if not isinstance(data, Tensor):
-        raise TypeError(
-            f"{name} must be one torch.Tensor with all samples as rows, not {type(data).__module__}."
-            f"{type(data).__qualname__}: use torch.as_tensor, after .to_numpy() for tables, and torch.cat for batches"
-        )
-    if data.is_nested or data.layout != torch.strided:
-        kind = "nested" if data.is_nested else data.layout
-        raise TypeError(f"{name} must be a dense tensor, not {kind}: use {name}.to_dense() or padding")
-
-
-def check_finite(name: str, data: Tensor) -> None:
-    """Raise ValueError unless every entry is finite."""
-    if not all(bool(data[rows].isfinite().all()) for rows in blocks(data, ROWS)):
-        raise ValueError(f"{name} must be finite")
 
 
 def _rows(network: nn.Sequential, inputs: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nonsmooth.lifting import check_finite, check_tensor
+from nonsmooth.checks import check_finite, check_tensor
 from nonsmooth.processes import Group, rows
 
 

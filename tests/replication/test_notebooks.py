@@ -121,7 +121,7 @@ def test_the_data_depend_on_nothing_of_the_training():
     own = {"data/download", "errors", "files", "paths", "seeds"}
     assert names(dependencies(SOURCE / "replication" / "data" / "mnist.py")) == {
         *(f"replication/{name}.py" for name in own),
-        *(f"nonsmooth/{name}.py" for name in ("problem", "processes")),
+        *(f"nonsmooth/{name}.py" for name in ("checks", "problem", "processes")),
     }
 
 
