@@ -98,6 +98,11 @@ def m_step(lifted: Lifted, tau_m: float) -> None:
 STEPS = z_step, weight_step, x_step, m_step
 
 
+def _relative_size(linear: nn.Linear) -> float:
+    """The largest weight or bias, where 1 is the bound of PyTorch's initial values."""
+    return max(parameter.abs().max().item() for parameter in linear.parameters()) * linear.in_features**0.5
+
+
 class Badmm(Resumable):
     """Trains an `nn.Sequential` of `nn.Linear` and proximal activations in place, one iteration a `step()`.
 
@@ -212,6 +217,33 @@ class Badmm(Resumable):
         self._iteration = Repeated(iteration, lifted.repeats, weights) if fast else iteration
         self._watch(network, inputs, targets, group)
         self._remember(self._sums())
+
+    @classmethod
+    def recommended(cls, network: nn.Sequential, inputs: Tensor, targets: Tensor, **settings) -> "Badmm":
+        """BADMM from a tenth of PyTorch's initial weights, with delta 0.3 and beta 1; other settings as in Badmm.
+
+        Shapes as for Badmm. Scales the network in place. Raises ValueError, with the network as it was, where the
+        largest weight is not one of PyTorch's initial weights (trained or scaled before), and what Badmm raises.
+        """
+        checked(network, inputs, targets)
+        linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        largest = max(_relative_size(linear) for linear in linears)
+        if not 0.5 < largest <= 1 + 1e-6:
+            raise ValueError(
+                f"network: its largest weight is {largest:.3g} of PyTorch's largest initial weight, not 0.5 to 1; "
+                "the recommended start is for a network that was not trained or scaled: go on from this one with Badmm"
+            )
+        before = [parameter.detach().clone() for parameter in network.parameters()]
+        try:
+            with torch.no_grad():
+                for parameter in network.parameters():
+                    parameter.mul_(0.1)
+            return cls(network, inputs, targets, **{"delta": 0.3, "beta": 1.0, **settings})
+        except Exception:
+            with torch.no_grad():
+                for parameter, values in zip(network.parameters(), before, strict=True):
+                    parameter.copy_(values)
+            raise
 
     @property
     def step_sizes(self) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def test_the_method_of_the_page_is_run_tuned_drawn_and_judged(changed, tmp_path)
     record = json.loads((tmp_path / "results/runs/autoencoder/sign-descent/seed-0/run.json").read_text())
     assert record["status"] == "finished"
     record = records.read(tmp_path / SEARCH)["result"]
-    assert [trial["settings"].keys() for trial in record["trials"]] == [{"step"}] * 3
+    assert [trial["settings"].keys() for trial in record["trials"]] == [{"length"}] * 3
     judgements = claims.read(tmp_path / "results/claims.json")
     assert {judgement.method for judgement in judgements} == {"badmm", "badmm-ls", "sign-descent"}
     assert all({*own.seeds, *own.lost[0], *own.lost[1]} == {0, 1, 2} for own in (each.own for each in judgements))
@@ -70,8 +70,8 @@ def test_settings_that_the_method_does_not_have_are_refused_by_name(changed):
     code = (
         "from replication import config\n"
         "settings = config.project('.', 'config/smoke.yaml')\n"
-        "settings['experiments']['autoencoder']['optimizers']['sign-descent'] = {'stepp': 1.0}\n"
+        "settings['experiments']['autoencoder']['optimizers']['sign-descent'] = {'lengthh': 1.0}\n"
         "config.check(settings, 'config/schema.yaml')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=changed, capture_output=True, text=True)
-    assert "experiments.autoencoder.optimizers.sign-descent.stepp: no setting of sign-descent" in done.stderr
+    assert "experiments.autoencoder.optimizers.sign-descent.lengthh: no setting of sign-descent" in done.stderr
