@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import _badmm_fast, bregman
-from nonsmooth.checks import check_choice, check_range
+from nonsmooth.checks import check_choice, check_range, check_switch
 from nonsmooth.contract import in_setup, reading
 from nonsmooth.graphs import Repeated
 from nonsmooth.lifting import Lifted, checked, lift
@@ -177,6 +177,7 @@ class Badmm(Resumable):
     ):
         check_choice("weight_step", weight_step, WEIGHT_STEPS)
         check_choice("order", order, ORDERS)
+        check_switch("fast", fast)
         for name, value in (("tau_z", tau_z), ("tau_x", tau_x), ("tau_w", tau_w)):
             check_range(name, value, "0 < {} < 2")
         check_range("tau_m", tau_m, "0 <= {} <= 1")

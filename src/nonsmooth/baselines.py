@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth import bregman
-from nonsmooth.checks import check_choice, check_count, check_finite, check_range, check_tensor
+from nonsmooth.checks import check_choice, check_count, check_finite, check_range, check_switch, check_tensor
 from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.lifting import checked
 from nonsmooth.linear import spectral_norm, with_ones
@@ -34,11 +34,13 @@ ALGORITHMS = {
 
 
 def _check_options(algorithm: str, options: dict[str, object]) -> None:
-    """Raise TypeError for what is no number where the algorithm's own is one; what it may be is left to PyTorch."""
+    """Raise TypeError for another type than the algorithm's own; which values it may have is left to PyTorch."""
     own = inspect.signature(ALGORITHMS[algorithm]).parameters
     for name, value in options.items():
         default = own[name].default if name in own else None
-        if isinstance(default, float | int) and not isinstance(default, bool):
+        if isinstance(default, bool):
+            check_switch(name, value)
+        elif isinstance(default, float | int):
             check_range(name, value, "{}")
 
 
@@ -92,6 +94,7 @@ class TorchOptimizer(Trainer):
         **options,
     ):
         check_range("learning_rate", learning_rate, "0 < {} < inf")
+        check_switch("epochs", epochs)
         check_choice("algorithm", algorithm, tuple(ALGORITHMS))
         _check_options(algorithm, options)
         _check_samples(inputs, targets)

@@ -7,7 +7,7 @@ alone. It differentiates the activation, or leaves the derivative out.
 import torch
 from torch import Tensor, nn
 
-from nonsmooth.checks import check_range
+from nonsmooth.checks import check_range, check_switch
 from nonsmooth.contract import Trainer, in_setup, reading
 from nonsmooth.lifting import checked
 from nonsmooth.linear import largest_eigenvalue, squared_norm, with_ones
@@ -62,6 +62,7 @@ class Layerwise(Trainer):
         self, network: nn.Sequential, inputs: Tensor, targets: Tensor, *, tau_w: float = 1.0, mask: bool = True
     ):
         check_range("tau_w", tau_w, "0 < {} < 2")
+        check_switch("mask", mask)
         self.pairs, self.inputs, self.targets = checked(network, inputs, targets)
         self.tau_w, self.mask = tau_w, mask
         self._watch(network, inputs, targets)

@@ -26,8 +26,14 @@ def device(name: str) -> torch.device:
 
 @contextmanager
 def processes(on: torch.device) -> Iterator[Group]:
-    """The processes that torchrun has started, joined by NCCL on CUDA and by Gloo on the CPU; None for a single one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    """The processes that torchrun has started, joined by NCCL on CUDA and by Gloo on the CPU; None for a single one.
+
+    Raises ValueError where another launcher left a number of processes that torchrun did not start.
+    """
+    told = os.environ.get("WORLD_SIZE", "1")
+    if told != "1" and not distributed.is_torchelastic_launched():
+        raise ValueError(f"WORLD_SIZE = {told!r} in the environment, and torchrun started no process: unset it")
+    if told == "1":
         yield None
         return
     if on.type == "cuda":
