@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 from replication.methods import METHODS
 
 # Of torch.optim: the learning rate has its own name, and these would climb, or make no difference but time.
-NOT_SET = ("params", "lr", "maximize", "differentiable", "capturable")
+NOT_SET = ("params", "parameters", "options", "lr", "maximize", "differentiable", "capturable")
 
 
 def _keywords(name: str) -> dict[str, inspect.Parameter]:
@@ -115,7 +115,14 @@ def refusal(name: str, settings: dict) -> str | None:
 
 def _wrong_type(name: str, settings: dict) -> str | None:
     """What is wrong with the first setting that the method does not have, or whose type is another one."""
-    known = {key: value for key, value in _options(name).items() if key not in NOT_SET} | _own(name)
+    import torch
+
+    options = _options(name)
+    if "options" in options:  # passed on to the algorithm itself
+        kind = {key.lower(): value for key, value in vars(torch.optim).items()}[METHODS[name].fixed["algorithm"]]
+        options |= inspect.signature(kind, eval_str=True).parameters
+    unset = {*NOT_SET, *METHODS[name].fixed}
+    known = {key: value for key, value in options.items() if key not in unset} | _own(name)
     kinds = {key: value.annotation for key, value in known.items()} | {"initial_scale": float}
     for key, value in settings.items():
         if key not in kinds:

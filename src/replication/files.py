@@ -50,14 +50,23 @@ def locked(folder: str | Path, wait: bool = True) -> Iterator[None]:
         os.close(held)
 
 
+def _remove_empty(folder: str | Path) -> None:
+    with suppress(OSError):  # something was written there
+        Path(folder).rmdir()
+
+
 @contextmanager
 def claimed(folder: str | Path, *names: str) -> Iterator[None]:
     """Keep the folder for new files of these names, so that no other process writes its own there meanwhile.
 
     Raises OSError, which names the folder or the file, where another has it, a file is there, or none can be written.
+    A folder that is made here goes again where nothing was written to it.
     """
-    check_writable(folder)
+    made = not Path(folder).exists()
     with ExitStack() as stack:
+        if made:
+            stack.callback(_remove_empty, folder)
+        check_writable(folder)
         try:
             stack.enter_context(locked(folder, wait=False))
         except BlockingIOError:
