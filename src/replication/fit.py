@@ -71,14 +71,15 @@ def fit(
     network |= {"initialization": "torch", "scale": 1.0}
     about = {"name": "arrays", "data": data, "noise": noise, "held_out": held_out}
     parameters = Parameters("fit", method, seed, given, iterations, None, about, network, "float32", 1, "cpu")
-    with claimed(run_folder, *RUN_FILES), stopping() as callback:
+    with claimed(run_folder, *RUN_FILES):
         try:
             made = run.assemble(parameters, None, problem=problem)
         except TypeError as error:
             raise ValueError(f"--method {method}: {error}") from None
         before = _losses(made.network, problem)
-        training = train(made.network, made.optimizer, problem, iterations, report=_say, callback=callback)
-        run.save(run_folder, parameters, made.network, training, summary(made.network, problem))
+        with stopping() as callback:
+            training = train(made.network, made.optimizer, problem, iterations, report=_say, callback=callback)
+            run.save(run_folder, parameters, made.network, training, summary(made.network, problem))
     after = _losses(made.network, problem)
     for part in before:
         _say(f"{part} loss: {before[part]:.4g} before, {after[part]:.4g} after")

@@ -12,7 +12,7 @@ from nonsmooth.training import Training, train
 from replication import config, parameters
 from replication.data import mnist
 from replication.errors import ConfigError, nearest
-from replication.files import check_new, claimed
+from replication.files import claimed
 from replication.parameters import Parameters
 from replication.paths import RUN_FILES, check_library, find_root
 from replication.quality import summary
@@ -40,13 +40,15 @@ def launch(experiment: str, optimizer: str, seed: int, over: list[str], run_fold
     if not 0 <= seed <= config.LARGEST:
         raise ConfigError(f"seed = {seed}: must be from 0 to {config.LARGEST}")
     run = parameters.of_run(whole, experiment, optimizer, seed)
-    check_new(*(Path(run_folder) / name for name in RUN_FILES))
     if "WORLD_SIZE" in os.environ and not distributed.is_torchelastic_launched():
         raise ConfigError(
             f"WORLD_SIZE = {os.environ['WORLD_SIZE']} is set, and torchrun did not start this process: start it by "
             "torchrun, or unset WORLD_SIZE"
         )
-    with processes.processes(processes.device(run.device)) as group:
+    with ExitStack() as stack:
+        if not distributed.is_torchelastic_launched() or os.environ["RANK"] == "0":  # the one that writes
+            stack.enter_context(claimed(run_folder, *RUN_FILES))
+        group = stack.enter_context(processes.processes(processes.device(run.device)))
         training = _train(run, root / whole["data"]["root"], whole["data"]["sources"], group, run_folder)
         gc.collect()  # nothing may hold the group any more: a thread of its would meet the interpreter's end
     check_finished(training, run_folder)
@@ -61,8 +63,6 @@ def _train(run: Parameters, root: Path, sources: list[str], group: processes.Gro
 
     with ExitStack() as stack:
         callback = stack.enter_context(stopping()) if group is None else None  # several would stop at different rows
-        if processes.is_first(group):
-            stack.enter_context(claimed(run_folder, *RUN_FILES))
         training = train(
             made.network,
             made.optimizer,
