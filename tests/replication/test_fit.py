@@ -1,5 +1,6 @@
 """The commands for people's own arrays and images: methods, fit and denoise, and crate for an archive."""
 
+import json
 import re
 import sys
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import io
 
 from replication import __main__ as commands
@@ -236,3 +238,61 @@ def test_layers_that_no_memory_holds_are_refused_by_name(clean, tmp_path, capsys
         with pytest.raises(ValueError, match=rf"hidden = \[{size}\]: weights and units are at least .* GiB"):
             call("fit", data=clean, hidden=size, run_folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def denoiser(tmp_path) -> Path:
+    """A run whose network takes 8 x 8 pixels."""
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((20, 64)))
+    call("fit", data=tmp_path / "rows.npy", hidden=4, iterations=2, run_folder=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_images_of_every_form_are_denoised_alike(denoiser, tmp_path, capsys):
+    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8)).astype(np.uint8))
+    (tmp_path / "noisy").mkdir()
+    for form in ("L", "LA", "RGB", "RGBA"):
+        grey.convert(form).save(tmp_path / f"noisy/{form}.png")
+    grey.convert("RGB").save(tmp_path / "noisy/bmp.png", format="BMP")  # another ending than its own
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "noisy/white.png")
+    for form, clear in (("LA", (0, 0)), ("RGBA", (0, 0, 0, 0))):
+        Image.new(form, (8, 8), clear).save(tmp_path / f"noisy/white-{form}.png")
+    for name in ("._L.png", ".DS_Store", "Thumbs.db"):
+        (tmp_path / "noisy" / name).write_bytes(b"no image")
+    call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert "8 images denoised, 1 other files left out" in capsys.readouterr().out
+    for first, others in {"L": ["LA", "RGB", "RGBA", "bmp"], "white": ["white-LA", "white-RGBA"]}.items():
+        for other in others:
+            pixels = [io.imread(tmp_path / f"out/{name}.png").astype(int) for name in (first, other)]
+            assert np.abs(pixels[0] - pixels[1]).max() <= 1, other
+
+
+def test_images_that_are_none_are_refused_by_name(denoiser, tmp_path):
+    (tmp_path / "noisy/folder.png").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"folder\.png cannot be read: "):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    (tmp_path / "noisy/folder.png").rmdir()
+    frames = [Image.new("L", (8, 8), value) for value in (0, 255)]
+    frames[0].save(tmp_path / "noisy/a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"a\.png cannot be read: .*it has 2 frames: must be one image"):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    (tmp_path / "noisy/a.png").write_bytes(b"text")
+    with pytest.raises(DataError, match=r"a\.png cannot be read: "):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "digests"), [("weights.safetensors", True), ("history.parquet", True), ("weights.safetensors", False)]
+)
+def test_files_of_two_runs_are_refused_by_name(file, digests, denoiser, tmp_path):
+    call("fit", data=tmp_path / "rows.npy", hidden="4 3", iterations=2, run_folder=tmp_path / "other")
+    (denoiser / file).write_bytes((tmp_path / "other" / file).read_bytes())
+    if not digests:  # as in runs of former versions, whose shapes are what is known
+        record = json.loads((denoiser / "run.json").read_text())
+        (denoiser / "run.json").write_text(json.dumps({key: record[key] for key in record if key != "sha256"}))
+    (tmp_path / "noisy").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "noisy/a.png")
+    with pytest.raises(DataError, match=rf"{file} cannot be read: .* run\.json beside it"):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
