@@ -254,9 +254,12 @@ def load(folder: str | Path) -> Run:
         if values["status"] not in ("finished", "stopped", "diverged"):
             raise ValueError(f"status = {values['status']!r}: must be finished, stopped or diverged")
         loaded = Run(Parameters(**values["parameters"]), columns, tensors, values["final"], values)
+        digests, network = dict(values.get("sha256", {})), loaded.parameters.network
+        if type(network["bias"]) is not bool or not all(type(units) is int for units in network["hidden"]):
+            raise ValueError("its network has no sizes")
     for path in (history, weights):
         with reading(path):
-            _check_digest(path, values.get("sha256", {}).get(path.name))
+            _check_digest(path, digests.get(path.name))
     with reading(weights):
         _check_shapes(loaded)
     return loaded
@@ -275,8 +278,7 @@ def _digest(path: Path) -> str:
 def _check_shapes(run: Run) -> None:
     """Raise ValueError for weights that are not those of the network of run.json."""
     network = run.parameters.network
-    last = 2 * len(network["hidden"])
-    widths = [run.weights["0.weight"].shape[1], *network["hidden"], run.weights[f"{last}.weight"].shape[0]]
+    widths = [run.sizes[0], *network["hidden"], run.sizes[1]]
     expected = {}
     for number, (inputs, outputs) in enumerate(pairwise(widths)):
         expected[f"{2 * number}.weight"] = [outputs, inputs]
@@ -285,7 +287,7 @@ def _check_shapes(run: Run) -> None:
     if (shapes := {name: list(value.shape) for name, value in run.weights.items()}) != expected:
         raise ValueError(f"its shapes are {shapes}, which run.json beside it says must be {expected}")
     for name, value in run.weights.items():
-        if value.dtype != getattr(torch, run.parameters.dtype):
-            raise ValueError(f"{name} is {value.dtype}: must be {run.parameters.dtype}")
+        if str(value.dtype) != f"torch.{run.parameters.dtype}":
+            raise ValueError(f"{name} is {value.dtype}, which run.json beside it says must be {run.parameters.dtype}")
         if not run.diverged and not bool(value.isfinite().all()):
             raise ValueError(f"{name} has values that are not finite")

@@ -16,6 +16,7 @@ _TAGS = {"tag:yaml.org,2002:int": (_INTEGER, "-+0123456789"), "tag:yaml.org,2002
 _TAGS |= {"tag:yaml.org,2002:bool": (_BOOLEAN, "tTfF")}
 _OTHERS = {*_TAGS, "tag:yaml.org,2002:timestamp"}  # what YAML 1.1 finds, and YAML 1.2 does not or in another form
 LARGEST = 10**6  # values of one text, where each alias counts as what it stands for
+DEEPEST = 100  # nesting of its values
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -38,6 +39,7 @@ for _tag, (_pattern, _first) in _TAGS.items():
 def parse(text: str, source: str) -> object:
     """The value of a YAML text. Raises ConfigError, naming `source` and the line, for a fault or a key given twice."""
     try:
+        _refuse_depth(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
@@ -46,13 +48,20 @@ def parse(text: str, source: str) -> object:
         if _size(node, {}) > LARGEST:
             raise ValueError(f"its aliases stand for more than {LARGEST} values")
         return loader.construct_document(node)
-    except RecursionError:
-        raise ConfigError(f"{source}: values are nested too deep") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ConfigError(f"{source}{line}: {reason}") from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Raise a YAMLError for a text whose nesting would end the process: PyYAML composes it by recursion, in C."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST}", problem_mark=event.start_mark)
 
 
 def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:

@@ -286,7 +286,7 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10
         (b"seeds: [5] # caf\xe9", r"over\.yaml is no file of the configuration: it is not in UTF-8"),
         ("seeds: [5]".encode("utf-16"), r"over\.yaml is no file of the configuration: it is not in UTF-8"),
         (LAUGHS, r"over\.yaml: its aliases stand for more than 1000000 values"),
-        ("[" * 10**5, r"over\.yaml"),
+        ("[" * 10**5, r"over\.yaml, line 1: nested deeper than 100"),
         (None, r"over\.yaml is no file of the configuration"),
     ],
 )
