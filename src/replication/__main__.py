@@ -5,8 +5,23 @@ import json
 import sys
 import textwrap
 
-from replication.errors import DataError, NotebookError
+from replication.errors import DataError, DivergedError, NotebookError
 from replication.personal import leave_out
+from replication.terminal import Terminal
+
+INTERRUPTED = 130  # the exit status that shells give Ctrl-C
+
+
+class Once(argparse.Action):
+    """An option that is refused when it is given twice."""
+
+    given = False
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if self.given:
+            parser.error(f"{option_string} is given twice")
+        self.given = True
+        setattr(namespace, self.dest, values)
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -103,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
             function.__name__, help=about, description=textwrap.fill(about), epilog=epilog, formatter_class=form
         )
         for name, settings in options.items():
-            sub.add_argument(f"--{name.replace('_', '-')}", **({"required": True} | settings))
+            sub.add_argument(f"--{name.replace('_', '-')}", action=Once, **({"required": True} | settings))
         sub.set_defaults(run=function)
 
     command(
@@ -132,8 +147,8 @@ def parser() -> argparse.ArgumentParser:
         hidden=optional([64], "sizes of the hidden layers", nargs="*", type=int, metavar="UNITS"),
         iterations=optional(500, "full-batch iterations", type=int),
         noise=optional(0.3, "standard deviation of the noise that clean rows are given", type=float),
-        held_out=optional(0.2, "share of the rows, the last ones, to judge by", type=float),
-        seed=optional(0, "of initial weights and noise", type=int),
+        held_out=optional(0.2, "share of the rows, drawn by the seed, to judge by", type=float),
+        seed=optional(0, "of initial weights, noise and the rows held out", type=int),
         run_folder={"help": "new folder for weights.safetensors, history.parquet and run.json"},
     )
     command(
@@ -182,14 +197,30 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-if __name__ == "__main__":
-    arguments = parser().parse_args()
-    leave_out()
+def main(given: list[str] | None = None) -> None:
+    """Run a command. Whatever the user can mend ends it with one message and no traceback."""
+    if sys.stdout is not None:
+        sys.stdout = Terminal(sys.stdout)
     try:
+        arguments = parser().parse_args(given)
+        leave_out()
         arguments.run(arguments)
     except ModuleNotFoundError as error:
         if str(error.name).startswith(("nonsmooth", "replication")):
             raise
         sys.exit(f"{error}: install what the commands need by pip install '.[pipeline]' in the project's folder")
-    except (NotebookError, DataError, ValueError, OSError) as error:  # what the user can mend: no traceback
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except (NotebookError, DataError, DivergedError, ValueError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except (MemoryError, RuntimeError) as error:  # RuntimeError: torch's own way to say it
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        sys.exit(f"out of memory: {' '.join(str(error).split())}")
+    if isinstance(sys.stdout, Terminal) and not isinstance(sys.stdout.error, BrokenPipeError | None):
+        sys.exit(f"done, and what it printed is not whole: {sys.stdout.error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from replication.studies import field
 
 MOVABLE = ("problem", "network", "iterations", "dtype")  # of a section, what limits and ladder move
 FIGURED = {"perceptron", "perceptron-teacher", "autoencoder"}  # the experiments that figures are drawn from
+RESERVED = {"timing", "maps"}  # of the names of records, which stand where experiments do
 
 LARGEST = 2**53  # an integer above would be another one as a float
 
@@ -28,7 +29,9 @@ FILES = tuple(f"{name}.yaml" for name in ("tuned", "config", "every_setting", "c
 def load(path: str | Path) -> dict:
     """The values of one file. Raises ConfigError for a file that cannot be read, and for what is no dictionary."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no file of the configuration: it is not in UTF-8: {error}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no file of the configuration: {error}") from None
     values = strict_yaml.parse(text, str(path))
@@ -128,6 +131,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
     """What no schema can say: values that exclude each other, and names of files that are not there."""
     experiments = config["experiments"]
     faults = [*_missing_folders(config, root), *_shared_seeds(config), *_wrong_starts(config), *_wrong_rungs(config)]
+    for name in sorted(RESERVED & experiments.keys()):
+        faults.append(f"experiments.{name}: the name is one of the pipeline's own files; name it otherwise")
     for name in sorted(FIGURED - experiments.keys()):
         faults.append(f"experiments: {name} is missing, and the figures are drawn from it{nearest(name, experiments)}")
     for name, section in experiments.items():

@@ -4,8 +4,13 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pkgutil import resolve_name
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from replication.methods import METHODS
+
+# Of torch.optim: the learning rate has its own name, and these would climb, or make no difference but time.
+NOT_SET = ("params", "parameters", "options", "lr", "maximize", "differentiable", "capturable")
 
 
 def _keywords(name: str) -> dict[str, inspect.Parameter]:
@@ -35,15 +40,20 @@ def settings(name: str) -> dict[str, object]:
     A constructor that passes settings on by `**` has those of its base class as well. What is passed on to torch.optim
     (momentum, weight_decay) is not among them.
     """
-    own: dict[str, object] = {}
+    return {key: value.default for key, value in _own(name).items()} | {"initial_scale": 1.0}
+
+
+def _own(name: str) -> dict[str, inspect.Parameter]:
+    """The parameters that are settings of the method: of the constructor, and of its base where it passes some on."""
+    own: dict[str, inspect.Parameter] = {}
     for kind in resolve_name(METHODS[name].constructor).__mro__:
         if "__init__" in vars(kind):
-            parameters = inspect.signature(kind).parameters.values()
-            own = {value.name: value.default for value in parameters if value.kind == value.KEYWORD_ONLY} | own
+            parameters = inspect.signature(kind, eval_str=True).parameters.values()
+            own = {value.name: value for value in parameters if value.kind == value.KEYWORD_ONLY} | own
             if all(value.kind != value.VAR_KEYWORD for value in parameters):
                 break
     hidden = {"generator", "group", *METHODS[name].fixed}
-    return {key: value for key, value in own.items() if key not in hidden} | {"initial_scale": 1.0}
+    return {key: value for key, value in own.items() if key not in hidden}
 
 
 def default(name: str, setting: str) -> object:
@@ -99,14 +109,63 @@ def refusal(name: str, settings: dict) -> str | None:
     """
     import torch
 
+    if why := _wrong_type(name, settings):
+        return why
     for last in ([torch.nn.ReLU()], []):
         try:
             data = torch.ones(settings.get("batch_size") or 2, 1)
             with torch.random.fork_rng(devices=[]):  # nn.Linear draws from the global generator, which stays as it was
                 network = torch.nn.Sequential(torch.nn.Linear(1, 1), *last)
             build(name, network, data, data, seed=0, **settings)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a batch that no memory holds
             reason = " ".join(str(error).split())
         else:
             return None
     return reason
+
+
+def _wrong_type(name: str, settings: dict) -> str | None:
+    """What is wrong with the first setting that the method does not have, or whose type is another one."""
+    import torch
+
+    options = _options(name)
+    if "options" in options:  # passed on to the algorithm itself
+        kind = {key.lower(): value for key, value in vars(torch.optim).items()}[METHODS[name].fixed["algorithm"]]
+        options |= inspect.signature(kind, eval_str=True).parameters
+    unset = {*NOT_SET, *METHODS[name].fixed}
+    known = {key: value for key, value in options.items() if key not in unset} | _own(name)
+    kinds = {key: value.annotation for key, value in known.items()} | {"initial_scale": float}
+    for key, value in settings.items():
+        if key not in kinds:
+            return f"{name} has no setting '{key}'"
+        if not _is_a(value, kinds[key]):
+            return f"{key} = {value!r}: must be {_words(kinds[key])}"
+    return None
+
+
+def _is_a(value: object, kind: object) -> bool:
+    """Whether a value of YAML is of the annotated kind: an int is a float, a bool is no number."""
+    parts = get_args(kind)
+    if kind in (inspect.Parameter.empty, Any):
+        return True
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return any(_is_a(value, part) for part in parts)
+    if get_origin(kind) is tuple:
+        whole = isinstance(value, list | tuple) and len(value) == len(parts)
+        return whole and all(map(_is_a, value, parts))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, NoneType if kind is None else kind)
+
+
+def _words(kind: object) -> str:
+    """An annotation in words."""
+    parts = get_args(kind)
+    if get_origin(kind) is tuple:
+        return f"a list of {len(parts)}, each {_words(parts[0])}"
+    if parts:
+        return " or ".join(word for word in map(_words, parts) if word)
+    names = {float: "a finite number", int: "an integer", bool: "true or false", str: "a word", NoneType: "null"}
+    return names.get(kind, "")

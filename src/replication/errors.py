@@ -16,6 +16,10 @@ class DataError(RuntimeError):
         return [f"{type(self).__name__}: {self}"]
 
 
+class DivergedError(RuntimeError):
+    """A training diverged. What it came to is saved."""
+
+
 class NotebookError(RuntimeError):
     """A notebook could not be run to its end."""
 

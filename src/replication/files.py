@@ -1,10 +1,11 @@
 """Writing files so that a reader never sees half of one."""
 
+import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from replication.errors import DataError
@@ -32,6 +33,48 @@ def check_new(*paths: str | Path) -> None:
         if path.exists():
             raise FileExistsError(f"{path} is there already: name another, or remove it first")
         check_writable(path.parent)
+
+
+@contextmanager
+def locked(folder: str | Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock on `folder`. Raises BlockingIOError where another process does and `wait` is false.
+
+    On a file system without locks nothing is held.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError) if wait else nullcontext():
+            fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(held)
+
+
+def _remove_empty(folder: str | Path) -> None:
+    with suppress(OSError):  # something was written there
+        Path(folder).rmdir()
+
+
+@contextmanager
+def claimed(folder: str | Path, *names: str) -> Iterator[None]:
+    """Keep the folder for new files of these names, so that no other process writes its own there meanwhile.
+
+    Raises OSError, which names the folder or the file, where another has it, a file is there, or none can be written.
+    A folder that is made here goes again where nothing was written to it.
+    """
+    made = not Path(folder).exists()
+    with ExitStack() as stack:
+        if made:
+            stack.callback(_remove_empty, folder)
+        check_writable(folder)
+        try:
+            stack.enter_context(locked(folder, wait=False))
+        except BlockingIOError:
+            raise FileExistsError(f"{folder} is in use by another process: name another folder") from None
+        except OSError:  # a file system without locks
+            pass
+        check_new(*(Path(folder) / name for name in names))
+        yield
 
 
 def check_made(target: str, *paths: str | Path) -> None:

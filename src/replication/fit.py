@@ -6,21 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from nonsmooth.problem import Problem, Split
+from nonsmooth.problem import Problem
 from nonsmooth.training import mean_squared_error, train
 from replication import config, constructors, methods, run, strict_yaml
-from replication.data import mnist
-from replication.data.denoising import NOISES
+from replication.data.arrays import read_problem
 from replication.errors import nearest
-from replication.files import check_new, reading, replacing
+from replication.files import claimed, reading, replacing
 from replication.parameters import Parameters
-from replication.paths import DATASETS, RUN_FILES
+from replication.paths import RUN_FILES
 from replication.quality import summary
-from replication.seeds import generator
-
-IMAGES = {"training_images": 1250, "validation_images": 0}  # that `--data mnist` draws
+from replication.terminal import stopping
 
 
 def describe_methods() -> str:
@@ -48,10 +44,11 @@ def fit(
     held_out: float,
     seed: int,
 ) -> None:
-    """Train a ReLU network on `data` (see `read_problem`) and save the run, as run.save does, in `run_folder`.
+    """Train a ReLU network on `data` (see `data.arrays.read_problem`) and save the run in `run_folder`.
 
-    settings: of the method, as "name=value". hidden: sizes of the hidden layers. Losses are printed. Raises ValueError,
-    DataError or OSError before any work.
+    settings: of the method, as "name=value". hidden: sizes of the hidden layers. Losses are printed once
+    it is saved. Raises ValueError, DataError or OSError before any work, DivergedError and KeyboardInterrupt when the
+    run is saved.
     """
     if method not in methods.METHODS:
         known = methods.METHODS
@@ -69,26 +66,36 @@ def fit(
     ):
         if not holds:
             raise ValueError(f"--{name} {value}: must be {bound}")
-    problem = read_problem(data, noise, held_out, seed)
+    problem = read_problem(data, noise, held_out, seed, _say)
     network = {"hidden": hidden, "activation": "relu", "output_activation": None, "bias": True}
     network |= {"initialization": "torch", "scale": 1.0}
     about = {"name": "arrays", "data": data, "noise": noise, "held_out": held_out}
     parameters = Parameters("fit", method, seed, given, iterations, None, about, network, "float32", 1, "cpu")
-    try:
-        made = run.assemble(parameters, None, problem=problem)
-    except TypeError as error:
-        raise ValueError(f"--method {method}: {error}") from None
-    check_new(*(Path(run_folder) / name for name in RUN_FILES))
-    before = _losses(made.network, problem)
-    training = train(made.network, made.optimizer, problem, iterations, report=lambda line: print(line, flush=True))
-    run.save(run_folder, parameters, made.network, training, summary(made.network, problem))
+    with claimed(run_folder, *RUN_FILES):
+        try:
+            made = run.assemble(parameters, None, problem=problem)
+        except TypeError as error:
+            raise ValueError(f"--method {method}: {error}") from None
+        before = _losses(made.network, problem)
+        with stopping() as callback:
+            training = train(made.network, made.optimizer, problem, iterations, report=_say, callback=callback)
+            final = summary(made.network, problem)
+            run.save(run_folder, parameters, made.network, training, final)
     after = _losses(made.network, problem)
     for part in before:
-        print(f"{part} loss: {before[part]:.4g} before, {after[part]:.4g} after")
+        _say(f"{part} loss: {before[part]:.4g} before, {after[part]:.4g} after")
+    for part, accuracy in (("training", "train_accuracy"), ("held-out", "unseen_accuracy")):
+        if final.get(accuracy) is not None:
+            _say(f"{part} accuracy: {final[accuracy]:.1%}")
     if problem.training.inputs.shape == problem.training.targets.shape:
         own = mean_squared_error(torch.nn.Identity(), problem.unseen)
-        print(f"held-out loss of the inputs themselves: {own:.4g}")
-    print(f"saved: {run_folder}")
+        _say(f"held-out loss of the inputs themselves: {own:.4g}")
+    _say(f"saved: {run_folder}")
+    run.check_finished(training, run_folder)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _parsed(settings: Sequence[str]) -> dict:
@@ -97,6 +104,10 @@ def _parsed(settings: Sequence[str]) -> dict:
         if "=" not in entry:
             raise ValueError(f"--settings {entry}: must be name=value, such as tau_w=1.0")
     parts = [entry.partition("=") for entry in settings]
+    names = [name for name, _, _ in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--settings {' '.join(settings)}: {name} is given twice")
     return {name: strict_yaml.parse(value, f"--settings {name}={value}") for name, _, value in parts}
 
 
@@ -105,72 +116,54 @@ def _losses(network: torch.nn.Module, problem: Problem) -> dict[str, float]:
     return {name: mean_squared_error(network, split) for name, split in parts.items()}
 
 
-def read_problem(data: str, noise: float, held_out: float, seed: int) -> Problem:
-    """The problem of a file: the last rows, a share `held_out`, are unseen, and the others are trained on.
-
-    data: an .npz file with the arrays "inputs" and "targets"; an .npy file of clean rows, to which Gaussian noise of
-    standard deviation `noise` is added; or a key of DATASETS, for clean images drawn by `seed`. Rows are flattened;
-    bytes are pixels, 255 becomes 1. Raises DataError and ValueError.
-    """
-    if Path(data).suffix == ".npz":
-        with reading(data), np.load(data) as arrays:
-            inputs, targets = (_rows(arrays[name], name) for name in ("inputs", "targets"))
-    elif Path(data).suffix == ".npy" or data in DATASETS:
-        if data in DATASETS:
-            targets = mnist.sample(seed, IMAGES | {"dataset": data}).training.float() / 255
-        else:
-            with reading(data):
-                targets = _rows(np.load(data), "the array")
-        inputs = NOISES["gaussian"](targets, noise, generator(seed, "noise/training"))
-    else:
-        raise ValueError(f"--data {data}: must be an .npz or .npy file, or {' or '.join(DATASETS)}")
-    count = len(targets) - round(held_out * len(targets))
-    if len(inputs) != len(targets) or not 0 < count < len(targets):
-        raise ValueError(
-            f"{data} has {len(inputs)} inputs and {len(targets)} targets: must be as many, and enough to train on some "
-            f"and hold out --held-out {held_out} of them"
-        )
-    return Problem(Split(inputs[:count], targets[:count]), unseen=Split(inputs[count:], targets[count:]))
-
-
-def _rows(array: np.ndarray, name: str) -> Tensor:
-    """The array as float32, N x columns. Raises ValueError."""
-    if array.ndim < 2 or not array.size:
-        raise ValueError(f"{name} has shape {array.shape}: must be N x columns; classes as one-hot rows")
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} has dtype {array.dtype}: must be numbers")
-    rows = torch.from_numpy(array.astype(np.float32)).flatten(1)
-    if not bool(rows.isfinite().all()):
-        raise ValueError(f"{name} has values that are not finite")
-    return rows / 255 if array.dtype == np.uint8 else rows
-
-
 def denoise(run_folder: str, images: str, output: str) -> None:
     """Denoise every PNG in the folder `images` with the network of a run; the results, grey, go to the folder `output`.
 
-    Raises ValueError, DataError or OSError, with the file's name, before anything is written.
+    Hidden files are left out, as those that systems put beside others. Raises ValueError, DataError or OSError, with
+    the file's name, before anything is written.
     """
     from skimage import io, util  # imported late: they take a second
 
-    paths = sorted(path for path in Path(images).iterdir() if path.suffix.lower() == ".png")
+    files = sorted(path for path in Path(images).iterdir() if not path.name.startswith("."))
+    paths = [path for path in files if path.suffix.lower() == ".png"]
     if not paths:
         raise ValueError(f"--images {images}: has no PNG files")
     network, size = _denoiser(run_folder)
-    check_new(*(Path(output) / path.name for path in paths))
-    noisy = {}
-    for path in paths:
-        with reading(path):
-            noisy[path] = util.img_as_float32(io.imread(path, as_gray=True))
-        if noisy[path].size != size:
-            shape = " x ".join(map(str, noisy[path].shape))
-            raise ValueError(f"{path} has {shape} pixels: the network of {run_folder} takes {size} in all")
-    for path, pixels in noisy.items():
-        with torch.no_grad():
-            denoised = network(torch.from_numpy(pixels).reshape(1, -1).to(network[0].weight.dtype))
-        clipped = denoised.clamp(0, 1).reshape(pixels.shape).numpy()
-        with replacing(Path(output) / path.name) as temporary:
-            io.imsave(temporary, util.img_as_ubyte(clipped), check_contrast=False)
-    print(f"{len(paths)} images denoised: {output}")
+    with claimed(output, *(path.name for path in paths)):
+        noisy = {}
+        for path in paths:
+            with reading(path):
+                noisy[path] = _grey(path)
+            if noisy[path].size != size:
+                shape = " x ".join(map(str, noisy[path].shape))
+                raise ValueError(f"{path} has {shape} pixels: the network of {run_folder} takes {size} in all")
+        for path, pixels in noisy.items():
+            with torch.no_grad():
+                denoised = network(torch.from_numpy(pixels).reshape(1, -1).to(network[0].weight.dtype))
+            clipped = denoised.clamp(0, 1).reshape(pixels.shape).numpy()
+            with replacing(Path(output) / path.name) as temporary:
+                io.imsave(temporary, util.img_as_ubyte(clipped), check_contrast=False)
+    _say(f"{len(paths)} images denoised, {len(files) - len(paths)} other files left out: {output}")
+
+
+def _grey(path: Path) -> np.ndarray:
+    """The image as grey pixels from 0 to 1, float32; where it is transparent, a white ground shows.
+
+    Raises ValueError for an image of several frames.
+    """
+    from PIL import Image
+    from skimage import color, io, util
+
+    with Image.open(path) as image:
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"it has {frames} frames: must be one image")
+    pixels = util.img_as_float32(io.imread(path))
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        alpha = pixels[..., -1:]
+        pixels = pixels[..., :-1] * alpha + (1 - alpha)
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 else color.rgb2gray(pixels)
 
 
 def _denoiser(run_folder: str) -> tuple[torch.nn.Sequential, int]:

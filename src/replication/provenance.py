@@ -13,6 +13,10 @@ from replication.paths import SOURCE
 ROOT = SOURCE.parent  # of the project, where the package is not installed elsewhere
 COMPUTES = ("Snakefile", "config", "notebooks/*.ipynb", "rules", "src")  # what results depend on, for git
 
+# Whatever a person's settings of git hide.
+EVERY_CHANGE = ("-c", "core.fsmonitor=false", "-c", f"core.excludesFile={os.devnull}", "--no-optional-locks", "status")
+EVERY_CHANGE += ("--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+
 
 def provenance() -> dict:
     """Versions, git commit, processor and threads: what may explain a difference between two machines."""
@@ -46,7 +50,7 @@ def commit(root: Path = ROOT) -> str | None:
     try:
         if not os.path.samefile(git("rev-parse", "--show-toplevel"), root):
             return None
-        changes = git("-c", "core.fsmonitor=false", "--no-optional-locks", "status", "--porcelain", "--", *COMPUTES)
+        changes = git(*EVERY_CHANGE, "--", *COMPUTES)
         return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -7,10 +7,12 @@ host and are the same bit for bit wherever the same versions run.
 import ast
 import hashlib
 import json
+import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from replication import constructors, data
 from replication.data import mnist, networks
 from replication.data.mnist import Sample
 from replication.dependencies import of_training
-from replication.errors import DataError
+from replication.errors import DataError, DivergedError
 from replication.files import reading, replacing, write_json
 from replication.methods import METHODS
 from replication.parameters import Parameters
@@ -60,7 +62,19 @@ def build_problem(parameters: Parameters, sample: Sample | None, group: processe
 
 
 def build_network(parameters: Parameters, problem: Problem) -> nn.Sequential:
-    """The network of a run with its initial weights, on its device."""
+    """The network of a run with its initial weights, on its device.
+
+    Raises ValueError for hidden layers whose weights and units no memory of this machine holds.
+    """
+    hidden, (inputs, outputs) = parameters.network["hidden"], problem.sizes
+    widths = [inputs, *hidden, outputs]
+    numbers = sum(a * b for a, b in pairwise(widths)) + sum(hidden) * len(problem.training.inputs)
+    needed, memory = numbers * 4, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ValueError(
+            f"hidden = {hidden}: weights and units are at least {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{memory / 2**30:,.0f} GiB"
+        )
     network = networks.build(problem.sizes, **parameters.network, seed=parameters.seed, dtype=parameters.dtype)
     return network.to(processes.device(parameters.device))
 
@@ -172,7 +186,18 @@ def save(
         pyarrow.parquet.write_table(pyarrow.table(training.history), path)
     with replacing(folder / "weights.safetensors") as path:
         save_file(_weights(network), path)
-    write_json(folder / "run.json", _record(parameters, training, final, count, asked), indent=2)
+    digests = {name: _digest(folder / name) for name in ("history.parquet", "weights.safetensors")}
+    record = _record(parameters, training, final, count, asked) | {"sha256": digests}
+    write_json(folder / "run.json", record, indent=2)
+
+
+def check_finished(training: Training, folder: str | Path) -> None:
+    """Raise DivergedError or KeyboardInterrupt for a saved training that came to no proper end."""
+    text = f"{training.status} after {training.history['iteration'][-1]} iterations, saved: {folder}"
+    if training.status == "diverged":
+        raise DivergedError(f"{text}: {training.reason}")
+    if training.status == "stopped":
+        raise KeyboardInterrupt(text)
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
@@ -228,4 +253,41 @@ def load(folder: str | Path) -> Run:
         values = json.loads(record.read_text())
         if values["status"] not in STATUSES:
             raise ValueError(f"status = {values['status']!r}: must be one of {', '.join(STATUSES)}")
-        return Run(Parameters(**values["parameters"]), columns, tensors, values["final"], values)
+        loaded = Run(Parameters(**values["parameters"]), columns, tensors, values["final"], values)
+        digests, network = dict(values.get("sha256", {})), loaded.parameters.network
+        if type(network["bias"]) is not bool or not all(type(units) is int for units in network["hidden"]):
+            raise ValueError("its network has no sizes")
+    for path in (history, weights):
+        with reading(path):
+            _check_digest(path, digests.get(path.name))
+    with reading(weights):
+        _check_shapes(loaded)
+    return loaded
+
+
+def _check_digest(path: Path, digest: str | None) -> None:
+    """Raise ValueError for a file that is not the one of run.json. digest: None in a run without digests."""
+    if digest is not None and _digest(path) != digest:
+        raise ValueError("it is of another run than run.json beside it")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_shapes(run: Run) -> None:
+    """Raise ValueError for weights that are not those of the network of run.json."""
+    network = run.parameters.network
+    widths = [run.sizes[0], *network["hidden"], run.sizes[1]]
+    expected = {}
+    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+        expected[f"{2 * number}.weight"] = [outputs, inputs]
+        if network["bias"]:
+            expected[f"{2 * number}.bias"] = [outputs]
+    if (shapes := {name: list(value.shape) for name, value in run.weights.items()}) != expected:
+        raise ValueError(f"its shapes are {shapes}, which run.json beside it says must be {expected}")
+    for name, value in run.weights.items():
+        if str(value.dtype) != f"torch.{run.parameters.dtype}":
+            raise ValueError(f"{name} is {value.dtype}, which run.json beside it says must be {run.parameters.dtype}")
+        if not run.diverged and not bool(value.isfinite().all()):
+            raise ValueError(f"{name} has values that are not finite")

@@ -4,6 +4,7 @@ import atexit
 import os
 import shlex
 import sys
+import time
 from collections.abc import MutableMapping
 from glob import glob
 
@@ -14,6 +15,8 @@ from replication.personal import WORKFLOW, leave_out
 from replication.plan import Plan
 
 WHOLE_MACHINE = 10**6  # threads of a rule that must run alone: Snakemake lowers it to --cores
+INPUTS = ("Snakefile", "rules/*", "config/*", "src/**/*", "notebooks/*.ipynb", "data/**/*")  # of rules, in a project
+CLOCKS_DIFFER = 1.0  # seconds by which the clocks of two machines may differ
 
 
 def _shown(message: object) -> Exception:
@@ -50,12 +53,33 @@ def make_plan(config: dict, root: str) -> Plan:
         raise _shown(f"{root}: Snakemake takes braces in a path for wildcards. Run it inside that folder.")
     try:
         check_library(root)
+        settle_times(root)
         config.update(configuration.check(config, os.path.join(root, "config", "schema.yaml")))
         if os.path.samefile(root, os.curdir) and config != configuration.project(root):
             return Plan(config, root, figure_folder=f"{RESULTS}/figures")  # beside the published ones
         return Plan(config, root)
     except (ConfigError, DataError) as error:
         raise _shown(error) from None
+
+
+def settle_times(root: str) -> None:
+    """Give files of the project at `root` that are newer than now the time of now, and name them on stderr.
+
+    A clock that is behind makes such files, and Snakemake refuses results that are older than what they are made of.
+    Raises WorkflowError for one whose time cannot be changed.
+    """
+    now = time.time()
+    paths = [path for pattern in INPUTS for path in glob(os.path.join(root, pattern), recursive=True)]
+    newer = sorted(path for path in paths if os.path.isfile(path) and os.path.getmtime(path) > now + CLOCKS_DIFFER)
+    if not newer:
+        return
+    names = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if newer[3:] else "")
+    try:
+        for path in newer:
+            os.utime(path)
+    except OSError as error:
+        raise _shown(f"files of the project are newer than this machine's clock: {names}. {error}") from None
+    print(f"Files were newer than this machine's clock, and have its time now: {names}", file=sys.stderr)
 
 
 def name_unlock(arguments: list[str]) -> None:

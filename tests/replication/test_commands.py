@@ -104,3 +104,13 @@ def test_what_the_user_can_mend_is_one_message(tmp_path):
     assert done.returncode == 1
     assert "SHA256SUMS cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["2", "", "two"])
+def test_a_number_of_processes_that_torchrun_did_not_start_is_refused(value, tmp_path, monkeypatch):
+    for name, set_to in {"WORLD_SIZE": value, "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}.items():
+        monkeypatch.setenv(name, set_to)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    with pytest.raises(ConfigError, match=f"WORLD_SIZE = {value} is set, and torchrun did not start this process"):
+        train(tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -273,6 +273,9 @@ def test_files_are_read_one_on_top_of_the_other(tmp_path):
     assert (merged["tau_z"], merged["order"]) == (0.5, "zwxm")
 
 
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -280,13 +283,16 @@ def test_files_are_read_one_on_top_of_the_other(tmp_path):
         ("threads: [1", r"over\.yaml(, line \d)?: "),
         ("- threads", r"over\.yaml must have keys and values, not \['threads'\]"),
         ("a: &a [*a]", r"over\.yaml, line 1: a value holds itself"),
-        ("day: 2020-13-45", r"over\.yaml: month must be"),
+        (b"seeds: [5] # caf\xe9", r"over\.yaml is no file of the configuration: it is not in UTF-8"),
+        ("seeds: [5]".encode("utf-16"), r"over\.yaml is no file of the configuration: it is not in UTF-8"),
+        (LAUGHS, r"over\.yaml: its aliases stand for more than 1000000 values"),
+        ("[" * 10**5, r"over\.yaml, line 1: nested deeper than 100"),
         (None, r"over\.yaml is no file of the configuration"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_named(tmp_path, text, message):
     if text is not None:
-        (tmp_path / "over.yaml").write_text(text)
+        (tmp_path / "over.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError, match=message):
         config.load(tmp_path / "over.yaml")
 
@@ -295,6 +301,26 @@ def test_numbers_are_those_of_yaml_1_2():
     read = strict_yaml.parse("[1e-3, 1E5, .5, 1., -2, 010, 1:30, 1_000]", "text")
     assert read == [1e-3, 1e5, 0.5, 1.0, -2, "010", "1:30", "1_000"]
     assert [type(value) for value in read[:5]] == [float, float, float, float, int]
+
+
+def test_words_and_dates_are_no_truth_values_and_no_dates():
+    assert strict_yaml.parse("[true, False, no, off, Yes, 2020-10-10]", "text") == [
+        True,
+        False,
+        *("no", "off", "Yes", "2020-10-10"),
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    (tmp_path / "over.yaml").write_bytes(b"\xef\xbb\xbfseeds: [5]\r\n")
+    assert config.load(tmp_path / "over.yaml") == {"seeds": [5]}
+
+
+@pytest.mark.parametrize("name", sorted(config.RESERVED))
+def test_an_experiment_has_no_name_of_the_pipelines_own(name, good):
+    good["experiments"][name] = copy.deepcopy(good["experiments"]["autoencoder"])
+    with pytest.raises(ConfigError, match=rf"experiments\.{name}: the name is one of the pipeline's own files"):
+        config.check(good, SCHEMA)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)

@@ -1,16 +1,21 @@
 """The commands for people's own arrays and images: methods, fit and denoise, and crate for an archive."""
 
+import json
 import re
 import sys
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import io
 
 from replication import __main__ as commands
-from replication import methods, run
+from replication import constructors, fit, methods, run
+from replication.data.arrays import read_problem
 from replication.errors import DataError
 from replication.paths import RUN_FILES
 from replication.quality import psnr
@@ -134,3 +139,160 @@ def test_every_method_is_listed_with_the_settings_that_it_takes(capsys):
     assert "tau_w=1.3" in listed["badmm"]
     assert "weight_step" not in listed["badmm"]
     assert listed["sgd-cosine"].split()[:1] == ["learning_rate"]
+
+
+@pytest.mark.parametrize("command", ["fit", "denoise", "train", "crate", "fetch", "pages", "publish", "notebook"])
+def test_no_option_of_any_command_is_given_twice(command, capsys):
+    (options,) = [action for action in commands.parser()._actions if action.choices]
+    for action in options.choices[command]._actions[1:]:
+        value = [] if action.nargs == "*" else ["1"]
+        with pytest.raises(SystemExit) as refusal:
+            commands.main([command, action.option_strings[0], *value, action.option_strings[0], *value])
+        assert refusal.value.code == 2
+        assert f"{action.option_strings[0]} is given twice" in capsys.readouterr().err
+
+
+SETTINGS = {  # values that no setting of a kind has, by the default's type
+    float: ["true", "'1'", ".inf", ".nan", "null", "[1.0]", "2020-10-10", "no"],
+    bool: ["1", "no", "'true'"],
+    str: ["1", "null", "true", "[a]"],
+    int: ["2.5", "true", "'3'"],
+}
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_no_setting_of_any_method_has_a_value_of_another_type(method):
+    for setting, parameter in constructors._own(method).items():
+        for value in SETTINGS.get(parameter.annotation, ["2.5", "true"]):
+            given = fit._parsed([f"{setting}={value}"])
+            assert setting in (constructors.refusal(method, given) or ""), (setting, value)
+    for other in ("seed", "network", "group", "generator", "maximize", "", *methods.METHODS[method].fixed):
+        assert f"{method} has no setting '{other}'" == constructors.refusal(method, {other: 1})
+    assert "initial_scale" in constructors.refusal(method, {"initial_scale": True})
+
+
+@pytest.mark.parametrize("wrong", [{"betas": [0.9]}, {"foreach": 3}, {"eps": "1"}, {"weight_decay": True}])
+def test_settings_of_torchs_algorithms_have_its_types(wrong):
+    (name,) = wrong
+    assert name in constructors.refusal("adam", {"learning_rate": 0.1} | wrong)
+    assert constructors.refusal("adam", {"learning_rate": 0.1, "betas": [0.9, 0.99], "foreach": None}) is None
+
+
+def test_a_setting_is_given_once(clean, tmp_path):
+    with pytest.raises(ValueError, match="tau_w is given twice"):
+        call("fit", data=clean, settings="tau_w=1.0 ridge=1 tau_w=0.2", run_folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("array", "line"),
+    [
+        (np.eye(4, dtype=np.uint8), "4 rows, 4 columns, uint8, from 0 to 1, not scaled"),
+        (np.array([[0, 255]] * 4, np.uint8), "uint8, from 0 to 255, pixels: divided by 255"),
+        (np.array([[0, 65535]] * 4, np.uint16), "uint16, from 0 to 65535, pixels: divided by 65535"),
+        (np.array([[0, 255]] * 4, np.int64), "int64, from 0 to 255, not scaled"),
+        (np.array([[-1.5, 2]] * 4), "float64, from -1.5 to 2, not scaled"),
+    ],
+)
+def test_what_is_read_is_told_with_its_scaling(array, line, tmp_path):
+    np.save(tmp_path / "rows.npy", array)
+    np.savez(tmp_path / "pairs.npz", inputs=array, targets=array, labels=array)
+    told = []
+    alone = read_problem(str(tmp_path / "rows.npy"), 0.0, 0.5, 0, told.append)
+    pairs = read_problem(str(tmp_path / "pairs.npz"), 0.0, 0.5, 0, told.append)
+    assert [line in entry for entry in told] == [True, False, True, True]
+    assert "not used: labels" in told[1]
+    for problem in (alone, pairs):
+        assert problem.training.targets.max() == (1 if "divided" in line else array.max())
+
+
+def test_numbers_that_may_be_pixels_or_not_are_refused(tmp_path):
+    np.save(tmp_path / "rows.npy", np.arange(12, dtype=np.uint8).reshape(4, 3))
+    with pytest.raises(DataError, match=r"uint8 and values up to 11, .* save it as float32"):
+        call("fit", data=tmp_path / "rows.npy", run_folder=tmp_path / "run")
+
+
+def test_no_array_of_a_file_is_left_out(tmp_path):
+    with open(tmp_path / "rows.npy", "wb") as file:
+        for rows in (30, 70):
+            np.save(file, np.ones((rows, 3)))
+    np.savez(tmp_path / "one.npz", inputs=np.ones((4, 2)))
+    with zipfile.ZipFile(tmp_path / "two.npz", "w") as archive, warnings.catch_warnings(action="ignore"):
+        for name in ("inputs", "targets", "targets"):
+            archive.write(tmp_path / "rows.npy", f"{name}.npy")
+    with zipfile.ZipFile(tmp_path / "inside.npz", "w") as archive:
+        for name in ("inputs", "targets"):
+            archive.write(tmp_path / "rows.npy", f"{name}.npy")
+    for name, reason in {
+        "rows.npy": r"more follows behind the array of shape \(30, 3\)",
+        "one.npz": "0 arrays are called targets: must be one",
+        "two.npz": "2 arrays are called targets: must be one",
+        "inside.npz": "more follows behind",
+    }.items():
+        with pytest.raises(DataError, match=f"{name} cannot be read: .*{reason}"):
+            call("fit", data=tmp_path / name, run_folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_layers_that_no_memory_holds_are_refused_by_name(clean, tmp_path, capsys):
+    for size in (10**8, 10**14):
+        with pytest.raises(ValueError, match=rf"hidden = \[{size}\]: weights and units are at least .* GiB"):
+            call("fit", data=clean, hidden=size, run_folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def denoiser(tmp_path) -> Path:
+    """A run whose network takes 8 x 8 pixels."""
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((20, 64)))
+    call("fit", data=tmp_path / "rows.npy", hidden=4, iterations=2, run_folder=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_images_of_every_form_are_denoised_alike(denoiser, tmp_path, capsys):
+    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8)).astype(np.uint8))
+    (tmp_path / "noisy").mkdir()
+    for form in ("L", "LA", "RGB", "RGBA"):
+        grey.convert(form).save(tmp_path / f"noisy/{form}.png")
+    grey.convert("RGB").save(tmp_path / "noisy/bmp.png", format="BMP")  # another ending than its own
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "noisy/white.png")
+    for form, clear in (("LA", (0, 0)), ("RGBA", (0, 0, 0, 0))):
+        Image.new(form, (8, 8), clear).save(tmp_path / f"noisy/white-{form}.png")
+    for name in ("._L.png", ".DS_Store", "Thumbs.db"):
+        (tmp_path / "noisy" / name).write_bytes(b"no image")
+    call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert "8 images denoised, 1 other files left out" in capsys.readouterr().out
+    for first, others in {"L": ["LA", "RGB", "RGBA", "bmp"], "white": ["white-LA", "white-RGBA"]}.items():
+        for other in others:
+            pixels = [io.imread(tmp_path / f"out/{name}.png").astype(int) for name in (first, other)]
+            assert np.abs(pixels[0] - pixels[1]).max() <= 1, other
+
+
+def test_images_that_are_none_are_refused_by_name(denoiser, tmp_path):
+    (tmp_path / "noisy/folder.png").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"folder\.png cannot be read: "):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    (tmp_path / "noisy/folder.png").rmdir()
+    frames = [Image.new("L", (8, 8), value) for value in (0, 255)]
+    frames[0].save(tmp_path / "noisy/a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"a\.png cannot be read: .*it has 2 frames: must be one image"):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    (tmp_path / "noisy/a.png").write_bytes(b"text")
+    with pytest.raises(DataError, match=r"a\.png cannot be read: "):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "digests"), [("weights.safetensors", True), ("history.parquet", True), ("weights.safetensors", False)]
+)
+def test_files_of_two_runs_are_refused_by_name(file, digests, denoiser, tmp_path):
+    call("fit", data=tmp_path / "rows.npy", hidden="4 3", iterations=2, run_folder=tmp_path / "other")
+    (denoiser / file).write_bytes((tmp_path / "other" / file).read_bytes())
+    if not digests:  # as in runs of former versions, whose shapes are what is known
+        record = json.loads((denoiser / "run.json").read_text())
+        (denoiser / "run.json").write_text(json.dumps({key: record[key] for key in record if key != "sha256"}))
+    (tmp_path / "noisy").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "noisy/a.png")
+    with pytest.raises(DataError, match=rf"{file} cannot be read: .* run\.json beside it"):
+        call("denoise", run_folder=denoiser, images=tmp_path / "noisy", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -77,13 +77,30 @@ def test_whole_files_are_kept_and_no_source_is_asked(root, sources):
 def test_a_damaged_file_is_refused_and_fetched_from_the_first_source_that_works(how, root, sources):
     damage(root, how)
     lines = []
+    before = (root / IMAGES).read_bytes() if how != "missing" else None
     mnist.fetch(root, ["unreachable", "broken", "whole"], lines.append)
     assert (root / IMAGES).read_bytes() == (EXCERPT / IMAGES).read_bytes()
+    kept = root / f"{IMAGES}.refused-1"  # it may be a person's own
+    assert (kept.read_bytes() if kept.exists() else None) == before
     log = "\n".join(lines)
     assert ("missing" if how == "missing" else "refused") in log
     assert "unreachable: OSError: name or service not known" in log
     assert "broken: DataError" in log
     assert "fetched from whole" in log
+
+
+def test_a_folder_under_the_name_of_a_file_is_named_and_kept(root, sources):
+    content = (root / IMAGES).read_bytes()
+    (root / IMAGES).unlink()
+    (root / IMAGES).mkdir()
+    (root / IMAGES / "train-images-idx3-ubyte").write_bytes(content)
+    lines = []
+    with pytest.raises(DataError, match=str(root / IMAGES)):
+        mnist.fetch(root, [], lines.append)
+    assert lines == [f"{root / IMAGES}: refused: it is a folder, and a file must be there"]
+    mnist.fetch(root, ["whole"], lines.append)
+    assert (root / IMAGES).read_bytes() == content
+    assert (root / f"{IMAGES}.refused-1/train-images-idx3-ubyte").read_bytes() == content
 
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "corrupted"])

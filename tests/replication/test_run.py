@@ -254,6 +254,17 @@ def test_the_commit_is_dirty_where_files_that_results_depend_on_differ(name, end
     assert commit(repository) == head + ending
 
 
+@pytest.mark.parametrize("setting", ["status.showUntrackedFiles=no", "core.excludesFile={home}/ignored"])
+def test_the_commit_is_dirty_whatever_a_person_has_git_hide(setting, repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ignored").write_text("*.py\n")
+    name, value = setting.format(home=tmp_path).split("=")
+    git(repository, "config", "--global", name, value)
+    assert not commit(repository).endswith("-dirty")
+    (repository / "src/new.py").write_text("2\n")
+    assert commit(repository).endswith("-dirty")
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="changes the owner, as root alone may")
 def test_the_commit_is_known_where_another_user_owns_the_files(repository):
     head = git(repository, "rev-parse", "HEAD").strip()
@@ -348,7 +359,8 @@ def test_a_damaged_file_of_a_run_is_read_or_refused_by_its_name(finished, tmp_pa
         except DataError as error:
             refusals.append(str(error))
     assert len(refusals) > 1000
-    assert all(message.startswith(f"{tmp_path / name} cannot be read: ") for message in refusals)
+    start = f"{tmp_path / name} cannot be read: "
+    assert all(message.startswith(start) or f"{name} beside it" in message for message in refusals)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200_000  # KiB: no size that a header claims is believed
 

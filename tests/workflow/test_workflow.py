@@ -3,6 +3,7 @@
 import copy
 import os
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake_calls import ROOT
 
 from replication import config, workflow
+from replication.report.site import provenance
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,33 @@ def test_a_wrong_configuration_is_one_message(settings):
     wrong["experiments"]["autoencoder"]["optimizers"]["badmm"]["tau_z"] = 2.5
     with pytest.raises(WorkflowError, match=r"experiments\.autoencoder\.optimizers\.badmm\.tau_z: 2\.5"):
         workflow.make_plan(wrong, str(ROOT))
+
+
+def test_files_that_are_newer_than_the_clock_are_named_and_have_its_time(tmp_path, capsys):
+    for name in ("Snakefile", "src/nonsmooth/badmm.py", "data/SHA256SUMS", "elsewhere/own.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    workflow.settle_times(str(tmp_path))
+    assert capsys.readouterr().err == ""
+    now, later = time.time(), time.time() + 7200
+    for name in ("src/nonsmooth/badmm.py", "elsewhere/own.txt"):
+        os.utime(tmp_path / name, (later, later))
+    workflow.settle_times(str(tmp_path))
+    error = capsys.readouterr().err
+    assert (
+        error
+        == f"Files were newer than this machine's clock, and have its time now: {tmp_path}/src/nonsmooth/badmm.py\n"
+    )
+    assert abs((tmp_path / "src/nonsmooth/badmm.py").stat().st_mtime - now) < 60
+    assert (tmp_path / "elsewhere/own.txt").stat().st_mtime == pytest.approx(later)
+
+
+def test_the_graph_of_the_site_has_one_order(monkeypatch):
+    texts = set()
+    for seed in ("1", "2", "3"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        texts.add(provenance._output([sys.executable, "-c", "print(list(set('abcdefghij')))"]))
+    assert len(texts) == 1
 
 
 def test_a_path_with_braces_is_refused_before_any_work(settings):

@@ -2,10 +2,8 @@
 drawn by seed. Both have 60,000 training and 10,000 test images in files of the same format and names.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor
 from nonsmooth.problem import Problem, Split
 from replication.data.download import LARGEST
 from replication.errors import DataError
-from replication.files import check_writable, reading, replacing
+from replication.files import check_writable, locked, reading, replacing
 from replication.paths import DATASETS, MNIST, find_root
 from replication.seeds import generator
 
@@ -49,6 +48,8 @@ def fault(path: Path, digest: str) -> str | None:
     """Why the file at `path` must not be used, or None where its SHA-256 is `digest`."""
     if not path.exists():
         return "missing"
+    if not path.is_file():
+        return "refused: it is a folder, and a file must be there"
     own = hashlib.sha256(path.read_bytes()).hexdigest()
     if own != digest:
         return f"refused: {path.stat().st_size} bytes with SHA-256 {own}, which must be {digest}"
@@ -64,9 +65,9 @@ def fetch(
     """See that the raw files of a data set (a key of DATASETS) that root/SHA256SUMS names are there and whole.
 
     Files already there are kept when their SHA-256 is right. What is missing or refused is taken from the first of
-    `sources` (names of `SOURCES`) that gives all of it, verified before it is moved into place. Each failure goes to
-    `log` with its reason. Raises DataError, with what to put where by hand, when every source fails, and ValueError for
-    a source or a data set that there is not.
+    `sources` (names of `SOURCES`) that gives all of it, verified before it is moved into place; what is refused is kept
+    beside, as NAME.refused-N. Each failure goes to `log` with its reason. Raises DataError, with what to put where by
+    hand, when every source fails, and ValueError for a source or a data set that there is not.
     """
     root = Path(root)
     if dataset not in DATASETS:
@@ -107,28 +108,13 @@ def fetch(
 def _folder_of_this_fetch(root: Path) -> Iterator[Path]:
     """A folder below `root` that this process holds locked; those that nobody holds any more are removed first."""
     with ExitStack() as stack:
-        with _locked(root):  # nobody takes a new folder for a left one before it is locked
+        with locked(root):  # nobody takes a new folder for a left one before it is locked
             for left in root.glob(".fetch.*"):
-                with suppress(OSError), _locked(left, wait=False):  # OSError: another fetch is at work there
+                with suppress(OSError), locked(left, wait=False):  # OSError: another fetch is at work there
                     shutil.rmtree(left)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=root, prefix=".fetch.")))
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
         yield folder
-
-
-@contextmanager
-def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock on `folder`. Raises OSError where another process does and `wait` is false."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # with wait: a file system that has no locks, on which nothing is removed
-            if not wait:
-                raise
-        yield
-    finally:
-        os.close(held)
 
 
 def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str], dataset: str) -> None:
@@ -139,8 +125,16 @@ def _fetch_from(source: str, folder: Path, root: Path, sums: dict[str, str], dat
     if wrong:
         raise DataError("; ".join(wrong))
     for name in sums:
+        if (root / name).exists():
+            _put_aside(root / name)
         with replacing(root / name) as path:
             shutil.move(fetched / Path(name).name, path)
+
+
+def _put_aside(path: Path) -> None:
+    """Keep what stands under a name of the data set and is another's: with ".refused" behind it, and a number."""
+    number = next(n for n in count(1) if not path.with_name(f"{path.name}.refused-{n}").exists())
+    path.rename(path.with_name(f"{path.name}.refused-{number}"))
 
 
 def _of_torchvision(dataset: str):

@@ -74,6 +74,7 @@ def graph(root: Path, graphviz: Path) -> str:
 
 def _output(command: list, text: str | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    environment["PYTHONHASHSEED"] = "0"  # Snakemake's graph has the order of a set
     command = list(map(str, command))
     done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment)
     if done.returncode:
