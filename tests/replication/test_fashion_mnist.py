@@ -11,9 +11,9 @@ import torch
 from test_mnist import EXCERPT, ROOT
 from torchvision.datasets import FashionMNIST
 
-from replication import config, fit
+from replication import config
 from replication.__main__ import fetch
-from replication.data import mnist
+from replication.data import arrays, mnist
 from replication.errors import ConfigError, DataError
 from replication.parameters import of_run
 from replication.paths import DATASETS
@@ -97,8 +97,8 @@ def test_fit_takes_its_images_as_it_takes_those_of_mnist(root, mirror, files, mo
     (root.parent / "config").mkdir()
     (root.parent / "config" / "config.yaml").touch()
     monkeypatch.chdir(root.parent)
-    monkeypatch.setattr(fit, "IMAGES", {"training_images": 40, "validation_images": 0})
-    problem = fit.read_problem(NAME, 0.1, 0.25, 0)
+    monkeypatch.setattr(arrays, "IMAGES", {"training_images": 40, "validation_images": 0})
+    problem = arrays.read_problem(NAME, 0.1, 0.25, 0)
     assert len(problem.training.targets) == 30
     pixels = torch.tensor(list(files["train-images-idx3-ubyte"][16:])).view(40, 784) / 255
     both = torch.cat([problem.training.targets, problem.unseen.targets])
@@ -161,7 +161,8 @@ class TestConfiguration:
         assert plans[1].poster.drawn("digits/seed-0")["dataset"] == NAME
         assert plans[1].poster.dataset("seed-0") == "mnist"
         before, after = (plan.studies for plan in plans)
-        moved = {name for name, job in after.jobs.items() if job.datasets != ["mnist"]}
+        own = {name for name, job in before.jobs.items() if job.datasets != ["mnist"]}
+        moved = {name for name, job in after.jobs.items() if job.datasets != ["mnist"]} - own
         assert {tuple(after.jobs[name].datasets) for name in moved} == {(NAME, "mnist")}
         assert moved == {name for name in after.jobs if after.digests[name] != before.digests[name]}
         assert all("digits" in name for name in moved)

