@@ -39,8 +39,8 @@ def entrants(field: dict) -> dict[str, Entrant]:
         rows.append(Entrant(name, WHOLE, label(name), name, {}, ranges, field["method_trials"]))
     for name, ranges in field["peers"].items():
         rows.append(Entrant(name, PEERS, label(name), name, {}, ranges, field["trials"]))
-    for name in field["defaults"]:
-        rows.append(Entrant(f"{name}-defaults", WHOLE, f"{label(name)}, defaults", name, {}, {}, 0))
+    for name, given in field["defaults"].items():
+        rows.append(Entrant(f"{name}-defaults", WHOLE, f"{label(name)}, defaults", name, given, {}, 0))
     return {row.name: row for row in rows}
 
 
