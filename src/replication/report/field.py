@@ -62,7 +62,8 @@ def field_table(results: Results) -> Iterator[Row]:
 
     "loss_10" and so on: the training loss after so many iterations; "loss": the last. "to_adam": iterations to the last
     loss of Adam with every setting searched, on the same seed, and "reached": on how many seeds it was reached.
-    "seconds": of an iteration, all methods of a task side by side.
+    "seconds": of an iteration, all methods of a task side by side; "time_to_adam": the two multiplied. "unseen": the
+    last unseen loss of the runs with settings chosen on validation data, where the task asks for them.
     """
     rows = _rows(results)
     timed = {
@@ -81,6 +82,11 @@ def field_table(results: Results) -> Iterator[Row]:
             row |= {"reached": len(found)} | spread_of("to_adam", found)
         if tuned.optimizer in timed.get(task, {}):
             row["seconds"] = timed[task][tuned.optimizer]["seconds"]
+            if row.get("to_adam") is not None:
+                row["time_to_adam"] = row["to_adam"] * row["seconds"]
+        if "validation_loss" in tuned.chosen:
+            runs = [run for run in tuned.choice("validation_loss").runs if run.status == "finished"]
+            row |= spread_of("unseen", [run.final["unseen_loss"] for run in runs if run.final])
         yield row | {"settings": " ".join(f"{key}={value:g}" for key, value in chosen.settings.items())}
 
 
@@ -207,9 +213,29 @@ def field_block(tables: Tables, task: str, *names: str) -> str:
     return markdown(["method", "loss at 50", "last loss", "iterations to Adam's", "seeds that reach it"], rows)
 
 
+def field_time_block(tables: Tables, *tasks: str) -> str:
+    """Whole methods of some tasks: the last training loss, iterations and seconds to Adam's, and the unseen loss."""
+    rows = []
+    for task in tasks:
+        for name, row in under(tables["field"], task).items():
+            if row.get("seconds") is not None:
+                count, seconds = (
+                    written(row.get(c), form) for c, form in (("to_adam", ".0f"), ("time_to_adam", ".2g"))
+                )
+                rows.append(
+                    [task, _title(name), written(row["loss"], ".2g"), count, seconds, written(row.get("unseen"))]
+                )
+    heads = ["task", "method", "last loss", "iterations to Adam's", "seconds to it", "unseen loss"]
+    return markdown(heads, rows)
+
+
 def _title(name: str) -> str:
     words = name.split("-")
-    return ", ".join(words) if words[0] in SIGNALS else label(name)
+    if words[0] in SIGNALS:
+        return ", ".join(words)
+    if words[-1] == "defaults":
+        return f"{label(name.removesuffix('-defaults'))}, defaults"
+    return label(name)
 
 
 def credit_block(tables: Tables, depth: str, *methods: str) -> str:
