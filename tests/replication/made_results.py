@@ -3,12 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from nonsmooth.training import Training
 from replication import records
 from replication.compute.seeds import SeedRun
 from replication.compute.training import Chosen, Tuned
+from replication.data import networks
 from replication.files import write_json
 from replication.parameters import Parameters
 from replication.results import Results
@@ -61,8 +60,9 @@ class Made:
         write_json(path, value)
         self.files[name] = [str(path)]
 
-    def run(self, parameters: Parameters, training: Training, final: dict, network: torch.nn.Module) -> None:
-        """A default run."""
+    def run(self, parameters: Parameters, training: Training, final: dict) -> None:
+        """A default run, of a network with one input and one output."""
+        network = networks.build((1, 1), **parameters.network, seed=0, dtype=parameters.dtype)
         name = f"runs/{parameters.experiment}/{parameters.optimizer}/seed-{parameters.seed}"
         save(self.folder / name, parameters, network, training, final)
         self.files[name] = [str(self.folder / name), "its notebook"]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from made_results import Made
 from made_runs import diverged, ending_at
 
@@ -36,7 +35,7 @@ def results(project, tmp_path):
         for seed, loss in enumerate(losses):
             history = {"iteration": [0, 1, 2], "train_loss": [1.0, 0.5, loss], "unseen_loss": [1.0, 0.6, 0.3]}
             training = Training(history, status, 1.0, 2.0)
-            made.run(of_run(project, *names, seed), training, {}, torch.nn.Linear(1, 1))
+            made.run(of_run(project, *names, seed), training, {})
         return made.results
 
     return write

@@ -48,6 +48,7 @@ LOOKS: dict[str, Look] = {
     "locoprop": Look(GRAY, "-.", "$l$"),
     "dual-propagation": Look(GRAY, ":", "$d$"),
     "dladmm": Look(BROWN, "-", "$a$"),
+    "signal-steps": Look(BROWN, "--", "$s$"),
 }
 
 
