@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from torch import nn
+
 from nonsmooth.training import Training
 from replication import records
 from replication.compute.seeds import SeedRun
@@ -60,9 +62,9 @@ class Made:
         write_json(path, value)
         self.files[name] = [str(path)]
 
-    def run(self, parameters: Parameters, training: Training, final: dict) -> None:
-        """A default run, of a network with one input and one output."""
-        network = networks.build((1, 1), **parameters.network, seed=0, dtype=parameters.dtype)
+    def run(self, parameters: Parameters, training: Training, final: dict, network: nn.Module | None = None) -> None:
+        """A default run, of the network or of one with one input and one output."""
+        network = network or networks.build((1, 1), **parameters.network, seed=0, dtype=parameters.dtype)
         name = f"runs/{parameters.experiment}/{parameters.optimizer}/seed-{parameters.seed}"
         save(self.folder / name, parameters, network, training, final)
         self.files[name] = [str(self.folder / name), "its notebook"]
