@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth._sums import Sums, row_blocks
-from nonsmooth.linear import on_host
+from nonsmooth.linear import drop_vanished, on_host
 from nonsmooth.proximal import Proximal
 
 
@@ -102,16 +102,14 @@ class Layer:
             self.Z.lerp_(aim.add_(self.A()), step / (1 + step))
 
     def change_weights(self, change: Tensor, change_of_b: Tensor, step: Tensor | None = None) -> None:
-        """W += step * change (out x in), and b += step * change_of_b (out) where there is one; `step` is 1 by default.
+        """W += step * change (out x in), and b += step * change_of_b (out) where there is one; `step`: 1 by default.
 
-        What has shrunk to nothing becomes zero: weights of outputs that are always zero would go on as subnormal
-        numbers, which processors multiply many times more slowly.
+        What has vanished becomes zero.
         """
         for parameter, direction in ((self.W, change), (self.b, change_of_b)):
             if parameter is not None:
                 parameter.add_(direction) if step is None else parameter.addcmul_(direction, step)
-                number = torch.finfo(parameter.dtype)
-                torch.hardshrink(parameter, number.tiny / number.eps, out=parameter)
+                drop_vanished(parameter)
         self.A_is_current = False
 
     def update_M(self, tau_m: float, delta: float) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nonsmooth.foof import shifted_inverse
-from nonsmooth.linear import gram, with_ones
+from nonsmooth.linear import drop_vanished, gram, with_ones
 
 
 def inverse(X: Tensor, linear: nn.Linear, damping: float, ridge: float) -> Tensor:
@@ -34,5 +34,7 @@ def joined(linear: nn.Linear) -> Tensor:
 def add(linear: nn.Linear, change: Tensor) -> None:
     """[W, b] <- [W, b] + change, in place."""
     linear.weight.add_(change[:, : linear.in_features])
+    drop_vanished(linear.weight)
     if linear.bias is not None:
         linear.bias.add_(change[:, -1])
+        drop_vanished(linear.bias)

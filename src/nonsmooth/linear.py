@@ -25,6 +25,16 @@ def with_ones(X: Tensor, bias: bool = True) -> Tensor:
     return torch.cat([X, torch.ones_like(X[:, :1])], 1) if bias else X
 
 
+def drop_vanished(values: Tensor) -> None:
+    """Make zero, in place, what has shrunk to nothing.
+
+    Weights of outputs that are always zero would go on as subnormal numbers, which processors multiply many times more
+    slowly.
+    """
+    number = torch.finfo(values.dtype)
+    torch.hardshrink(values, number.tiny / number.eps, out=values)
+
+
 def spectral_norm(X: Tensor) -> Tensor:
     """The largest singular value of a matrix, a 0-d tensor."""
     return torch.linalg.matrix_norm(X, 2)
