@@ -294,3 +294,19 @@ def test_a_trial_point_that_overflows_is_taken_back(monkeypatch):
     optimizer.step()
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert optimizer.diagnostics()["eta"] == pytest.approx(1.05**2 / 2)
+
+
+def test_weights_of_outputs_that_are_always_zero_become_zero_and_not_subnormal():
+    """Processors multiply subnormal numbers many times more slowly."""
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(40, 6, generator=draw)
+    targets = torch.randn(40, 3, generator=draw)
+    targets[:, 1] = 0
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = LiftedTargets(network, inputs, targets, damping=1e-3)
+    for _ in range(300):
+        optimizer.step()
+    weights = torch.cat([value.detach().flatten() for value in network.parameters()]).abs()
+    assert not ((weights > 0) & (weights < torch.finfo(torch.float32).tiny)).any()
+    assert not network[2].weight[1].any()
