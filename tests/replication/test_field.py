@@ -39,10 +39,10 @@ def test_jobs_have_their_tasks_problem_and_its_rows(smoke_config):
     assert asked["runs"] == {"train_loss": {"seeds": [0, 1], "every": 4, "with_ssim": False}}
     assert "field/student/tau-0.01" in jobs
     assert "field/digits/tau-0.01" not in jobs
-    assert {name.split("/")[2] for name in jobs if name.startswith("field/depth-4/")} == {
-        *smoke_config["field"]["tasks"]["depth-4"]["rows"]
+    assert {name.split("/")[2] for name in jobs if name.startswith("field/autoencoder-128/")} == {
+        *smoke_config["field"]["tasks"]["autoencoder-128"]["rows"]
     }
-    assert jobs["field/depth-4/adam"].arguments["runs"].keys() == {"train_loss", "validation_loss"}
+    assert jobs["field/autoencoder-128/adam"].arguments["runs"].keys() == {"train_loss", "validation_loss"}
     assert jobs["field/credit-2/tau-0.01"].arguments["run"]["network"]["hidden"] == [4, 4]
 
 
