@@ -214,17 +214,15 @@ def field_block(tables: Tables, task: str, *names: str) -> str:
 
 
 def field_time_block(tables: Tables, *tasks: str) -> str:
-    """Whole methods of some tasks: the last training loss, iterations and seconds to Adam's, and the unseen loss."""
+    """Whole methods that reach Adam's last loss: theirs, iterations and seconds to Adam's, and the unseen loss."""
     rows = []
     for task in tasks:
         for name, row in under(tables["field"], task).items():
-            if row.get("seconds") is not None:
-                count, seconds = (
-                    written(row.get(c), form) for c, form in (("to_adam", ".0f"), ("time_to_adam", ".2g"))
-                )
-                rows.append(
-                    [task, _title(name), written(row["loss"], ".2g"), count, seconds, written(row.get("unseen"))]
-                )
+            if row.get("time_to_adam") is not None:
+                cells = [
+                    written(row[c], form) for c, form in (("loss", ".2g"), ("to_adam", ".0f"), ("time_to_adam", ".2g"))
+                ]
+                rows.append([task, _title(name), *cells, written(row.get("unseen"), ".3f")])
     heads = ["task", "method", "last loss", "iterations to Adam's", "seconds to it", "unseen loss"]
     return markdown(heads, rows)
 
@@ -244,6 +242,7 @@ def credit_block(tables: Tables, depth: str, *methods: str) -> str:
     layers = list(dict.fromkeys(name.split("/")[1] for name in table))
     rows = []
     for layer in layers:
-        shares = [written(table[f"{method}/{layer}"].get("share"), ".2f") for method in methods]
+        found = [table[f"{method}/{layer}"].get("share") for method in methods]
+        shares = [written(None if share is None else round(share, 2) + 0.0, ".2f") for share in found]  # no -0.00
         rows.append([layer.replace("-", " "), *shares])
     return markdown(["layer", *(_title(method) for method in methods)], rows)
