@@ -12,7 +12,14 @@ from replication.compute import credit
 from replication.compute.seeds import SeedRun
 from replication.errors import ConfigError
 from replication.report import rows, writing
-from replication.report.field import credit_block, credit_table, field_block, field_table, reached
+from replication.report.field import (
+    credit_block,
+    credit_table,
+    field_methods_block,
+    field_signals_block,
+    field_table,
+    reached,
+)
 from replication.report.registry import FIGURE, shown
 from replication.studies import field
 
@@ -147,7 +154,10 @@ def test_the_credit_of_a_layer_is_told_from_when_it_arrives(tables):
 
 
 def test_the_pages_tell_a_row_a_line(tables):
-    assert field_block(tables, "student").splitlines()[-1] == "| restarted, gram | - | 0.4 (0.2 to 0.6) | 10 | 1 |"
+    assert field_signals_block(tables, "student").splitlines()[2:] == [
+        "| restarted, gram | - | 0.4 (0.2 to 0.6) | 10 | 1 |"
+    ]
+    assert field_methods_block(tables, "student").splitlines()[2:] == ["| Adam | - | 0.75 (0.5 to 1) | 20 | 2 |"]
     assert credit_block(tables, "1", "badmm").splitlines()[2] == "| layer 1 | 0.10 |"
 
 

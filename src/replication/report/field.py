@@ -33,6 +33,7 @@ SMALLEST = 1e-30  # in figures: losses below are rounding
 TOLD = (10, 50, 100, 200)  # iterations whose losses the table has, beside the last
 SIGNALS = ("backpropagation", "restarted", "unchained", "carried")
 STEPS = ("spectral", "adam", "muon", "gram")
+PARTS = {*SIGNALS, "tau"}  # what the names of rows of no whole method begin with
 
 
 def _rows(results: Results) -> dict[str, Tuned]:
@@ -201,14 +202,24 @@ def field_credit_figure(results: Results) -> Figure:
     return figure
 
 
-def field_block(tables: Tables, task: str, *names: str) -> str:
-    """Rows of a task: the last training loss, and the iterations to Adam's."""
-    table = under(tables["field"], task)
+def field_signals_block(tables: Tables, task: str) -> str:
+    """Some rows of the factorial: three signals with the steps adam and gram, then two of them solved and guarded."""
+    names = [f"{signal}-{step}" for step in ("adam", "gram") for signal in ("backpropagation", "restarted", "carried")]
+    names += [f"{signal}-{step}-solved-guarded" for step in ("adam", "gram") for signal in SIGNALS[:2]]
+    return _rows_of(under(tables["field"], task), names)
+
+
+def field_methods_block(tables: Tables, task: str) -> str:
+    """Whole methods of a task, the lowest last loss first."""
+    table = {name: row for name, row in under(tables["field"], task).items() if name.split("-")[0] not in PARTS}
+    return _rows_of(table, sorted(table, key=lambda name: table[name]["loss"]))
+
+
+def _rows_of(table: dict[str, Row], names: list[str]) -> str:
+    """The training losses, and the iterations to Adam's last one."""
     rows = []
-    for name in names or table:
-        row = table[name]
-        missed = row.get("to_adam") is None
-        count = "missed" if missed else written(row["to_adam"], ".0f")
+    for row, name in ((table[name], name) for name in names if name in table):
+        count = "missed" if row.get("to_adam") is None else written(row["to_adam"], ".0f")
         rows.append([_title(name), written(row["loss_50"]), spread(row, "loss", ".2g"), count, written(row["reached"])])
     return markdown(["method", "loss at 50", "last loss", "iterations to Adam's", "seeds that reach it"], rows)
 
