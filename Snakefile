@@ -42,6 +42,10 @@ onstart:
         project.name_workflow()
 
 
+onsuccess:
+    project.say_where(plan, config["seeds"])
+
+
 include: "rules/poster.smk"
 include: "rules/studies.smk"
 include: "rules/report.smk"

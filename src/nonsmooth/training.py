@@ -23,6 +23,7 @@ from nonsmooth.processes import Group, is_first, summed
 ROWS = 1024  # samples evaluated at a time
 DRIFTED = 1.2  # training warns when the loss is this many times its lowest value and the lifted loss still falls
 STATUSES = ("finished", "stopped", "diverged")
+ROUNDING = 1e-9
 DIVERGED = 1e3  # a training loss of so many times the initial one, or one that is not finite, counts as diverged
 
 
@@ -108,11 +109,15 @@ def _held_out(network: nn.Sequential, problem: Problem, optimizer: Optimizer, gr
 
 
 def _warn_of_drift(rows: list[dict[str, float]]) -> bool:
-    """Warn where the network's loss has risen by DRIFTED from its lowest value and the lifted loss is at its lowest."""
+    """Warn where the network's loss has risen by DRIFTED from its lowest value and the lifted loss is at its lowest.
+
+    A loss below ROUNDING of the first one is as good as zero.
+    """
     own = "train_d" if "train_d" in rows[0] else "train_loss"
     lowest, now = min(row[own] for row in rows), rows[-1][own]
     lifted = [row["lifted_loss"] for row in rows if not math.isnan(row.get("lifted_loss", math.nan))]
-    drift = bool(lifted) and lifted[-1] == min(lifted) and now > DRIFTED * lowest
+    risen = now > max(DRIFTED * lowest, ROUNDING * rows[0][own])
+    drift = bool(lifted) and lifted[-1] == min(lifted) and risen
     if drift:
         warnings.warn(
             f"iteration {rows[-1]['iteration']}: the lifted loss falls, and the network's own loss has risen from "

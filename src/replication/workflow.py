@@ -82,6 +82,12 @@ def settle_times(root: str) -> None:
     print(f"Files were newer than this machine's clock, and have its time now: {names}", file=sys.stderr)
 
 
+def say_where(plan: Plan, seeds: list[int]) -> None:
+    """The last line of a call: where figures and tables are, and of which seeds."""
+    folders = f"Figures: {plan.figure_folder}/. Tables: {RESULTS}/tables/."
+    print(f"{folders} Seeds of the default runs: {', '.join(map(str, seeds))}.", file=sys.stderr)
+
+
 def name_unlock(arguments: list[str]) -> None:
     """At the end, print the command that unlocks the working directory, if a run has locked it.
 

@@ -258,3 +258,11 @@ def test_progress_is_reported_now_and_then_and_at_the_end(teacher, make_network)
     lines.clear()
     train(make_network(teacher.sizes), Scripted(*[nothing] * 4), teacher, 4, lines.append)
     assert len(lines) == 1
+
+
+def test_losses_that_are_as_good_as_zero_drift_nowhere():
+    losses = (1, 9e-15, 1.4e-14)
+    rows = [{"iteration": k, "train_loss": loss, "lifted_loss": 1.0 - k / 9} for k, loss in enumerate(losses)]
+    assert not training._warn_of_drift(rows)
+    with pytest.warns(UserWarning, match="iteration 2"):
+        assert training._warn_of_drift([row | {"train_loss": row["train_loss"] ** 0.5} for row in rows])
