@@ -30,7 +30,8 @@ def test_every_command_has_targets_and_a_configuration_that_can_be_run(command, 
     asked = get_argument_parser().parse_args(shlex.split(command)[1:])
     given = SimpleNamespace(configfiles=asked.configfile, config_args=asked.config, replace_workflow_config=False)
     plan = workflow.make_plan(workflow.read_config(str(ROOT), given), str(ROOT))
-    assert set(asked.targets) <= {*TARGETS, *plan.poster.notebooks(*plan.poster.experiments)}
+    known = {*TARGETS, *plan.poster.notebooks(*plan.poster.experiments), *plan.shown("all")}
+    assert set(asked.targets) <= known | {f"results/records/{name}.jsonl" for name in plan.studies.jobs}
     assert bool(asked.config) != bool(asked.configfile)
 
 
