@@ -28,6 +28,7 @@ MENU = {
         "docs/limits",
         "docs/ladder",
         "docs/field",
+        "docs/peers",
         "docs/optimizers",
         "docs/perceptron",
     ],
