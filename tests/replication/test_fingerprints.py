@@ -52,7 +52,7 @@ SETTINGS: dict[str, list[dict]] = {
     "signal-steps": [
         {"signal": "restarted", "weight_step": "gram", "learning_rate": 0.1, "solved": True, "guarded": True},
         {"signal": "backpropagation", "weight_step": "adam", "learning_rate": 0.003},
-        {"signal": "unchained", "weight_step": "muon", "learning_rate": 0.01},
+        {"signal": "unchained", "weight_step": "muon", "learning_rate": 0.001},
         {"signal": "carried", "weight_step": "spectral", "learning_rate": 0.1},
     ],
     "badmm": [{}, {"order": "zxwm", "ridge": 3.0, "delta": 2.0, "tau_m": 0.9}],
