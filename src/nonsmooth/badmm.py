@@ -109,7 +109,8 @@ class Badmm(Resumable):
     A network that ends in `nn.Linear` trains with the squared loss 1/2 |Y - Z_L|^2, one that ends in a proximal
     activation (`nn.Identity` among them) with the Bregman distance D(Y, sigma(Z_L)). Losses are sums over samples and
     outputs. All samples take part in every iteration; `inputs` and `targets` are kept, not copied. Between steps
-    network, data and settings must stay as they are; `step` refuses a network or data that was changed.
+    network, data and settings must stay as they are; `step` refuses a network that was changed, and data as far as it
+    looks: what PyTorch changed, and on a CPU 16 rows at most of what NumPy did.
 
     Parameters
     ----------

@@ -103,6 +103,7 @@ class Trainer:
         self._watched = {"inputs": inputs, "targets": targets}
         self._data_seen = self._look_at_data()
 
+    @usual_surroundings()
     def __setstate__(self, copied: dict) -> None:
         """A copy's data begins a count of its own."""
         self.__dict__.update(copied)

@@ -62,10 +62,17 @@ class Training:
 
 @torch.no_grad()
 def mean_squared_error(network: nn.Module, split: Split, group: Group = None) -> float:
-    """Mean over samples and outputs; in place and some rows at a time, since it is computed after every iteration."""
+    """Mean over samples and outputs; in place and some rows at a time, since it is computed after every iteration.
+
+    Raises ValueError for targets of another shape than the outputs, which torch would stretch to each other.
+    """
     total = torch.zeros((), dtype=torch.float64, device=split.targets.device)
     for inputs, targets in zip(split.inputs.split(ROWS), split.targets.split(ROWS), strict=True):
-        total += torch.sub(network(inputs), targets).square_().sum(dtype=torch.float64)
+        outputs = network(inputs)
+        if outputs.shape != targets.shape:
+            shapes = f"{tuple(outputs.shape[1:])}, not {tuple(targets.shape[1:])}"
+            raise ValueError(f"targets must have rows of the shape of the network's outputs, {shapes}")
+        total += torch.sub(outputs, targets).square_().sum(dtype=torch.float64)
     return _mean(total, split.targets.numel(), group)
 
 
@@ -161,7 +168,9 @@ def train(
         check_count(name, count, least)
     check_count("validate_every", validate_every)
     check_range("report_every", report_every, "0 <= {} < inf")
-    if getattr(optimizer, "network", network) is not network:
+    own = getattr(optimizer, "_parameters", None)
+    others = own is not None and [*map(id, own)] != [*map(id, network.parameters())]
+    if others or getattr(optimizer, "network", network) is not network:
         raise ValueError("optimizer trains another network: make it for the one that is given")
     if keep_best and problem.validation is None:
         raise ValueError("keep_best = True needs validation data: Problem(training, validation)")

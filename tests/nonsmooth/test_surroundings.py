@@ -1,6 +1,7 @@
 """What stands around a call, for every method of METHODS: it changes no bit, or it is refused by its name."""
 
 import contextlib
+import copy
 import math
 
 import numpy as np
@@ -245,3 +246,17 @@ def test_settings_are_numbers_and_true_is_none(case, make_network, teacher):
             network = make_network(teacher.sizes, **NETWORKS.get(name, {"output_activation": "relu"}))
             with pytest.raises((TypeError, ValueError), match=key):
                 build(name, network, *teacher.training, seed=0, **settings | {key: wrong})
+
+
+@every_method
+def test_the_loop_refuses_an_optimizer_of_another_network(case, make_network, teacher):
+    network, split, construct = made(case, make_network, teacher)
+    other = copy.deepcopy(network)
+    with pytest.raises(ValueError, match="optimizer trains another network"):
+        train(other, construct(), Problem(split), 2)
+
+
+def test_the_loop_refuses_targets_that_torch_would_stretch(make_network, teacher):
+    network, split, construct = made("badmm", make_network, teacher)
+    with pytest.raises(ValueError, match=r"the network's outputs, \(1,\), not \(3,\)"):
+        train(network, construct(), Problem(Split(split.inputs, split.targets.repeat(1, 3))), 2)
